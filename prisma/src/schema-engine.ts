@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { PrismaPg } from '@prisma/adapter-pg'
+import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum, type SqlDriverAdapter } from '@prisma/driver-adapter-utils'
+import type { SchemaEngine } from '@prisma/schema-engine-wasm'
+import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg'
+import type pg from 'pg'
+
+/** The WebAssembly build of Prisma's schema engine: migrations without a native binary to download. */
+export async function loadSchemaEngine(url: string, schema: { path: string; content: string }): Promise<SchemaEngine> {
+  const require = createRequire(import.meta.url)
+  const folder = path.dirname(require.resolve('@prisma/schema-engine-wasm/schema_engine_bg'))
+  const glue = bindings as typeof bindings & { __wbg_set_wasm(exports: WebAssembly.Exports): void }
+  Object.assign(globalThis, { PRISMA_WASM_PANIC_REGISTRY: { set_message: () => {} } })
+  const { instance } = await WebAssembly.instantiate(await readFile(path.join(folder, 'schema_engine_bg.wasm')), {
+    './schema_engine_bg.js': glue as unknown as WebAssembly.ModuleImports, // the generated glue is the import object
+  })
+  glue.__wbg_set_wasm(instance.exports)
+  const start = instance.exports.__wbindgen_start as () => void
+  start()
+  const factory = bindMigrationAwareSqlAdapterFactory(new MigrationPg(connectionOf(url)))
+  return bindings.SchemaEngine.new({ datamodels: [[schema.path, schema.content]] }, () => {}, factory)
+}
+
+type Connection = { host: string; port: number; user: string; password: string; database: string }
+
+/** Separate fields, because a connection string would override the shadow database's name. */
+function connectionOf(url: string): Connection {
+  const { hostname, port, username, password, pathname } = new URL(url)
+  return {
+    host: hostname,
+    port: Number(port || 5432),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: decodeURIComponent(pathname.slice(1)),
+  }
+}
+
+class MigrationPg extends PrismaPg {
+  readonly #connection: Connection
+
+  constructor(connection: Connection) {
+    super(connection)
+    this.#connection = connection
+  }
+
+  override async connect() {
+    return acceptCharColumns(await super.connect())
+  }
+
+  /** The stock adapter drops the shadow database while its own pool is still connected, which PostgreSQL refuses. */
+  override async connectToShadowDb() {
+    const database = `shadow_${crypto.randomUUID().replaceAll('-', '')}`
+    const admin = await super.connect()
+    await admin.executeScript(`CREATE DATABASE "${database}"`)
+    const shadow = await new PrismaPg({ ...this.#connection, database }).connect()
+    const dispose = shadow.dispose.bind(shadow)
+    shadow.dispose = async () => {
+      await dispose()
+      await admin.executeScript(`DROP DATABASE "${database}" WITH (FORCE)`)
+      await admin.dispose()
+    }
+    return acceptCharColumns(shadow)
+  }
+}
+
+const internalCharOid = 18
+const textOid = 25
+
+/** The engine's catalog queries return PostgreSQL's internal "char" type, which the adapter does not know. */
+function acceptCharColumns<T extends SqlDriverAdapter & { underlyingDriver(): pg.Pool }>(adapter: T): T {
+  const pool = adapter.underlyingDriver()
+  const charColumns = new WeakMap<object, number[]>()
+  const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<pg.QueryArrayResult>
+  const patchedQuery = async (...args: unknown[]) => {
+    const result = await query(...args)
+    const columns = (result.fields ?? []).flatMap((field, i) => (field.dataTypeID === internalCharOid ? [i] : []))
+    for (const field of result.fields ?? []) if (field.dataTypeID === internalCharOid) field.dataTypeID = textOid
+    if (columns.length > 0) charColumns.set(result.rows, columns)
+    return result
+  }
+  Object.assign(pool, { query: patchedQuery })
+  const queryRaw = adapter.queryRaw.bind(adapter)
+  adapter.queryRaw = async (params) => {
+    const result = await queryRaw(params)
+    for (const i of charColumns.get(result.rows) ?? []) result.columnTypes[i] = ColumnTypeEnum.Character
+    return result
+  }
+  return adapter
+}

@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync, chmodSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { startEmbeddedPostgres } from './embedded.ts'
+import { deploy } from './migrate.ts'
+import { administer, templateDatabase } from './testing.ts'
+
+/** vitest globalSetup: one real server for the run, with a migrated template database. */
+export default async function setup(): Promise<() => Promise<void>> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-test-'))
+  chmodSync(folder, 0o755)
+  const server = await startEmbeddedPostgres({ dataDir: path.join(folder, 'postgres'), port: await freePort() })
+  await administer(server.url, `CREATE DATABASE ${templateDatabase}`)
+  const template = new URL(server.url)
+  template.pathname = `/${templateDatabase}`
+  await deploy(template.href)
+  process.env.TEST_POSTGRES_URL = server.url
+  return async () => {
+    await server.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
