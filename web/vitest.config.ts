@@ -1,0 +1,9 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+// Apart from vite.config.ts: these tests are of plain modules and need neither SvelteKit nor Tailwind.
+export default defineConfig({
+  // Our own tsconfig extends one that only `svelte-kit sync` writes; tests also run before that.
+  tsconfig: fileURLToPath(new URL('../tsconfig.base.json', import.meta.url)),
+  test: { name: 'web', include: ['src/**/*.test.ts'], environment: 'node' },
+})
