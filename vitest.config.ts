@@ -1,0 +1,40 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+/** Starts one real PostgreSQL for all tests of a project. */
+const database = { globalSetup: at('./prisma/src/testing-setup.ts') }
+
+function project(
+  name: string,
+  folder: string,
+  more: { globalSetup?: string } = {},
+): TestProjectConfiguration {
+  return {
+    test: {
+      name,
+      root: at(folder),
+      include: ['**/*.test.ts'],
+      exclude: ['**/node_modules/**', '**/build/**', '**/.svelte-kit/**'],
+      // Real databases, sockets and processes on a busy machine; a test that hangs still ends.
+      testTimeout: 30_000,
+      hookTimeout: 60_000,
+      ...more,
+    },
+    resolve: { alias: { $lib: at('./web/src/lib') } },
+  }
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('db', './prisma', database),
+      project('control-plane', './control-plane', database),
+      project('host-agent', './host-agent'),
+      project('sandbox', './sandbox'),
+      project('web', './web'),
+      project('tools', './tools'),
+      project('e2e', './e2e', database),
+    ],
+  },
+})
