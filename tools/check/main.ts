@@ -1,0 +1,80 @@
+/** `pnpm check`: everything that can be said about the code without running it, all at once. */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { packageUses } from './packages.ts'
+
+interface Outcome {
+  ok: boolean
+  output: string
+}
+
+interface Check {
+  name: string
+  run: () => Promise<Outcome>
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const bin = join(root, 'node_modules', '.bin')
+const typedPackages = ['proto', 'prisma', 'control-plane', 'host-agent', 'sandbox', 'e2e', 'tools']
+const layered = ['proto', 'prisma', 'control-plane', 'host-agent', 'sandbox', 'e2e', 'tools']
+
+function command(name: string, program: string, args: string[], cwd = root): Check {
+  return { name, run: () => execute(program, args, cwd) }
+}
+
+function execute(program: string, args: string[], cwd: string): Promise<Outcome> {
+  const path = [join(cwd, 'node_modules', '.bin'), bin, process.env.PATH].join(delimiter)
+  const options = { cwd, maxBuffer: 64 * 1024 * 1024, env: { ...process.env, PATH: path } }
+  return new Promise((resolve) => {
+    execFile(program, args, options, (error, stdout, stderr) => {
+      const why = error !== null && stdout + stderr === '' ? error.message : ''
+      resolve({ ok: error === null, output: stdout + stderr + why })
+    })
+  })
+}
+
+const checks: Check[] = [
+  ...typedPackages.map((name) => command(`types ${name}`, 'tsc', ['-p', name])),
+  { name: 'types web', run: checkWeb },
+  command('biome', 'biome', ['check', '--error-on-warnings', '.']),
+  command('import direction', 'depcruise', ['--config', '.dependency-cruiser.cjs', ...layered]),
+  command('dead code', 'knip', ['--no-progress']),
+  command('proto', 'buf', ['lint'], join(root, 'proto')),
+  { name: 'packages in use', run: checkPackages },
+]
+
+/** The generated types of the routes come first; svelte-check reads them. */
+async function checkWeb(): Promise<Outcome> {
+  const cwd = join(root, 'web')
+  const synced = await execute('svelte-kit', ['sync'], cwd)
+  return synced.ok ? execute('svelte-check', ['--tsconfig', './tsconfig.json'], cwd) : synced
+}
+
+async function checkPackages(): Promise<Outcome> {
+  const listed = await execute('git', ['ls-files', '--cached', '--others', '--exclude-standard'], root)
+  const files = listed.output.split('\n').filter((file) => /\.(ts|svelte|css|ya?ml)$/.test(file))
+  // The checker's own files name every package.
+  const others = files.filter((file) => !file.startsWith('tools/check/') && existsSync(join(root, file)))
+  const uses = packageUses(await Promise.all(others.map((file) => readFile(join(root, file), 'utf8'))))
+  const output = uses.filter((use) => use.state !== 'used').map((use) => `${use.name}: ${use.state}`)
+  return { ok: listed.ok && uses.every((use) => use.state !== 'missing'), output: output.join('\n') }
+}
+
+async function runAndReport(check: Check): Promise<boolean> {
+  const startedAt = performance.now()
+  const { ok, output } = await check.run()
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+  console.log(`${ok ? 'ok  ' : 'FAIL'}  ${check.name}  ${seconds} s`)
+  if (!ok || check.run === checkPackages) {
+    if (output !== '') console.log(output.trimEnd().replaceAll(/^/gm, '        '))
+  }
+  return ok
+}
+
+const results = await Promise.all(checks.map(runAndReport))
+const failures = results.filter((ok) => !ok).length
+console.log(`${results.length - failures} ok, ${failures} failed`)
+process.exitCode = failures === 0 ? 0 : 1

@@ -1,0 +1,141 @@
+/**
+ * What runs in development, in the order it starts: each knows its program, its environment and when it is up.
+ * A setting that is already in the environment wins over the default given here. PORT is the exception: three
+ * programs read it, so it comes from --port-base alone.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { DevArgs } from './args.ts'
+import type { Ports } from './ports.ts'
+import type { ChildSpec } from './supervisor.ts'
+
+export interface Addresses {
+  web: string
+  api: string
+  grpc: string
+  sandbox: string
+  databaseUrl: string
+}
+
+export interface Development {
+  root: string
+  args: DevArgs
+  ports: Ports
+  addresses: Addresses
+  /** The environment this program was started with. */
+  environment: NodeJS.ProcessEnv
+}
+
+export function sandbox(dev: Development): ChildSpec {
+  return {
+    name: 'sandbox',
+    ...nodeProgram(dev, 'sandbox/src/main.ts'),
+    env: async () => ({ ...withDefaults(dev, {}), PORT: String(dev.ports.sandbox) }),
+    isHealthy: () => answers(`${dev.addresses.sandbox}/sim/people`),
+  }
+}
+
+export function controlPlane(dev: Development): ChildSpec {
+  return {
+    name: 'control-plane',
+    ...nodeProgram(dev, 'control-plane/src/main.ts'),
+    env: async () => controlPlaneEnv(dev),
+    isHealthy: () => answers(`${dev.addresses.api}/health`),
+  }
+}
+
+export function agent(dev: Development): ChildSpec {
+  const stateDir = dev.environment.STATE_DIR ?? join(dev.args.dataDir, 'agent')
+  return {
+    name: 'agent',
+    ...nodeProgram(dev, 'host-agent/src/main.ts'),
+    env: async () => ({
+      ...withDefaults(dev, {
+        ...agentDefaults(dev),
+        HOST_NAME: 'dev-host',
+        STATE_DIR: stateDir,
+        ASSISTANT_DATA_DIR: join(dev.args.dataDir, 'assistants'),
+      }),
+      // Enrolled once, it needs no token again; a token is single-use, so each try gets a fresh one.
+      ...(isEnrolled(stateDir)
+        ? {}
+        : { JOIN_TOKEN: dev.environment.JOIN_TOKEN ?? (await mintJoinToken(dev)) }),
+    }),
+    isHealthy: async () => isEnrolled(stateDir) && (await answers(`${dev.addresses.api}/health/ready`)),
+  }
+}
+
+export function web(dev: Development): ChildSpec {
+  return {
+    name: 'web',
+    command: process.execPath,
+    args: ['node_modules/vite/bin/vite.js', 'dev', '--port', String(dev.ports.web), '--strictPort'],
+    cwd: join(dev.root, 'web'),
+    env: async () => withDefaults(dev, { API_URL: dev.addresses.api }),
+    isHealthy: () => answers(dev.addresses.web),
+  }
+}
+
+/** What a host agent on this machine needs besides its name, its folders and its token. */
+export function agentDefaults(dev: Development): Record<string, string> {
+  const { api, sandbox } = dev.addresses
+  return {
+    CONTROL_PLANE_URL: api,
+    RUNTIME: dev.args.runtime,
+    ANTHROPIC_BASE_URL: `${sandbox}/anthropic`,
+    OPENAI_BASE_URL: `${sandbox}/openai`,
+    GEMINI_BASE_URL: `${sandbox}/gemini`,
+  }
+}
+
+/** A single-use token with which one more host may join within the hour. */
+export async function mintJoinToken(dev: Development): Promise<string> {
+  const program = nodeProgram(dev, 'control-plane/src/cli/join-token.ts')
+  const { stdout } = await promisify(execFile)(program.command, program.args, {
+    cwd: program.cwd,
+    env: controlPlaneEnv(dev),
+    timeout: 30_000,
+  })
+  return stdout.trim()
+}
+
+function controlPlaneEnv(dev: Development): NodeJS.ProcessEnv {
+  const { addresses, ports } = dev
+  return {
+    ...withDefaults(dev, {
+      NODE_ENV: 'development',
+      GRPC_PORT: String(ports.grpc),
+      DATABASE_URL: addresses.databaseUrl,
+      WEB_URL: addresses.web,
+      API_URL: addresses.api,
+      GRPC_PUBLIC_ADDRESS: addresses.grpc,
+      TELEGRAM_API_ROOT: `${addresses.sandbox}/telegram`,
+      SANDBOX_URL: addresses.sandbox,
+      DEV_SEED: '1',
+    }),
+    PORT: String(ports.controlPlane),
+  }
+}
+
+function withDefaults(dev: Development, defaults: Record<string, string>): NodeJS.ProcessEnv {
+  return { ...defaults, ...dev.environment }
+}
+
+function nodeProgram(dev: Development, path: string): Pick<ChildSpec, 'command' | 'args' | 'cwd'> {
+  return { command: process.execPath, args: [path], cwd: dev.root }
+}
+
+function isEnrolled(stateDir: string): boolean {
+  return existsSync(join(stateDir, 'identity'))
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(5_000) })).ok
+  } catch {
+    // Nobody listens yet: that is the answer.
+    return false
+  }
+}

@@ -1,0 +1,143 @@
+/** Starts everything YourClaw needs on one machine, and stops it again: see README.md. */
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startEmbeddedPostgres } from '../../prisma/src/embedded.ts'
+import { type DevArgs, parseDevArgs, usage } from './args.ts'
+import {
+  type Addresses,
+  agent,
+  agentDefaults,
+  controlPlane,
+  type Development,
+  mintJoinToken,
+  sandbox,
+  web,
+} from './children.ts'
+import { assertFree, type Ports, portsFrom } from './ports.ts'
+import { createSupervisor } from './supervisor.ts'
+import { table } from './table.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const print = (line: string): void => console.log(line)
+
+function readArgs(): DevArgs {
+  try {
+    return parseDevArgs(process.argv.slice(2), root)
+  } catch (error) {
+    console.error(`${messageOf(error)}\n${usage}`)
+    process.exit(2)
+  }
+}
+
+async function main(): Promise<number> {
+  const args = readArgs()
+  const supervisor = createSupervisor({ print })
+  const stopRequested = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  // From the second signal on nothing listens by itself, and npm, the terminal and we often send the same one twice.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
+
+  let stopDatabase = async (): Promise<void> => undefined
+  let stopping = false
+  const starting = start(args, supervisor.start, (stop) => {
+    stopDatabase = stop
+  }).catch(async (error: unknown) => {
+    // A start that was interrupted fails, too; that is no news.
+    if (!stopping) console.error(`\nCould not start: ${messageOf(error)}`)
+    return 'failed' as const
+  })
+  const failed = starting.then((outcome) =>
+    outcome === 'failed' ? outcome : new Promise<never>(() => undefined),
+  )
+  const why = await Promise.race([stopRequested.then(() => 'asked' as const), failed])
+
+  stopping = true
+  print('stopping …')
+  await supervisor.stop()
+  // The database may still be on its way up; only then can it be stopped.
+  await starting
+  await stopDatabase()
+  print('stopped')
+  return why === 'failed' ? 1 : 0
+}
+
+async function start(
+  args: DevArgs,
+  startChild: ReturnType<typeof createSupervisor>['start'],
+  onDatabase: (stop: () => Promise<void>) => void,
+): Promise<'ready'> {
+  const { PORT: _, ...environment } = process.env
+  const ports = portsInUse(args, environment)
+  const given = environment.DATABASE_URL
+  const { postgres, ...others } = ports
+  // PostgreSQL's own start knows better: a server that a killed run left behind is taken over.
+  await assertFree(others)
+
+  let databaseUrl = given
+  if (databaseUrl === undefined) {
+    print('starting PostgreSQL …')
+    const database = await startEmbeddedPostgres({
+      dataDir: join(args.dataDir, 'postgres'),
+      port: ports.postgres,
+    })
+    onDatabase(database.stop)
+    databaseUrl = database.url
+  }
+  const dev: Development = { root, args, ports, environment, addresses: addressesOf(ports, databaseUrl) }
+  for (const child of [sandbox(dev), controlPlane(dev), agent(dev), web(dev)]) {
+    print(`starting ${child.name} …`)
+    await startChild(child)
+  }
+  print(await welcome(dev))
+  print(`ready: open ${dev.addresses.web}, or the phone at ${dev.addresses.sandbox}`)
+  return 'ready'
+}
+
+function portsInUse(args: DevArgs, environment: NodeJS.ProcessEnv): Ports {
+  const ports = portsFrom(args.portBase)
+  return environment.GRPC_PORT === undefined ? ports : { ...ports, grpc: Number(environment.GRPC_PORT) }
+}
+
+function addressesOf(ports: Ports, databaseUrl: string): Addresses {
+  return {
+    web: `http://localhost:${ports.web}`,
+    api: `http://localhost:${ports.controlPlane}`,
+    grpc: `localhost:${ports.grpc}`,
+    sandbox: `http://localhost:${ports.sandbox}`,
+    databaseUrl,
+  }
+}
+
+async function welcome(dev: Development): Promise<string> {
+  const { addresses, args } = dev
+  const second = join(args.dataDir, 'second-host')
+  const settings = {
+    ...agentDefaults(dev),
+    HOST_NAME: 'second-host',
+    STATE_DIR: join(second, 'agent'),
+    ASSISTANT_DATA_DIR: join(second, 'assistants'),
+    JOIN_TOKEN: await mintJoinToken(dev),
+  }
+  const assignments = Object.entries(settings).map(([name, value]) => `${name}='${value}'`)
+  return `
+${table([
+  ['web', addresses.web],
+  ['API', `${addresses.api}/api/v1`],
+  ['API reference', `${addresses.api}/api/v1/docs`],
+  ['host gRPC', addresses.grpc],
+  ['phone (sandbox)', addresses.sandbox],
+  ['PostgreSQL', addresses.databaseUrl],
+  ['data', args.dataDir],
+])}
+
+A second host joins with this, in another terminal (once, within the hour):
+  ${assignments.join(' \\\n  ')} \\
+  npx -y pnpm@12.21.0 --filter @yourclaw/host-agent start
+`
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+process.exitCode = await main()
