@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm'
-import { loadSchemaEngine } from './schema-engine.ts'
+import { withSchemaEngine } from './schema-engine.ts'
 
 const schemaPath = path.join(import.meta.dirname, '..', 'schema.prisma')
 const migrationsDir = path.join(import.meta.dirname, '..', 'migrations')
@@ -45,12 +45,7 @@ async function withEngine<T>(
   work: (engine: SchemaEngine, schema: { path: string; content: string }) => Promise<T>,
 ): Promise<T> {
   const schema = { path: schemaPath, content: await readFile(schemaPath, 'utf8') }
-  const engine = await loadSchemaEngine(url, schema)
-  try {
-    return await work(engine, schema)
-  } finally {
-    engine.free()
-  }
+  return withSchemaEngine(url, schema, (engine) => work(engine, schema))
 }
 
 async function readMigrations(): Promise<MigrationList> {

@@ -8,19 +8,38 @@ import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg'
 import type pg from 'pg'
 
 /** The WebAssembly build of Prisma's schema engine: migrations without a native binary to download. */
-export async function loadSchemaEngine(url: string, schema: { path: string; content: string }): Promise<SchemaEngine> {
+export async function withSchemaEngine<T>(
+  url: string,
+  schema: { path: string; content: string },
+  work: (engine: SchemaEngine) => Promise<T>,
+): Promise<T> {
+  instantiated ??= instantiate()
+  await instantiated
+  const pools = new MigrationPg(connectionOf(url))
+  const factory = bindMigrationAwareSqlAdapterFactory(pools)
+  const engine = await bindings.SchemaEngine.new({ datamodels: [[schema.path, schema.content]] }, () => {}, factory)
+  try {
+    return await work(engine)
+  } finally {
+    engine.free()
+    await pools.close()
+  }
+}
+
+/** The generated glue keeps one instance in a global: a second one would break the first. */
+let instantiated: Promise<void> | undefined
+
+async function instantiate(): Promise<void> {
   const require = createRequire(import.meta.url)
   const folder = path.dirname(require.resolve('@prisma/schema-engine-wasm/schema_engine_bg'))
   const glue = bindings as typeof bindings & { __wbg_set_wasm(exports: WebAssembly.Exports): void }
-  Object.assign(globalThis, { PRISMA_WASM_PANIC_REGISTRY: { set_message: () => {} } })
+  Object.assign(globalThis, { PRISMA_WASM_PANIC_REGISTRY: { set_message: (text: string) => console.error(text) } })
   const { instance } = await WebAssembly.instantiate(await readFile(path.join(folder, 'schema_engine_bg.wasm')), {
     './schema_engine_bg.js': glue as unknown as WebAssembly.ModuleImports, // the generated glue is the import object
   })
   glue.__wbg_set_wasm(instance.exports)
   const start = instance.exports.__wbindgen_start as () => void
   start()
-  const factory = bindMigrationAwareSqlAdapterFactory(new MigrationPg(connectionOf(url)))
-  return bindings.SchemaEngine.new({ datamodels: [[schema.path, schema.content]] }, () => {}, factory)
 }
 
 type Connection = { host: string; port: number; user: string; password: string; database: string }
@@ -39,14 +58,22 @@ function connectionOf(url: string): Connection {
 
 class MigrationPg extends PrismaPg {
   readonly #connection: Connection
+  readonly #opened: SqlDriverAdapter[] = []
 
   constructor(connection: Connection) {
     super(connection)
     this.#connection = connection
   }
 
+  /** Ends the connections, which the engine leaves open. */
+  async close(): Promise<void> {
+    await Promise.all(this.#opened.map((adapter) => adapter.dispose()))
+  }
+
   override async connect() {
-    return acceptCharColumns(await super.connect())
+    const adapter = acceptCharColumns(await super.connect())
+    this.#opened.push(adapter)
+    return adapter
   }
 
   /** The stock adapter drops the shadow database while its own pool is still connected, which PostgreSQL refuses. */

@@ -474,7 +474,7 @@ CREATE UNIQUE INDEX "messages_user_id_seq_key" ON "messages"("user_id", "seq");
 CREATE UNIQUE INDEX "messages_one_answer_per_turn" ON "messages"("turn_id") WHERE (direction = 'OUTBOUND' AND kind = 'CHAT');
 
 -- CreateIndex
-CREATE INDEX "turns_open" ON "turns"("created_at") WHERE (state IN ('PENDING', 'RUNNING'));
+CREATE INDEX "turns_open" ON "turns"("created_at") WHERE (finished_at IS NULL);
 
 -- CreateIndex
 CREATE INDEX "turns_running_by_host" ON "turns"("host_server_id") WHERE (state = 'RUNNING');
@@ -510,7 +510,7 @@ CREATE UNIQUE INDEX "subscriptions_stripe_subscription_id_key" ON "subscriptions
 CREATE INDEX "subscriptions_user_id_idx" ON "subscriptions"("user_id");
 
 -- CreateIndex
-CREATE UNIQUE INDEX "subscriptions_one_live_per_user" ON "subscriptions"("user_id") WHERE (status IN ('ACTIVE', 'PAST_DUE'));
+CREATE UNIQUE INDEX "subscriptions_one_live_per_user" ON "subscriptions"("user_id") WHERE (status <> 'CANCELED');
 
 -- CreateIndex
 CREATE INDEX "credit_entries_user_id_created_at_idx" ON "credit_entries"("user_id", "created_at");
