@@ -1,0 +1,92 @@
+import type { Transaction } from '@yourclaw/db'
+import { type Ctx, inTransaction, nudge } from '../../context.ts'
+import { staleEpoch } from '../../errors.ts'
+
+/** Silence after which a session counts as gone. */
+export const sessionLeaseMs = 30_000
+export const heartbeatIntervalMs = 10_000
+
+export interface HostCapacity {
+  maxAssistants: number
+  memoryTotalBytes: bigint
+  memoryFreeBytes: bigint
+}
+
+export interface OpenHostSessionInput {
+  hostId: string
+  /** Which control-plane replica holds the connection. */
+  replica: string
+  agentVersion: string
+  runtime: string
+  ip: string
+  capacity: HostCapacity | undefined
+}
+
+/** Starts a session with an epoch above every earlier one of the host; the nudge tells the earlier one to leave. */
+export function openHostSession({ ctx, input }: { ctx: Ctx; input: OpenHostSessionInput }): Promise<{ epoch: bigint }> {
+  return inTransaction(ctx, async (tx) => {
+    const now = new Date(ctx.clock.now())
+    const session = { replica: input.replica, leaseExpiresAt: leaseFrom(now), connectedAt: now }
+    const { epoch } = await tx.hostSession.upsert({
+      where: { hostId: input.hostId },
+      create: { hostId: input.hostId, epoch: 1n, ...session },
+      update: { epoch: { increment: 1n }, ...session },
+    })
+    await tx.hostServer.update({
+      where: { id: input.hostId },
+      data: {
+        agentVersion: input.agentVersion,
+        runtime: input.runtime,
+        ip: input.ip || null,
+        ...seen(now, input.capacity),
+      },
+    })
+    await nudge(tx, 'changes', input.hostId)
+    return { epoch }
+  })
+}
+
+/** Renews the lease of the newest session; throws stale_epoch for any other. */
+export function heartbeat({
+  ctx,
+  input,
+}: {
+  ctx: Ctx
+  input: { hostId: string; epoch: bigint; capacity: HostCapacity | undefined }
+}): Promise<void> {
+  return inTransaction(ctx, async (tx) => {
+    const now = new Date(ctx.clock.now())
+    const { count } = await tx.hostSession.updateMany({
+      where: { hostId: input.hostId, epoch: input.epoch },
+      data: { leaseExpiresAt: leaseFrom(now) },
+    })
+    if (count === 0) throw staleEpoch()
+    await tx.hostServer.update({ where: { id: input.hostId }, data: seen(now, input.capacity) })
+  })
+}
+
+/** Ends the lease at once, so that nobody waits for it to run out. No-op for a superseded session. */
+export async function closeHostSession({ ctx, input }: { ctx: Ctx; input: { hostId: string; epoch: bigint } }) {
+  await ctx.db.hostSession.updateMany({
+    where: { hostId: input.hostId, epoch: input.epoch },
+    data: { leaseExpiresAt: new Date(ctx.clock.now()) },
+  })
+}
+
+/** Holds the session's row until the transaction ends, so no newer session can start under a write of this one. */
+export async function requireEpoch(tx: Transaction, hostId: string, epoch: bigint): Promise<void> {
+  const rows = await tx.$queryRaw<{ epoch: bigint }[]>`
+    SELECT epoch FROM host_sessions WHERE host_id = ${hostId}::uuid AND epoch = ${epoch} FOR SHARE`
+  if (rows.length === 0) throw staleEpoch()
+}
+
+const leaseFrom = (now: Date) => new Date(now.getTime() + sessionLeaseMs)
+
+const seen = (now: Date, capacity: HostCapacity | undefined) => ({
+  lastSeen: now,
+  ...(capacity && {
+    maxContainers: capacity.maxAssistants,
+    memoryTotalBytes: capacity.memoryTotalBytes,
+    memoryFreeBytes: capacity.memoryFreeBytes,
+  }),
+})

@@ -1,0 +1,35 @@
+import type { LlmProvider } from '@yourclaw/db'
+
+/** One model on offer; the id `provider/name` is a contract with clients and with OpenClaw. */
+export interface Model {
+  id: string
+  provider: LlmProvider
+  /** For people. */
+  name: string
+  default?: true
+  /** The day (YYYY-MM-DD) its provider stops serving it; from then on it is not offered. */
+  retiredOn?: string
+  /** The id its users are moved to. */
+  replacedBy?: string
+}
+
+export const models: readonly Model[] = [
+  { id: 'anthropic/claude-sonnet-4-5-20250929', provider: 'ANTHROPIC', name: 'Claude Sonnet 4.5', default: true },
+  { id: 'anthropic/claude-opus-4-5-20251101', provider: 'ANTHROPIC', name: 'Claude Opus 4.5' },
+  { id: 'anthropic/claude-haiku-4-5-20251001', provider: 'ANTHROPIC', name: 'Claude Haiku 4.5' },
+  { id: 'openai/gpt-4o', provider: 'OPENAI', name: 'GPT-4o' },
+  { id: 'openai/gpt-4o-mini', provider: 'OPENAI', name: 'GPT-4o mini' },
+  { id: 'google/gemini-2.0-flash', provider: 'GOOGLE', name: 'Gemini 2.0 Flash' },
+  { id: 'google/gemini-2.0-flash-lite', provider: 'GOOGLE', name: 'Gemini 2.0 Flash Lite' },
+]
+
+export const defaultModel = 'anthropic/claude-sonnet-4-5-20250929'
+
+/** The models a person may choose at `nowMs`. */
+export function offeredModels(nowMs: number): Model[] {
+  return models.filter((model) => model.retiredOn === undefined || nowMs < Date.parse(model.retiredOn))
+}
+
+export function findModel(id: string): Model | undefined {
+  return models.find((model) => model.id === id)
+}
