@@ -21,7 +21,6 @@ function project(
       hookTimeout: 60_000,
       ...more,
     },
-    resolve: { alias: { $lib: at('./web/src/lib') } },
   }
 }
 
@@ -32,7 +31,8 @@ export default defineConfig({
       project('control-plane', './control-plane', database),
       project('host-agent', './host-agent'),
       project('sandbox', './sandbox'),
-      project('web', './web'),
+      // Its own configuration knows Svelte.
+      './web/vitest.config.ts',
       project('tools', './tools'),
       project('e2e', './e2e', database),
     ],

@@ -4,10 +4,10 @@
  * programs read it, so it comes from --port-base alone.
  */
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { DevArgs } from './args.ts'
+import { forgetOtherAddress, isEnrolled } from './identity.ts'
 import type { Ports } from './ports.ts'
 import type { ChildSpec } from './supervisor.ts'
 
@@ -51,18 +51,18 @@ export function agent(dev: Development): ChildSpec {
   return {
     name: 'agent',
     ...nodeProgram(dev, 'host-agent/src/main.ts'),
-    env: async () => ({
-      ...withDefaults(dev, {
+    env: async () => {
+      forgetOtherAddress(stateDir, dev.environment.GRPC_PUBLIC_ADDRESS ?? dev.addresses.grpc)
+      const env = withDefaults(dev, {
         ...agentDefaults(dev),
         HOST_NAME: 'dev-host',
         STATE_DIR: stateDir,
         ASSISTANT_DATA_DIR: join(dev.args.dataDir, 'assistants'),
-      }),
-      // Enrolled once, it needs no token again; a token is single-use, so each try gets a fresh one.
-      ...(isEnrolled(stateDir)
-        ? {}
-        : { JOIN_TOKEN: dev.environment.JOIN_TOKEN ?? (await mintJoinToken(dev)) }),
-    }),
+      })
+      // A token is single-use, so each attempt to enroll gets a fresh one; once enrolled, none is needed.
+      if (env.JOIN_TOKEN === undefined && !isEnrolled(stateDir)) env.JOIN_TOKEN = await mintJoinToken(dev)
+      return env
+    },
     isHealthy: async () => isEnrolled(stateDir) && (await answers(`${dev.addresses.api}/health/ready`)),
   }
 }
@@ -125,10 +125,6 @@ function withDefaults(dev: Development, defaults: Record<string, string>): NodeJ
 
 function nodeProgram(dev: Development, path: string): Pick<ChildSpec, 'command' | 'args' | 'cwd'> {
   return { command: process.execPath, args: [path], cwd: dev.root }
-}
-
-function isEnrolled(stateDir: string): boolean {
-  return existsSync(join(stateDir, 'identity'))
 }
 
 async function answers(url: string): Promise<boolean> {
