@@ -1,0 +1,153 @@
+import type { Assistant, Transaction } from '@yourclaw/db'
+import { type Observed, Phase } from '@yourclaw/proto/host/v1'
+import { type Ctx, inTransaction, nudge } from '../../context.ts'
+import { requireEpoch } from '../host/host-session.ts'
+import { noAssistant } from './no-assistant.ts'
+import { nudgeAbout } from './record-change.ts'
+import { releaseSlot } from './take-slot.ts'
+
+/*
+ * What a host reports moves the assistant and its job:
+ *   STARTING  job RUNNING, step as reported
+ *   READY     status READY, jobs up to that generation COMPLETED; the first time, the ready hook
+ *   STOPPED   (suspended) jobs COMPLETED, status stays
+ *   FAILED    a new generation asks the host to try again; the third time job FAILED, status ERROR
+ *   ABSENT    when that is desired: status NONE, slot released; otherwise the host has yet to act
+ * While a deletion is desired, READY, STARTING and STOPPED say nothing any more (F4).
+ */
+
+const maxAttempts = 3
+const open = { in: ['PENDING', 'RUNNING'] as ('PENDING' | 'RUNNING')[] }
+
+/** Called in the transaction of the first READY, so that the ready message is stored exactly once. */
+export type OnFirstReady = (tx: Transaction, assistant: { userId: string; assistantId: string }) => Promise<void>
+
+export interface ApplyObservedInput {
+  hostId: string
+  sessionEpoch: bigint
+  observed: Observed
+}
+
+/**
+ * Applies a host's report about one assistant. Answers false, and changes nothing, for a report about an older
+ * generation or an assistant that is not on that host. Throws stale_epoch for a superseded session.
+ */
+export function applyObserved({
+  ctx,
+  onFirstReady,
+  input,
+}: {
+  ctx: Ctx
+  onFirstReady: OnFirstReady
+  input: ApplyObservedInput
+}): Promise<boolean> {
+  const { observed, hostId } = input
+  if (!/^[0-9a-f-]{36}$/.test(observed.assistantId)) return Promise.resolve(false)
+  return inTransaction(ctx, async (tx) => {
+    await requireEpoch(tx, hostId, input.sessionEpoch)
+    await tx.$queryRaw`SELECT 1 FROM assistants WHERE id = ${observed.assistantId}::uuid FOR NO KEY UPDATE`
+    const assistant = await tx.assistant.findFirst({ where: { id: observed.assistantId, hostServerId: hostId } })
+    if (!assistant || assistant.status === 'NONE') return false
+    if (observed.generation < assistant.observedGeneration || observed.generation > assistant.desiredGeneration) return false
+    const applied = await applyPhase(tx, ctx, assistant, observed, onFirstReady)
+    if (applied) await nudge(tx, 'assistant', assistant.userId)
+    return applied
+  })
+}
+
+async function applyPhase(
+  tx: Transaction,
+  ctx: Ctx,
+  assistant: Assistant,
+  observed: Observed,
+  onFirstReady: OnFirstReady,
+): Promise<boolean> {
+  const current = observed.generation === assistant.desiredGeneration
+  const deleting = assistant.desired === 'ABSENT'
+  switch (observed.phase) {
+    case Phase.PHASE_STARTING:
+      if (deleting && !current) return false
+      await tx.provisioningJob.updateMany({
+        where: { assistantId: assistant.id, generation: observed.generation, status: open },
+        data: { status: 'RUNNING', step: observed.step || (deleting ? 'deleting' : 'starting') },
+      })
+      return true
+    case Phase.PHASE_READY:
+      if (deleting) return false
+      await settle(tx, assistant, observed, 'ready')
+      await tx.assistant.update({
+        where: { id: assistant.id },
+        data: {
+          status: 'READY',
+          lastErrorCode: null,
+          lastErrorDetail: null,
+          ...(assistant.readyAt === null && { readyAt: new Date(ctx.clock.now()) }),
+        },
+      })
+      if (assistant.readyAt === null) {
+        await onFirstReady(tx, { userId: assistant.userId, assistantId: assistant.id })
+      }
+      return true
+    case Phase.PHASE_STOPPED:
+      if (deleting) return false
+      await settle(tx, assistant, observed, 'stopped')
+      return true
+    case Phase.PHASE_FAILED:
+      if (!current) return false
+      await fail(tx, assistant, observed)
+      return true
+    case Phase.PHASE_ABSENT:
+      if (!deleting || !current) return false
+      await settle(tx, assistant, observed, 'deleted')
+      await tx.assistant.update({ where: { id: assistant.id }, data: noAssistant })
+      if (assistant.hostServerId) await releaseSlot(tx, assistant.hostServerId)
+      return true
+    default:
+      return false
+  }
+}
+
+async function settle(tx: Transaction, assistant: Assistant, observed: Observed, step: string) {
+  await tx.assistant.update({
+    where: { id: assistant.id },
+    data: { observedGeneration: observed.generation, containerId: observed.containerId || null },
+  })
+  await tx.provisioningJob.updateMany({
+    where: { assistantId: assistant.id, generation: { lte: observed.generation }, status: open },
+    data: { status: 'COMPLETED', step, lastError: null },
+  })
+}
+
+/** The job moves along with the new generation, so that a repeated report of the same failure counts once. */
+async function fail(tx: Transaction, assistant: Assistant, observed: Observed) {
+  const lastErrorCode = observed.cause?.code || 'assistant_failed'
+  const lastErrorDetail = observed.cause?.detail ?? ''
+  const job = await tx.provisioningJob.findFirst({
+    where: { assistantId: assistant.id, generation: assistant.desiredGeneration, status: open },
+  })
+  const attempts = (job?.attempts ?? 0) + 1
+  if (!job || attempts >= maxAttempts) {
+    await tx.assistant.update({
+      where: { id: assistant.id },
+      data: { status: 'ERROR', observedGeneration: observed.generation, lastErrorCode, lastErrorDetail },
+    })
+    await tx.provisioningJob.updateMany({
+      where: { assistantId: assistant.id, generation: { lte: observed.generation }, status: open },
+      data: { status: 'FAILED', attempts, step: 'failed', lastError: lastErrorDetail },
+    })
+    return
+  }
+  const generation = assistant.desiredGeneration + 1
+  await tx.assistant.update({
+    where: { id: assistant.id },
+    data: { desiredGeneration: generation, observedGeneration: observed.generation },
+  })
+  await tx.changeLog.create({
+    data: { assistantId: assistant.id, generation, kind: 'RETRY', hostServerId: assistant.hostServerId },
+  })
+  await tx.provisioningJob.update({
+    where: { id: job.id },
+    data: { generation, attempts, status: 'RUNNING', step: 'retrying', lastError: lastErrorDetail },
+  })
+  await nudgeAbout(tx, assistant)
+}

@@ -1,0 +1,23 @@
+import { type Ctx, inTransaction, nudge } from '../../context.ts'
+import { lockAssistant } from './lock-assistant.ts'
+import { recordChange } from './record-change.ts'
+import { requireOffered } from './require-offered.ts'
+
+/** Chooses the model. A ready assistant stays READY; a failed one is tried again; without one it is a preference. */
+export async function changeModel({ ctx, input }: { ctx: Ctx; input: { userId: string; model: string } }): Promise<void> {
+  requireOffered(input.model, ctx.clock.now())
+  await inTransaction(ctx, async (tx) => {
+    const assistant = await lockAssistant(tx, input.userId)
+    if (assistant.model === input.model) return
+    if (assistant.desired === 'ABSENT') {
+      await tx.assistant.update({ where: { id: assistant.id }, data: { model: input.model } })
+      await nudge(tx, 'assistant', input.userId)
+      return
+    }
+    const retry = assistant.status === 'ERROR'
+    await recordChange(tx, assistant, 'MODEL', {
+      model: input.model,
+      ...(retry && { status: 'PROVISIONING' as const, lastErrorCode: null, lastErrorDetail: null }),
+    })
+  })
+}

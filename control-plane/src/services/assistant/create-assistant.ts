@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto'
+import { type Ctx, inTransaction } from '../../context.ts'
+import { ServiceError } from '../../errors.ts'
+import type { Vault } from '../../lib/vault.ts'
+import { defaultModel } from '../model/catalogue.ts'
+import { lockAssistant } from './lock-assistant.ts'
+import { recordChange } from './record-change.ts'
+import { requireEntitlement } from './require-entitlement.ts'
+import { requireOffered } from './require-offered.ts'
+import { takeSlot } from './take-slot.ts'
+
+export interface CreateAssistantInput {
+  userId: string
+  /** Absent = what the user chose before, else the default. */
+  model?: string | undefined
+}
+
+/**
+ * Wants the user's assistant to exist. Idempotent: an assistant on its way or ready stays as it is, a failed one is
+ * tried again. Without a free slot it waits (job PENDING, step queued) for placeWaiting.
+ * Errors: not_entitled (402), unknown_model (400), assistant_being_deleted (409, retryable).
+ */
+export async function createAssistant({
+  ctx,
+  vault,
+  input,
+}: {
+  ctx: Ctx
+  vault: Vault
+  input: CreateAssistantInput
+}): Promise<void> {
+  const nowMs = ctx.clock.now()
+  if (input.model) requireOffered(input.model, nowMs)
+  const secrets = {
+    gatewayTokenEncrypted: await vault.seal(newSecret()),
+    virtualKeyEncrypted: await vault.seal(`yc-${newSecret()}`),
+  }
+  await inTransaction(ctx, async (tx) => {
+    await requireEntitlement(tx, input.userId, new Date(nowMs))
+    await tx.assistant.createMany({
+      data: [{ userId: input.userId, model: input.model ?? defaultModel }],
+      skipDuplicates: true,
+    })
+    const assistant = await lockAssistant(tx, input.userId)
+    if (assistant.status !== 'NONE' && assistant.desired === 'ABSENT') {
+      throw new ServiceError(409, 'assistant_being_deleted', 'The assistant is still being deleted.', { retryable: true })
+    }
+    if (assistant.status === 'PROVISIONING' || assistant.status === 'READY') return
+    const change = { status: 'PROVISIONING', lastErrorCode: null, lastErrorDetail: null } as const
+    if (assistant.status === 'ERROR') {
+      await recordChange(tx, assistant, 'RETRY', change)
+      return
+    }
+    const hostServerId = await takeSlot(tx)
+    await recordChange(tx, assistant, 'CREATE', {
+      ...change,
+      ...secrets,
+      desired: 'PRESENT',
+      hostServerId,
+      model: input.model ?? assistant.model,
+      containerId: null,
+      readyAt: null,
+    })
+  })
+}
+
+const newSecret = () => randomBytes(32).toString('base64url')

@@ -1,0 +1,25 @@
+import { type Ctx, inTransaction } from '../../context.ts'
+import { lockAssistant } from './lock-assistant.ts'
+import { noAssistant } from './no-assistant.ts'
+import { recordChange } from './record-change.ts'
+
+/**
+ * Wants the assistant and its data gone, whatever it is doing. Status becomes NONE when the host confirms it (F4),
+ * at once when no host ever had it. Idempotent; after a failed deletion it tries again.
+ */
+export async function deleteAssistant({ ctx, input }: { ctx: Ctx; input: { userId: string } }): Promise<void> {
+  await inTransaction(ctx, async (tx) => {
+    const assistant = await lockAssistant(tx, input.userId)
+    if (assistant.status === 'NONE') return
+    if (assistant.desired === 'ABSENT' && assistant.status !== 'ERROR') return
+    await tx.provisioningJob.updateMany({
+      where: { assistantId: assistant.id, status: { in: ['PENDING', 'RUNNING'] } },
+      data: { status: 'FAILED', step: 'canceled', lastError: 'Deleted meanwhile.' },
+    })
+    if (assistant.hostServerId === null) {
+      await recordChange(tx, assistant, 'DELETE', noAssistant, { status: 'COMPLETED', step: 'deleted' })
+      return
+    }
+    await recordChange(tx, assistant, 'DELETE', { desired: 'ABSENT' }, { step: 'deleting' })
+  })
+}

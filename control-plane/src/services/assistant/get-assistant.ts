@@ -1,0 +1,32 @@
+import type { AssistantStatus, JobStatus } from '@yourclaw/db'
+import type { Ctx } from '../../context.ts'
+import { defaultModel } from '../model/catalogue.ts'
+
+export interface AssistantView {
+  status: AssistantStatus
+  model: string
+  generation: number
+  host?: string
+  lastError?: { code: string; detail: string }
+  job?: { id: string; status: JobStatus; attempts: number; step: string }
+}
+
+/** The owner's view of their assistant and of its latest change; status NONE when there never was one. */
+export async function getAssistant({ ctx, input }: { ctx: Ctx; input: { userId: string } }): Promise<AssistantView> {
+  const assistant = await ctx.db.assistant.findUnique({
+    where: { userId: input.userId },
+    include: { host: { select: { name: true } }, jobs: { orderBy: { generation: 'desc' }, take: 1 } },
+  })
+  if (!assistant) return { status: 'NONE', model: defaultModel, generation: 0 }
+  const [job] = assistant.jobs
+  return {
+    status: assistant.status,
+    model: assistant.model,
+    generation: assistant.desiredGeneration,
+    ...(assistant.host && { host: assistant.host.name }),
+    ...(assistant.lastErrorCode && {
+      lastError: { code: assistant.lastErrorCode, detail: assistant.lastErrorDetail ?? '' },
+    }),
+    ...(job && { job: { id: job.id, status: job.status, attempts: job.attempts, step: job.step } }),
+  }
+}

@@ -1,0 +1,12 @@
+/** What the row says once there is no assistant: no place, no secrets, no past. */
+export const noAssistant = {
+  status: 'NONE',
+  desired: 'ABSENT',
+  hostServerId: null,
+  containerId: null,
+  gatewayTokenEncrypted: null,
+  virtualKeyEncrypted: null,
+  lastErrorCode: null,
+  lastErrorDetail: null,
+  readyAt: null,
+} as const
