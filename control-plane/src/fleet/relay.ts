@@ -1,0 +1,89 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js'
+import type { TurnControl, TurnEvent, TurnOpen } from '@yourclaw/proto/host/v1'
+import { invalidInput, staleEpoch } from '../errors.ts'
+import type { FleetDeps, TurnProgress } from './deps.ts'
+import type { Session } from './session.ts'
+import { writeTo } from './stream.ts'
+
+const turnDeadlineMs = 10 * 60_000
+
+type Call = ServerDuplexStream<TurnEvent, TurnControl>
+
+/**
+ * Carries one turn: TurnOpen → TurnInput → TextDelta… → TurnDone → TurnStored, or TurnFailed. The next event is read
+ * when the last one is dealt with, so HTTP/2 flow control holds an agent back that is faster than we are.
+ * `session` is this host's session on this replica; a stream of an older epoch is refused.
+ */
+export async function relayTurn(deps: FleetDeps, call: Call, session: Session | undefined): Promise<void> {
+  const events = call[Symbol.asyncIterator]() as AsyncIterator<TurnEvent>
+  const first = await events.next()
+  const open = first.done ? undefined : first.value.body
+  if (open?.$case !== 'open') throw invalidInput('The first message is TurnOpen.')
+  if (!session || open.open.sessionEpoch !== session.epoch) throw staleEpoch()
+  const { turnId, attempt } = open.open
+  session.turns.open(turnId, attempt)
+  try {
+    await carry(deps, call, session, open.open, events)
+  } finally {
+    session.turns.broken(turnId)
+  }
+}
+
+async function carry(
+  deps: FleetDeps,
+  call: Call,
+  session: Session,
+  open: TurnOpen,
+  events: AsyncIterator<TurnEvent>,
+): Promise<void> {
+  const { ctx, conversation } = deps
+  const { turnId } = open
+  const turn = { turnId, sessionEpoch: session.epoch }
+  const read = await conversation.readTurnInput({
+    ctx,
+    input: { ...turn, withHistory: open.needsInput && !open.conversationExists },
+  })
+  if (open.needsInput) {
+    const deadlineUnixMs = BigInt(ctx.clock.now() + turnDeadlineMs)
+    const messages = read.messages.map(({ text, at }) => ({ text, atUnixMs: BigInt(at.getTime()) }))
+    await writeTo(call, {
+      body: { $case: 'input', input: { messages, history: read.history, deadlineUnixMs } },
+    })
+  }
+  const { userId, channel, address } = read
+  let text = ''
+  await progress(deps, { turnId, userId, channel, address, text })
+  for (let next = await events.next(); !next.done; next = await events.next()) {
+    const body = next.value.body
+    switch (body?.$case) {
+      case 'delta':
+        text += body.delta.text
+        await progress(deps, { turnId, userId, channel, address, text })
+        break
+      case 'done':
+        await conversation.finishTurn({ ctx, input: { ...turn, text: body.done.text } })
+        session.turns.finished(turnId)
+        await writeTo(call, { body: { $case: 'stored', stored: {} } })
+        return
+      case 'failed': {
+        const code = body.failed.cause?.code || 'gateway_error'
+        const { retryable } = body.failed
+        session.turns.failed(turnId, await conversation.failTurn({ ctx, input: { ...turn, code, retryable } }))
+        await writeTo(call, { body: { $case: 'stored', stored: {} } })
+        return
+      }
+      case 'open':
+      case undefined:
+        break
+    }
+  }
+}
+
+/** Showing is not the turn: when it fails, the answer still goes on. */
+async function progress(deps: FleetDeps, now: TurnProgress): Promise<void> {
+  try {
+    await deps.onProgress(now)
+  } catch (error) {
+    deps.ctx.log.warn({ err: error, turnId: now.turnId }, 'progress could not be shown')
+  }
+}

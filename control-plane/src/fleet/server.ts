@@ -1,0 +1,91 @@
+import {
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+} from '@grpc/grpc-js'
+import { HostServiceService, type RenewRequest, type RenewResponse } from '@yourclaw/proto/host/v1'
+import { unauthenticated } from '../errors.ts'
+import { identifyHost } from '../services/host/identify-host.ts'
+import { renewCertificate } from '../services/host/renew-certificate.ts'
+import type { FleetDeps } from './deps.ts'
+import { relayTurn } from './relay.ts'
+import { type PeerHost, runSession, type Sessions } from './session.ts'
+import { toStatus } from './status.ts'
+
+export interface FleetServer {
+  /** The port it listens on. */
+  port: number
+  /** Sends every host away, waits until its sessions ended, and stops. */
+  close(): Promise<void>
+}
+
+type Peer = Pick<ServerWritableStream<unknown, unknown>, 'getAuthContext'>
+
+/** Serves hosts on `port` (0 = any free one) with mutual TLS: who has no certificate of ours does not get in. */
+export async function startFleetServer(deps: FleetDeps & { port: number }): Promise<FleetServer> {
+  const { ctx, authority } = deps
+  const sessions: Sessions = new Map()
+  const running = new Set<Promise<void>>()
+
+  /** A host is its certificate, never its connection: asked anew for every call, so a revocation counts at once. */
+  const identify = async (peer: Peer): Promise<PeerHost> => {
+    const serial = peer.getAuthContext().sslPeerCertificate?.serialNumber
+    if (!serial) throw unauthenticated('A client certificate is needed.')
+    return identifyHost({ ctx, input: { serial } })
+  }
+  const serve = <In, Out>(call: ServerDuplexStream<In, Out>, work: (host: PeerHost) => Promise<void>) => {
+    call.on('error', (err) => ctx.log.debug({ err }, 'host stream broke'))
+    const done = identify(call)
+      .then(work)
+      .then(
+        () => void call.end(),
+        (error: unknown) => {
+          if (!call.cancelled) call.emit('error', toStatus(error, ctx.log))
+        },
+      )
+      .finally(() => running.delete(done))
+    running.add(done)
+  }
+
+  const server = new Server({ 'grpc.max_receive_message_length': 4 * 1024 * 1024, 'grpc.keepalive_time_ms': 20_000 })
+  server.addService(HostServiceService, {
+    session: (call: Parameters<typeof runSession>[2]) => serve(call, (host) => runSession(deps, sessions, call, host)),
+    runTurn: (call: Parameters<typeof relayTurn>[1]) =>
+      serve(call, (host) => relayTurn(deps, call, sessions.get(host.hostId))),
+    renew: (call: ServerUnaryCall<RenewRequest, RenewResponse>, answer: sendUnaryData<RenewResponse>) => {
+      identify(call)
+        .then(async ({ hostId }) => {
+          const signed = await renewCertificate({ ctx, signer: authority, input: { hostId, csrPem: call.request.csrPem } })
+          answer(null, { certificatePem: signed.certificatePem, caPem: signed.caPem })
+          await sessions.get(hostId)?.goAway('certificate_renewed')
+        })
+        .catch((error: unknown) => answer(toStatus(error, ctx.log)))
+    },
+  })
+
+  const own = await authority.issueServerCertificate()
+  const credentials = ServerCredentials.createSsl(
+    Buffer.from(authority.caPem),
+    [{ cert_chain: Buffer.from(own.certificatePem), private_key: Buffer.from(own.keyPem) }],
+    true,
+  )
+  const bound = Promise.withResolvers<number>()
+  server.bindAsync(`0.0.0.0:${deps.port}`, credentials, (error, port) =>
+    error ? bound.reject(error) : bound.resolve(port),
+  )
+  return {
+    port: await bound.promise,
+    async close() {
+      await Promise.all([...sessions.values()].map((session) => session.goAway('draining')))
+      const stopped = Promise.withResolvers<void>()
+      server.tryShutdown(() => stopped.resolve())
+      const force = setTimeout(() => server.forceShutdown(), 5_000)
+      await stopped.promise
+      clearTimeout(force)
+      await Promise.all(running)
+    },
+  }
+}

@@ -1,0 +1,140 @@
+import type { StartTurn } from '@yourclaw/proto/host/v1'
+import { forbidden, ServiceError, staleEpoch } from '../errors.ts'
+import type { ClaimedTurn, FleetDeps } from './deps.ts'
+
+/*
+ * The turns of one host session, each:
+ *   ANNOUNCED  StartTurn was sent; announced again when no stream opens within announceMs
+ *   OPEN       its RunTurn stream is open; back to ANNOUNCED when it breaks
+ *   BACKOFF    the attempt failed; announced with the next attempt after the wait
+ * and gone from here once finished or failed for good.
+ */
+interface HeldTurn extends ClaimedTurn {
+  phase: 'ANNOUNCED' | 'OPEN' | 'BACKOFF'
+  announcedAtMs: number
+  retry?: NodeJS.Timeout
+}
+
+const announceMs = 30_000
+
+/** How many turns a session holds is bounded, so a host is never handed more than it may run at once. */
+export interface SessionTurns {
+  /** Claims what fits and announces it. */
+  pump(): Promise<void>
+  adopt(heldTurnIds: string[]): Promise<void>
+  /** Announces again what the agent did not open. */
+  sweep(): Promise<void>
+  /** Opens a turn's stream; throws for a turn that is not this session's, or for another attempt. */
+  open(turnId: string, attempt: number): ClaimedTurn
+  finished(turnId: string): void
+  failed(turnId: string, next: { retryAfterMs: number | null; attempt: number }): void
+  /** The stream ended without a result: the agent may still hold one. */
+  broken(turnId: string): void
+  close(): void
+}
+
+export function sessionTurns(
+  deps: FleetDeps,
+  session: { hostId: string; epoch: bigint },
+  send: (turn: StartTurn) => Promise<void>,
+): SessionTurns {
+  const { ctx, conversation } = deps
+  const input = { hostId: session.hostId, sessionEpoch: session.epoch }
+  const held = new Map<string, HeldTurn>()
+  let closed = false
+  let pumping: Promise<void> | null = null
+  let again = false
+
+  const announce = async (turn: HeldTurn) => {
+    if (closed) return
+    turn.phase = 'ANNOUNCED'
+    turn.announcedAtMs = ctx.clock.now()
+    await send({
+      turnId: turn.turnId,
+      assistantId: turn.assistantId,
+      attempt: turn.attempt,
+      traceParent: turn.traceParent ?? '',
+    })
+  }
+  const hold = async (turns: ClaimedTurn[]) => {
+    for (const turn of turns) {
+      const entry: HeldTurn = { ...turn, phase: 'ANNOUNCED', announcedAtMs: 0 }
+      held.set(turn.turnId, entry)
+      await announce(entry)
+    }
+  }
+  const claim = async () => {
+    do {
+      again = false
+      const limit = deps.maxTurnsPerHost - held.size
+      if (limit > 0 && !closed) await hold(await conversation.claimTurns({ ctx, input: { ...input, limit } }))
+    } while (again && !closed)
+  }
+  const pump = () => {
+    again = true
+    pumping ??= claim().finally(() => {
+      pumping = null
+    })
+    return pumping
+  }
+  const later = (work: () => Promise<void>) => {
+    work().catch((error: unknown) => {
+      if (error instanceof ServiceError) return
+      ctx.log.error({ err: error, hostId: session.hostId }, 'turns could not be announced')
+    })
+  }
+  const announceAfter = (turn: HeldTurn, delayMs: number) => {
+    clearTimeout(turn.retry)
+    turn.retry = setTimeout(() => later(() => announce(turn)), delayMs)
+  }
+
+  return {
+    pump,
+    async adopt(heldTurnIds) {
+      await hold(await conversation.adoptTurns({ ctx, input: { ...input, heldTurnIds } }))
+    },
+    async sweep() {
+      const late = ctx.clock.now() - announceMs
+      for (const turn of held.values()) {
+        if (turn.phase === 'ANNOUNCED' && turn.announcedAtMs < late) await announce(turn)
+      }
+      await pump()
+    },
+    open(turnId, attempt) {
+      const turn = held.get(turnId)
+      if (!turn) throw forbidden('That turn is not this session’s.', 'turn_not_held')
+      if (turn.attempt !== attempt || turn.phase === 'OPEN') throw staleEpoch()
+      clearTimeout(turn.retry)
+      turn.phase = 'OPEN'
+      return turn
+    },
+    finished(turnId) {
+      held.delete(turnId)
+      later(pump)
+    },
+    failed(turnId, next) {
+      const turn = held.get(turnId)
+      if (!turn || closed) return
+      if (next.retryAfterMs === null) {
+        held.delete(turnId)
+        later(pump)
+        return
+      }
+      turn.phase = 'BACKOFF'
+      turn.attempt = next.attempt
+      announceAfter(turn, next.retryAfterMs)
+    },
+    broken(turnId) {
+      const turn = held.get(turnId)
+      if (!turn || closed || turn.phase !== 'OPEN') return
+      turn.phase = 'ANNOUNCED'
+      turn.announcedAtMs = ctx.clock.now()
+      announceAfter(turn, 1_000)
+    },
+    close() {
+      closed = true
+      for (const turn of held.values()) clearTimeout(turn.retry)
+      held.clear()
+    },
+  }
+}

@@ -1,0 +1,131 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { streamSSE } from 'hono/streaming'
+import type { Ctx } from '../../context.ts'
+import { invalidInput } from '../../errors.ts'
+import type { Notifications } from '../../lib/notifications.ts'
+import type { Vault } from '../../lib/vault.ts'
+import { changeModel } from '../../services/assistant/change-model.ts'
+import { createAssistant } from '../../services/assistant/create-assistant.ts'
+import { deleteAssistant } from '../../services/assistant/delete-assistant.ts'
+import { getAssistant } from '../../services/assistant/get-assistant.ts'
+import { restartAssistant } from '../../services/assistant/restart-assistant.ts'
+
+const view = z
+  .object({
+    status: z.enum(['NONE', 'PROVISIONING', 'READY', 'ERROR']),
+    model: z.string(),
+    generation: z.number().int(),
+    host: z.string().optional(),
+    lastError: z.object({ code: z.string(), detail: z.string() }).optional(),
+    job: z
+      .object({
+        id: z.string(),
+        status: z.enum(['PENDING', 'RUNNING', 'COMPLETED', 'FAILED']),
+        attempts: z.number().int(),
+        step: z.string(),
+      })
+      .optional(),
+  })
+  .openapi('Assistant')
+
+const answer = (description: string) => ({ description, content: { 'application/json': { schema: view } } })
+const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } })
+const chosen = z.object({ model: z.string() })
+
+const get = createRoute({
+  method: 'get',
+  path: '/assistants',
+  summary: 'The user’s assistant',
+  responses: { 200: answer('Its state; NONE without one') },
+})
+const create = createRoute({
+  method: 'post',
+  path: '/assistants',
+  summary: 'Create the user’s assistant, or try a failed one again',
+  request: { body: json(chosen.partial()) },
+  responses: { 202: answer('On its way') },
+})
+const change = createRoute({
+  method: 'patch',
+  path: '/assistants',
+  summary: 'Choose the model',
+  request: { body: { required: true, ...json(chosen) } },
+  responses: { 200: answer('Changed') },
+})
+const remove = createRoute({
+  method: 'delete',
+  path: '/assistants',
+  summary: 'Delete the assistant with its data',
+  responses: { 202: answer('NONE once its host has confirmed it') },
+})
+const restart = createRoute({
+  method: 'post',
+  path: '/assistants/restart',
+  summary: 'Restart the assistant',
+  responses: { 202: answer('On its way') },
+})
+
+const keepAliveMs = 25_000
+
+/** Everything here is the signed-in user's own: no route takes an id (I9). */
+export function assistantRoutes({
+  ctx,
+  vault,
+  notifications,
+}: {
+  ctx: Ctx
+  vault: Vault
+  notifications: Notifications
+}) {
+  const app = new OpenAPIHono<{ Variables: { user: { id: string } } }>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalidInput(z.prettifyError(result.error))
+    },
+  })
+  const now = (userId: string) => getAssistant({ ctx, input: { userId } })
+
+  app.get('/assistants/events', (c) => {
+    const userId = c.get('user').id
+    return streamSSE(c, async (stream) => {
+      let wake = Promise.withResolvers<void>()
+      const stop = notifications.on('assistant', (id) => {
+        if (id === userId || id === '') wake.resolve()
+      })
+      const keepAlive = setInterval(() => void stream.write(': \n\n'), keepAliveMs)
+      stream.onAbort(() => wake.resolve())
+      let last = ''
+      while (!stream.aborted) {
+        // Renewed before reading: a notice that comes while we read wakes the next round.
+        wake = Promise.withResolvers()
+        const data = JSON.stringify(await now(userId))
+        if (data !== last) await stream.writeSSE({ event: 'assistant', data })
+        last = data
+        if (!stream.aborted) await wake.promise
+      }
+      clearInterval(keepAlive)
+      stop()
+    })
+  })
+  return app
+    .openapi(get, async (c) => c.json(await now(c.get('user').id), 200))
+    .openapi(create, async (c) => {
+      const userId = c.get('user').id
+      await createAssistant({ ctx, vault, input: { userId, ...c.req.valid('json') } })
+      return c.json(await now(userId), 202)
+    })
+    .openapi(change, async (c) => {
+      const userId = c.get('user').id
+      await changeModel({ ctx, input: { userId, ...c.req.valid('json') } })
+      return c.json(await now(userId), 200)
+    })
+    .openapi(remove, async (c) => {
+      const userId = c.get('user').id
+      await deleteAssistant({ ctx, input: { userId } })
+      return c.json(await now(userId), 202)
+    })
+    .openapi(restart, async (c) => {
+      const userId = c.get('user').id
+      await restartAssistant({ ctx, input: { userId } })
+      return c.json(await now(userId), 202)
+    })
+}
