@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { serve } from '@hono/node-server'
+import { Hono } from 'hono'
+import { type Env, Faults } from './faults.ts'
+import { anthropicRoutes } from './models/anthropic.ts'
+import { Brain } from './models/brain.ts'
+import { geminiRoutes } from './models/gemini.ts'
+import { openaiRoutes } from './models/openai.ts'
+import { People } from './people.ts'
+import { simRoutes } from './sim/routes.ts'
+import { Bot } from './telegram/bot.ts'
+import { telegramRoutes } from './telegram/routes.ts'
+
+export interface SandboxOptions {
+  /** 0 takes any free port. */
+  port: number
+  host?: string
+  telegramBotUsername?: string
+}
+
+export interface Sandbox {
+  /** Without a slash at the end. */
+  url: string
+  stop(): Promise<void>
+}
+
+/** Starts the outside world on one port. Each call is a world of its own. */
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const { port, host = '127.0.0.1', telegramBotUsername = 'yourclaw_bot' } = options
+  const people = new People()
+  const faults = new Faults()
+  const brain = new Brain()
+  const bot = new Bot(people, telegramBotUsername)
+  const page = readFileSync(new URL('./phone/page.html', import.meta.url), 'utf8')
+
+  const app = new Hono<Env>()
+  app.get('/', (c) => c.html(page))
+  app.get('/health', (c) => c.json({ status: 'ok' }))
+  app.route('/telegram', telegramRoutes(bot, faults))
+  app.route('/anthropic', anthropicRoutes(brain, faults))
+  app.route('/openai', openaiRoutes(brain, faults))
+  app.route('/gemini', geminiRoutes(brain, faults))
+  app.route('/sim', simRoutes({ people, bot, brain, faults }))
+
+  const server = await listen(app, port, host)
+  const { port: bound } = server.address() as AddressInfo
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    stop: async () => {
+      bot.webhook.stop()
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      })
+    },
+  }
+}
+
+/** @throws when the port is taken */
+function listen(app: Hono<Env>, port: number, hostname: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch: app.fetch, port, hostname }, () => resolve(server)) as Server
+    server.once('error', reject)
+  })
+}

@@ -1,0 +1,18 @@
+import { z } from 'zod'
+import { startSandbox } from './index.ts'
+
+const env = z
+  .object({
+    /** The one port of every provider. */
+    PORT: z.coerce.number().int().min(0).default(4100),
+    /** What getMe answers. */
+    TELEGRAM_BOT_USERNAME: z.string().min(1).default('yourclaw_bot'),
+  })
+  .parse(process.env)
+
+const sandbox = await startSandbox({ port: env.PORT, telegramBotUsername: env.TELEGRAM_BOT_USERNAME })
+console.log(`sandbox listens on ${sandbox.url}`)
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => void sandbox.stop().then(() => process.exit(0)))
+}

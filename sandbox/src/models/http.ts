@@ -1,0 +1,56 @@
+import type { Context } from 'hono'
+import { z } from 'zod'
+import type { Env } from '../faults.ts'
+import { ModelError } from './brain.ts'
+
+/** Message content as all three providers write it: text, or parts of which some carry text. */
+export const content = z.union([
+  z.string(),
+  z.null().transform(() => ''),
+  z.array(z.looseObject({ type: z.string().optional(), text: z.string().optional() })),
+])
+type Content = z.infer<typeof content>
+
+export function textOf(value: Content | undefined): string {
+  if (value === undefined || typeof value === 'string') return value ?? ''
+  return value.flatMap((part) => (part.text === undefined ? [] : [part.text])).join('\n')
+}
+
+/** @throws ModelError 400 with the first thing that is wrong */
+export async function readBody<T>(
+  c: Context<Env>,
+  schema: z.ZodType<T>,
+): Promise<{ body: unknown; input: T }> {
+  const body: unknown = await c.req.json().catch(() => {
+    throw new ModelError(400, 'The request body is not valid JSON.')
+  })
+  const parsed = schema.safeParse(body)
+  if (parsed.success) return { body, input: parsed.data }
+  const issue = parsed.error.issues[0]
+  throw new ModelError(400, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`)
+}
+
+export const bearerOf = (c: Context<Env>) => (c.req.header('authorization') ?? '').replace(/^Bearer\s+/i, '')
+
+export interface ServerSentEvent {
+  event?: string
+  data: object | string
+}
+
+/** Server-sent events, one write each, so that clients see a stream and not a block. */
+export function eventStream(events: ServerSentEvent[]): Response {
+  const encoder = new TextEncoder()
+  const waiting = events.values()
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      const next = waiting.next()
+      if (next.done) return controller.close()
+      const { event, data } = next.value
+      const text = typeof data === 'string' ? data : JSON.stringify(data)
+      controller.enqueue(encoder.encode(`${event ? `event: ${event}\n` : ''}data: ${text}\n\n`))
+    },
+  })
+  return new Response(body, {
+    headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' },
+  })
+}

@@ -1,0 +1,69 @@
+import { type Context, Hono } from 'hono'
+import { z } from 'zod'
+import { type Env, type Faults, faultInput } from '../faults.ts'
+import { type Brain, scriptInput } from '../models/brain.ts'
+import { type People, personInput } from '../people.ts'
+import type { Bot } from '../telegram/bot.ts'
+import { incomingInput, sendAsPerson } from '../telegram/incoming.ts'
+
+export interface World {
+  people: People
+  bot: Bot
+  brain: Brain
+  faults: Faults
+}
+
+class BadInput extends Error {}
+
+/** The API through which programs and the page move the outside world. */
+export function simRoutes({ people, bot, brain, faults }: World): Hono<Env> {
+  const app = new Hono<Env>()
+
+  app.get('/people', (c) => c.json(people.all))
+  app.post('/people', async (c) => c.json(people.register(await read(c, personInput))))
+
+  app.post('/telegram/:id{-?\\d+}/messages', async (c) =>
+    c.json(sendAsPerson(bot, Number(c.req.param('id')), await read(c, incomingInput))),
+  )
+  app.get('/telegram/:id{-?\\d+}/messages', (c) => c.json(bot.chats.botEvents(Number(c.req.param('id')))))
+  // Both sides of the conversation, with delivery: what the page shows.
+  app.get('/telegram/:id{-?\\d+}/conversation', (c) => {
+    const id = Number(c.req.param('id'))
+    return c.json({ bot: bot.chats.botEvents(id), person: bot.chats.personEvents(id) })
+  })
+
+  app.post('/models/script', async (c) => {
+    brain.script(await read(c, scriptInput))
+    return c.json({ ok: true })
+  })
+  app.get('/models/requests', (c) => c.json(brain.requests))
+
+  app.post('/faults', async (c) => {
+    faults.add(await read(c, faultInput))
+    return c.json({ ok: true })
+  })
+
+  app.post('/reset', (c) => {
+    bot.clear()
+    brain.clear()
+    faults.clear()
+    return c.json({ ok: true })
+  })
+
+  app.onError((error, c) => {
+    if (!(error instanceof BadInput)) throw error
+    return c.json({ detail: error.message, code: 'invalid_input' }, 400)
+  })
+  // A mounted application's notFound is never asked.
+  app.all('*', (c) => c.json({ detail: 'Not found.', code: 'not_found' }, 404))
+  return app
+}
+
+async function read<T>(c: Context<Env>, schema: z.ZodType<T>): Promise<T> {
+  const body: unknown = await c.req.json().catch(() => {
+    throw new BadInput('The body is not JSON.')
+  })
+  const parsed = schema.safeParse(body)
+  if (!parsed.success) throw new BadInput(z.prettifyError(parsed.error))
+  return parsed.data
+}

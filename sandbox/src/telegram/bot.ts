@@ -1,0 +1,30 @@
+import type { BotCommand } from '@grammyjs/types'
+import type { People } from '../people.ts'
+import { Chats } from './chats.ts'
+import { Files } from './files.ts'
+import { Webhook } from './webhook.ts'
+
+/** Everything Telegram knows about the one bot. All tokens reach it, so that no test needs to agree on one. */
+export class Bot {
+  readonly username: string
+  readonly chats: Chats
+  readonly files = new Files()
+  readonly webhook = new Webhook()
+  commands: BotCommand[] = []
+  #lastUpdateId = 100_000
+
+  constructor(people: People, username: string) {
+    this.chats = new Chats(people)
+    this.username = username
+  }
+
+  nextUpdateId(): number {
+    this.#lastUpdateId += 1
+    return this.#lastUpdateId
+  }
+
+  clear(): void {
+    this.chats.clear()
+    this.webhook.clear()
+  }
+}
