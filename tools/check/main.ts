@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { guaranteeProblems } from './guarantees.ts'
 import { packageUses } from './packages.ts'
 
 interface Outcome {
@@ -44,6 +45,7 @@ const checks: Check[] = [
   command('dead code', 'knip', ['--no-progress']),
   command('proto', 'buf', ['lint'], join(root, 'proto')),
   { name: 'packages in use', run: checkPackages },
+  { name: 'guarantees page', run: checkGuarantees },
 ]
 
 /** The generated types of the routes come first; svelte-check reads them. */
@@ -54,13 +56,28 @@ async function checkWeb(): Promise<Outcome> {
 }
 
 async function checkPackages(): Promise<Outcome> {
-  const listed = await execute('git', ['ls-files', '--cached', '--others', '--exclude-standard'], root)
-  const files = listed.output.split('\n').filter((file) => /\.(ts|svelte|css|ya?ml)$/.test(file))
   // The checker's own files name every package.
-  const others = files.filter((file) => !file.startsWith('tools/check/') && existsSync(join(root, file)))
-  const uses = packageUses(await Promise.all(others.map((file) => readFile(join(root, file), 'utf8'))))
+  const sources = await readSources(
+    (file) => /\.(ts|svelte|css|ya?ml)$/.test(file) && !file.startsWith('tools/check/'),
+  )
+  const uses = packageUses([...sources.values()])
   const output = uses.filter((use) => use.state !== 'used').map((use) => `${use.name}: ${use.state}`)
-  return { ok: listed.ok && uses.every((use) => use.state !== 'missing'), output: output.join('\n') }
+  return { ok: uses.every((use) => use.state !== 'missing'), output: output.join('\n') }
+}
+
+async function checkGuarantees(): Promise<Outcome> {
+  const page = await readFile(join(root, 'docs/guarantees.md'), 'utf8')
+  const problems = guaranteeProblems(page, await readSources((file) => file.endsWith('.test.ts')))
+  return { ok: problems.length === 0, output: problems.join('\n') }
+}
+
+/** Path and text of every file of the project, committed or not, that `wanted` accepts. */
+async function readSources(wanted: (file: string) => boolean): Promise<Map<string, string>> {
+  const listed = await execute('git', ['ls-files', '--cached', '--others', '--exclude-standard'], root)
+  if (!listed.ok) throw new Error(`git cannot list the files: ${listed.output}`)
+  const files = listed.output.split('\n').filter((file) => wanted(file) && existsSync(join(root, file)))
+  const texts = await Promise.all(files.map((file) => readFile(join(root, file), 'utf8')))
+  return new Map(files.map((file, index) => [file, texts[index] ?? '']))
 }
 
 async function runAndReport(check: Check): Promise<boolean> {

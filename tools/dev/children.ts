@@ -60,10 +60,11 @@ export function agent(dev: Development): ChildSpec {
         ASSISTANT_DATA_DIR: join(dev.args.dataDir, 'assistants'),
       })
       // A token is single-use, so each attempt to enroll gets a fresh one; once enrolled, none is needed.
-      if (env.JOIN_TOKEN === undefined && !isEnrolled(stateDir)) env.JOIN_TOKEN = await mintJoinToken(dev)
+      if (env.JOIN_TOKEN === undefined && !isEnrolled(stateDir))
+        env.JOIN_TOKEN = await mintJoinToken(dev, env.HOST_NAME)
       return env
     },
-    isHealthy: async () => isEnrolled(stateDir) && (await answers(`${dev.addresses.api}/health/ready`)),
+    isHealthy: async () => isEnrolled(stateDir) && (await hasHost(dev.addresses.api)),
   }
 }
 
@@ -90,14 +91,18 @@ export function agentDefaults(dev: Development): Record<string, string> {
   }
 }
 
-/** A single-use token with which one more host may join within the hour. */
-export async function mintJoinToken(dev: Development): Promise<string> {
+/** A single-use token, good for an hour: for one more host, or for the host of that name, which may exist already. */
+export async function mintJoinToken(dev: Development, hostName?: string): Promise<string> {
   const program = nodeProgram(dev, 'control-plane/src/cli/join-token.ts')
-  const { stdout } = await promisify(execFile)(program.command, program.args, {
-    cwd: program.cwd,
-    env: controlPlaneEnv(dev),
-    timeout: 30_000,
-  })
+  const { stdout } = await promisify(execFile)(
+    program.command,
+    [...program.args, ...(hostName === undefined ? [] : [hostName])],
+    {
+      cwd: program.cwd,
+      env: controlPlaneEnv(dev),
+      timeout: 30_000,
+    },
+  )
   return stdout.trim()
 }
 
@@ -125,6 +130,18 @@ function withDefaults(dev: Development, defaults: Record<string, string>): NodeJ
 
 function nodeProgram(dev: Development, path: string): Pick<ChildSpec, 'command' | 'args' | 'cwd'> {
   return { command: process.execPath, args: [path], cwd: dev.root }
+}
+
+/** True once the control plane holds a session of a host; `ok` alone would say only that the database is there. */
+async function hasHost(api: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${api}/health/ready`, { signal: AbortSignal.timeout(5_000) })
+    const report: { checks?: { hosts?: { ok?: boolean } } } = JSON.parse(await response.text())
+    return report.checks?.hosts?.ok === true
+  } catch {
+    // Not there, or not yet able to say: not connected either way.
+    return false
+  }
 }
 
 async function answers(url: string): Promise<boolean> {
