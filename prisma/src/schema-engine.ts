@@ -26,16 +26,21 @@ export async function withSchemaEngine<T>(
   }
 }
 
+/** The part of the WebAssembly API used here; Node's types leave it out. */
+declare const WebAssembly: {
+  instantiate(module: Uint8Array, imports: object): Promise<{ instance: { exports: Record<string, unknown> } }>
+}
+
 /** The generated glue keeps one instance in a global: a second one would break the first. */
 let instantiated: Promise<void> | undefined
 
 async function instantiate(): Promise<void> {
   const require = createRequire(import.meta.url)
   const folder = path.dirname(require.resolve('@prisma/schema-engine-wasm/schema_engine_bg'))
-  const glue = bindings as typeof bindings & { __wbg_set_wasm(exports: WebAssembly.Exports): void }
+  const glue = bindings as typeof bindings & { __wbg_set_wasm(exports: object): void }
   Object.assign(globalThis, { PRISMA_WASM_PANIC_REGISTRY: { set_message: (text: string) => console.error(text) } })
   const { instance } = await WebAssembly.instantiate(await readFile(path.join(folder, 'schema_engine_bg.wasm')), {
-    './schema_engine_bg.js': glue as unknown as WebAssembly.ModuleImports, // the generated glue is the import object
+    './schema_engine_bg.js': glue, // the generated glue is the import object
   })
   glue.__wbg_set_wasm(instance.exports)
   const start = instance.exports.__wbindgen_start as () => void

@@ -1,0 +1,48 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { Scalar } from '@scalar/hono-api-reference'
+import { bodyLimit } from 'hono/body-limit'
+import { requestId } from 'hono/request-id'
+import { secureHeaders } from 'hono/secure-headers'
+import type { Deps } from './deps.ts'
+import { authenticate } from './http/middleware/authenticate.ts'
+import { errorHandler, notFoundHandler } from './http/middleware/errors.ts'
+import { assistantRoutes } from './http/routes/assistants.ts'
+import { channelRoutes } from './http/routes/channels.ts'
+import { healthRoutes } from './http/routes/health.ts'
+import { hostRoutes } from './http/routes/hosts.ts'
+import { modelRoutes } from './http/routes/models.ts'
+import { userRoutes } from './http/routes/users.ts'
+import { telegramWebhook } from './http/webhooks/telegram.ts'
+
+const base = '/api/v1'
+const maxBodyBytes = 1024 * 1024
+
+/** The whole HTTP surface, without a port: main.ts listens, tests call `app.request()`. */
+export function createApp(deps: Deps) {
+  const { ctx, env } = deps
+  const app = new OpenAPIHono()
+  app.onError(errorHandler(deps.log))
+  app.notFound(notFoundHandler)
+  app.use(requestId())
+  app.use(secureHeaders())
+  const tooLarge = { detail: 'The body is too large.', code: 'body_too_large' }
+  app.use(bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }))
+
+  const health = healthRoutes(ctx)
+  app.route('/', health)
+  app.route(base, health)
+  app.route(`${base}/webhooks/telegram`, telegramWebhook({ ctx, secret: env.TELEGRAM_WEBHOOK_SECRET }))
+  app.route(base, modelRoutes(ctx))
+  app.route(base, hostRoutes({ ctx, signer: deps.authority, grpcAddress: env.GRPC_PUBLIC_ADDRESS }))
+
+  app.doc31(`${base}/openapi.json`, { openapi: '3.1.0', info: { title: 'YourClaw API', version: '1' } })
+  app.get(`${base}/docs`, Scalar({ url: `${base}/openapi.json`, pageTitle: 'YourClaw API' }))
+
+  for (const path of ['/users/*', '/assistants', '/assistants/*', '/messages', '/messages/*']) {
+    app.use(`${base}${path}`, authenticate(ctx, deps.tokens))
+  }
+  app.route(base, userRoutes(ctx))
+  app.route(base, channelRoutes(ctx))
+  app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))
+  return app
+}

@@ -1,0 +1,66 @@
+import { type Database, openDatabase } from '@yourclaw/db'
+import { PgBoss } from 'pg-boss'
+import type { Logger } from 'pino'
+import { createTelegram, type Telegram } from './channels/telegram.ts'
+import { type Settings, systemClock } from './context.ts'
+import type { Env } from './env.ts'
+import { type Authority, openAuthority } from './fleet/authority.ts'
+import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
+import { listen, type Notifications } from './lib/notifications.ts'
+import { createTokens, type Tokens } from './lib/tokens.ts'
+import { createVault, type Vault } from './lib/vault.ts'
+import type { ConversationCtx } from './services/conversation/ctx.ts'
+
+/** Everything that lives as long as the process; made once, in main.ts and in tests. */
+export interface Deps {
+  env: Env
+  log: Logger
+  db: Database
+  ctx: ConversationCtx
+  vault: Vault
+  tokens: Tokens
+  authority: Authority
+  boss: PgBoss
+  notifications: Notifications
+  telegram: Telegram
+  close(): Promise<void>
+}
+
+export function settingsOf(env: Env): Settings {
+  return {
+    webUrl: env.WEB_URL,
+    rateLimitPerDay: env.RATE_LIMIT_PER_DAY,
+    rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
+    telegramBotUsername: env.TELEGRAM_BOT_USERNAME,
+  }
+}
+
+/** Opens what the process needs on a migrated database. */
+export async function openDeps(env: Env, databaseUrl: string, log: Logger): Promise<Deps> {
+  const db = openDatabase(databaseUrl)
+  const vault = createVault(env.ENCRYPTION_KEYS)
+  const boss = new PgBoss({ connectionString: databaseUrl, application_name: 'yourclaw-jobs' })
+  boss.on('error', (err) => log.error({ err }, 'job queue error'))
+  await boss.start()
+  await createDeliveryQueues(boss)
+  const notifications = await listen(databaseUrl, log)
+  const clock = systemClock
+  const ctx: ConversationCtx = { db, clock, log, settings: settingsOf(env), outbox: createOutbox(boss) }
+  return {
+    env,
+    log,
+    db,
+    ctx,
+    vault,
+    tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),
+    authority: await openAuthority({ db, vault, clock }),
+    boss,
+    notifications,
+    telegram: createTelegram({ token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT }),
+    async close() {
+      await notifications.close()
+      await boss.stop({ graceful: true, timeout: 10_000 })
+      await db.$disconnect()
+    },
+  }
+}

@@ -1,0 +1,17 @@
+import type { Transaction } from '@yourclaw/db'
+import { defaultModel } from '../model/catalogue.ts'
+
+/** Finds the user with this address or creates one, with the assistant row (status NONE) that everyone has. */
+export async function ensureUser(tx: Transaction, input: { email: string; name: string; id?: string }) {
+  const email = input.email.trim().toLowerCase()
+  return tx.user.upsert({
+    where: { email },
+    update: {},
+    create: {
+      ...(input.id === undefined ? {} : { id: input.id }),
+      email,
+      name: input.name,
+      assistant: { create: { model: defaultModel } },
+    },
+  })
+}

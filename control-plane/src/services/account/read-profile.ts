@@ -1,0 +1,46 @@
+import type { Ctx } from '../../context.ts'
+import { notFound } from '../../errors.ts'
+
+/** What a person sees of themselves: profile, channels, subscription, credits (the shape of GET /users/me). */
+export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: string } }) {
+  const user = await ctx.db.user.findUnique({
+    where: { id: input.userId },
+    include: {
+      phones: { where: { unboundAt: null }, orderBy: { boundAt: 'asc' } },
+      bindCodes: { where: { usedAt: null, expiresAt: { gt: new Date(ctx.clock.now()) } } },
+      subscriptions: { orderBy: { createdAt: 'desc' }, take: 1 },
+    },
+  })
+  if (user === null) throw notFound('There is no such user.', 'user_not_found')
+  const credit = await ctx.db.creditEntry.aggregate({ where: { userId: user.id }, _sum: { amountMicros: true } })
+  const bound = user.phones.map((phone) => ({
+    channel: phone.channel,
+    state: 'BOUND' as const,
+    address: phone.address,
+    ...(phone.telegramUsername === null ? {} : { username: phone.telegramUsername }),
+    boundAt: phone.boundAt.toISOString(),
+  }))
+  const pending = [...new Set(user.bindCodes.map((code) => code.channel))]
+    .filter((channel) => !bound.some((one) => one.channel === channel))
+    .map((channel) => ({ channel, state: 'PENDING' as const }))
+  const [subscription] = user.subscriptions
+  return {
+    id: user.id,
+    email: user.email,
+    name: user.name,
+    timeZone: user.timeZone,
+    channels: [...bound, ...pending],
+    subscription:
+      subscription === undefined
+        ? null
+        : {
+            status: subscription.status,
+            ...(subscription.trialEnd === null ? {} : { trialEnd: subscription.trialEnd.toISOString() }),
+            ...(subscription.currentPeriodEnd === null
+              ? {}
+              : { currentPeriodEnd: subscription.currentPeriodEnd.toISOString() }),
+            cancelAtPeriodEnd: subscription.cancelAtPeriodEnd,
+          },
+    credits: { remainingMicros: Number(credit._sum.amountMicros ?? 0n) },
+  }
+}

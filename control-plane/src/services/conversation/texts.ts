@@ -1,0 +1,25 @@
+/** Our own words to people, in one place. Markdown. */
+export const texts = {
+  unknownSender: (webUrl: string) =>
+    `Hello! I don't know this chat yet. Sign up or sign in at ${webUrl} and connect it there; it takes a minute.`,
+  notEntitled: (webUrl: string) =>
+    `Your assistant needs an active subscription or trial to answer. You can start one at ${webUrl}.`,
+  noAssistant: (webUrl: string) => `You have no assistant yet. Create one at ${webUrl} and write to it here.`,
+  dayLimit: (limit: number, resetsAt: string) =>
+    `You have reached today's limit of ${limit} messages. You can write again from ${resetsAt}.`,
+  minuteLimit: (limit: number, resetsAt: string) =>
+    `That was more than ${limit} messages in a minute. You can write again from ${resetsAt}.`,
+  ready: 'Your assistant is ready. Say hello!',
+  longWait: 'Your assistant is not available at the moment. Your message is safe and will be answered.',
+  turnFailed: 'Your assistant could not answer this message. Please try again in a while.',
+  bound: 'This chat is connected. Write to your assistant right here.',
+  bindCodeInvalid: (webUrl: string) =>
+    `This link has expired or was used before. Get a new one at ${webUrl} and open it within 15 minutes.`,
+  bindAddressTaken: 'This chat is already connected to another account. Disconnect it there first.',
+  mediaUnsupported: 'I can read text messages only, for now. Please send me that as text.',
+}
+
+export function formatTime(at: Date, timeZone: string): string {
+  const parts = new Intl.DateTimeFormat('en-GB', { timeZone, dateStyle: 'medium', timeStyle: 'medium' })
+  return `${parts.format(at)} (${timeZone})`
+}
