@@ -1,8 +1,9 @@
 /** One direction: transports → services → lib; packages know only what they are built on. */
 
 const services = '^control-plane/src/services/'
-const transports = '^control-plane/src/(http|fleet|jobs|channels)/'
-const roots = '^control-plane/src/(main|app|deps|env)\\.ts$|^control-plane/src/cli/'
+// Of a channel, services may know how text is rendered for it and the interface that sends; both know no provider.
+const transports = '^control-plane/src/(http|fleet|jobs|channels/(?!(render|sender|split)\\.ts$))'
+const roots = '^control-plane/src/(main|start|app|deps|env)\\.ts$|^control-plane/src/cli/'
 
 module.exports = {
   forbidden: [
