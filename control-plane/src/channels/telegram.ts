@@ -1,0 +1,68 @@
+import { Api, GrammyError, HttpError } from 'grammy'
+import { type ChannelSender, type Payload, SendError } from './sender.ts'
+
+export interface TelegramSettings {
+  token: string
+  /** Bot API server, without a trailing slash. */
+  apiRoot: string
+}
+
+export interface Telegram extends ChannelSender {
+  /** Shows "typing…" for about five seconds. */
+  typing(address: string): Promise<void>
+  /** Asks for messages only: what is not asked for is not sent. */
+  setWebhook(url: string, secret: string): Promise<void>
+}
+
+/** @example const telegram = createTelegram({ token, apiRoot: 'https://api.telegram.org' }) */
+export function createTelegram(settings: TelegramSettings): Telegram {
+  const api = new Api(settings.token, { apiRoot: settings.apiRoot, timeoutSeconds: 30 })
+  return {
+    async send(address, payload) {
+      try {
+        const sent = await sendPart(api, address, payload)
+        return { providerMessageId: String(sent.message_id) }
+      } catch (error) {
+        throw toSendError(error)
+      }
+    },
+    async typing(address) {
+      try {
+        await api.sendChatAction(address, 'typing')
+      } catch (error) {
+        throw toSendError(error)
+      }
+    },
+    async setWebhook(url, secret) {
+      await api.setWebhook(url, { secret_token: secret, allowed_updates: ['message'] })
+    },
+  }
+}
+
+/** HTML first; when Telegram cannot read it, the same words without marks (M7). */
+async function sendPart(api: Api, address: string, payload: Payload) {
+  const options = { link_preview_options: { is_disabled: true } }
+  if (payload.html === undefined) return api.sendMessage(address, payload.text, options)
+  try {
+    return await api.sendMessage(address, payload.html, { ...options, parse_mode: 'HTML' })
+  } catch (error) {
+    if (!isEntityError(error)) throw error
+    return api.sendMessage(address, payload.text, options)
+  }
+}
+
+const isEntityError = (error: unknown) =>
+  error instanceof GrammyError && error.error_code === 400 && /parse entities|entity/i.test(error.description)
+
+/** The cause is left out on purpose where it could hold the token: grammY puts the URL into HttpError. */
+function toSendError(error: unknown): SendError {
+  if (error instanceof GrammyError) {
+    const waitSeconds = error.parameters.retry_after
+    if (error.error_code === 429) {
+      return new SendError('telegram_429', { retryAfterMs: (waitSeconds ?? 1) * 1000 })
+    }
+    return new SendError(`telegram_${error.error_code}`, { permanent: error.error_code < 500 })
+  }
+  if (error instanceof HttpError) return new SendError('telegram_unreachable')
+  return new SendError('telegram_error', { cause: error })
+}

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startBinding } from '../../services/channel/start-binding.ts'
+import { unbind } from '../../services/channel/unbind.ts'
+import { createFixture, createPerson, type Fixture } from '../../services/conversation/fixtures.ts'
+import { telegramWebhook } from './telegram.ts'
+
+let fixture: Fixture
+let updateId = 1000
+beforeAll(async () => {
+  fixture = await createFixture()
+})
+afterAll(() => fixture.close())
+
+function post(message: object, options: { secret?: string; raw?: string } = {}) {
+  const app = telegramWebhook({ ctx: fixture.ctx, secret: 'right' })
+  const headers = { 'x-telegram-bot-api-secret-token': options.secret ?? 'right' }
+  const body = options.raw ?? JSON.stringify({ update_id: ++updateId, message })
+  return app.request('/', { method: 'POST', headers, body })
+}
+const privateChat = (id: string) => ({ id: Number(id), type: 'private' })
+const owner = (address: string) =>
+  fixture.db.userPhone.findFirst({ where: { address, unboundAt: null } }).then((found) => found?.userId)
+const start = (userId: string) => startBinding({ ctx: fixture.ctx, input: { userId, channel: 'TELEGRAM' } })
+
+test('I4: a missing, wrong or unset secret is refused and nothing is stored', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  const message = { chat: privateChat(address), text: 'hi' }
+  expect((await post(message, { secret: 'wrong' })).status).toBe(403)
+  const app = telegramWebhook({ ctx: fixture.ctx, secret: '' })
+  expect((await app.request('/', { method: 'POST', body: '{}' })).status).toBe(401)
+  const headers = { 'x-telegram-bot-api-secret-token': '' }
+  expect((await app.request('/', { method: 'POST', headers, body: '{}' })).status).toBe(403)
+  expect(await fixture.db.message.count({ where: { userId } })).toBe(0)
+})
+
+test('M3: a message is stored and acknowledged; what is not understood is acknowledged too', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  expect((await post({ chat: privateChat(address), text: 'a\u0000\ud800b' })).status).toBe(200)
+  expect((await fixture.db.message.findFirstOrThrow({ where: { userId } })).body).toBe('a\ufffdb')
+  expect((await post({}, { raw: 'not json' })).status).toBe(200)
+  expect((await post({}, { raw: '{"update_id":1,"poll":{}}' })).status).toBe(200)
+  expect((await post({}, { raw: 'x'.repeat(1024 * 1024 + 1) })).status).toBe(413)
+})
+
+test('I1: only an unused code binds, to one user at a time', async () => {
+  const [anna, ben] = [await createPerson(fixture.db), await createPerson(fixture.db)]
+  const { code, bindUrl } = await start(anna.userId)
+  expect(bindUrl).toBe(`https://t.me/test_bot?start=${code}`)
+  const say = (chat: string, text: string) => post({ chat: privateChat(chat), text })
+  await say('777', `/start ${code}`)
+  expect(await owner('777')).toBe(anna.userId)
+  expect(await owner(anna.address)).toBeUndefined()
+  await say('778', `/start ${code}`)
+  expect(await owner('778')).toBeUndefined()
+  const bens = await start(ben.userId)
+  await say('777', `/start ${bens.code}`)
+  expect(await owner('777')).toBe(anna.userId)
+  await unbind({ ctx: fixture.ctx, input: { userId: anna.userId, channel: 'TELEGRAM' } })
+  await say('777', `/start ${bens.code}`)
+  expect(await owner('777')).toBe(ben.userId)
+})
+
+test('I1: a code binds one of two chats that use it at once, and none after it expired', async () => {
+  const { userId } = await createPerson(fixture.db)
+  const { code } = await start(userId)
+  await Promise.all(['881', '882'].map((id) => post({ chat: privateChat(id), text: `/start ${code}` })))
+  expect([await owner('881'), await owner('882')].filter((found) => found === userId)).toHaveLength(1)
+  const late = await start(userId)
+  fixture.clock.at += 15 * 60_000
+  await post({ chat: privateChat('883'), text: `/start ${late.code}` })
+  expect(await owner('883')).toBeUndefined()
+})
+
+test('I2: a username gains nothing', async () => {
+  const { userId } = await createPerson(fixture.db)
+  const { code } = await start(userId)
+  await post({ chat: privateChat('991'), from: { username: 'anna' }, text: `/start ${code}` })
+  await post({ chat: privateChat('992'), from: { username: 'anna' }, text: 'it is me' })
+  expect(await fixture.db.message.count({ where: { userId, direction: 'INBOUND' } })).toBe(0)
+})
+
+test('I3: a group neither binds nor drives an assistant', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  const { code } = await start(userId)
+  await post({ chat: { id: -5, type: 'group' }, text: `/start ${code}` })
+  await post({ chat: { id: Number(address), type: 'supergroup' }, text: 'hi' })
+  expect(await owner('-5')).toBeUndefined()
+  expect(await fixture.db.message.count({ where: { userId } })).toBe(0)
+})

@@ -1,0 +1,61 @@
+import { PgBoss } from 'pg-boss'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type ChannelSender, SendError } from '../channels/sender.ts'
+import { createFixture, createPerson, type Fixture } from '../services/conversation/fixtures.ts'
+import { sendNotice } from '../services/conversation/send-notice.ts'
+import { createDeliveryQueues, createOutbox, deadDeliveryQueue, workDeliveries } from './deliveries.ts'
+
+let fixture: Fixture
+let boss: PgBoss
+const failures = new Map<string, SendError[]>()
+const sent: { address: string; text: string; at: number }[] = []
+const sender: ChannelSender = {
+  async send(address, { text }) {
+    const failure = failures.get(address)?.shift()
+    if (failure) throw failure
+    sent.push({ address, text, at: performance.now() })
+    return { providerMessageId: String(sent.length) }
+  },
+}
+
+beforeAll(async () => {
+  fixture = await createFixture()
+  boss = new PgBoss({ connectionString: fixture.url })
+  boss.on('error', () => {})
+  await boss.start()
+  await createDeliveryQueues(boss)
+  fixture.ctx.outbox = createOutbox(boss)
+  const { db, ctx } = fixture
+  await workDeliveries({ boss, db, senders: { TELEGRAM: sender }, log: ctx.log, clock: ctx.clock })
+})
+afterAll(async () => {
+  await boss.stop({ graceful: false })
+  await fixture.close()
+})
+
+const say = (userId: string, text: string) =>
+  sendNotice({ ctx: fixture.ctx, input: { userId, code: 'test', text } })
+const textsTo = (address: string) => sent.filter((item) => item.address === address).map((item) => item.text)
+
+test('M6: a 429 is retried after its wait, and later messages stay behind it', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  failures.set(address, [new SendError('telegram_429', { retryAfterMs: 3000 })])
+  const begun = performance.now()
+  await say(userId, 'one')
+  await say(userId, 'two')
+  await expect.poll(() => textsTo(address), { timeout: 20_000 }).toEqual(['one', 'two'])
+  expect((sent.find((item) => item.address === address)?.at ?? 0) - begun).toBeGreaterThan(2900)
+  await expect.poll(() => fixture.db.message.count({ where: { userId, state: 'SENT' } })).toBe(2)
+})
+
+test('M6: what can never be sent is a dead letter, and does not block the next message', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  failures.set(address, [new SendError('telegram_403', { permanent: true })])
+  await say(userId, 'lost')
+  await say(userId, 'next')
+  await expect.poll(() => textsTo(address), { timeout: 20_000 }).toEqual(['next'])
+  expect(
+    await fixture.db.delivery.count({ where: { userId, state: 'DEAD', lastErrorCode: 'telegram_403' } }),
+  ).toBe(1)
+  expect(await boss.findJobs(deadDeliveryQueue)).toHaveLength(1)
+})

@@ -1,0 +1,45 @@
+import { type Ctx, inTransaction } from '../../context.ts'
+import { type ClaimedTurn, holdSession } from './turn-rows.ts'
+
+export interface ClaimInput {
+  hostId: string
+  sessionEpoch: bigint
+  /** Most turns to take. */
+  limit: number
+}
+
+/** Takes pending turns of a host's ready assistants and the messages they answer (M4). An old session gets none. */
+export function claimTurns({ ctx, input }: { ctx: Ctx; input: ClaimInput }): Promise<ClaimedTurn[]> {
+  const { hostId, sessionEpoch, limit } = input
+  return inTransaction(ctx, async (tx) => {
+    if (!(await holdSession(tx, hostId, sessionEpoch))) return []
+    const now = new Date(ctx.clock.now())
+    const locked = await tx.$queryRaw<{ turnId: string }[]>`
+      SELECT t.id AS "turnId" FROM turns t JOIN assistants a ON a.id = t.assistant_id
+      WHERE t.state = 'PENDING' AND (t.not_before IS NULL OR t.not_before <= ${now})
+        AND a.host_server_id = ${hostId}::uuid AND a.status = 'READY' AND a.desired = 'PRESENT'
+        AND a.suspended_at IS NULL
+        AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.assistant_id = a.id AND r.state = 'RUNNING')
+      ORDER BY t.created_at LIMIT ${limit} FOR UPDATE OF a, t SKIP LOCKED`
+    if (locked.length === 0) return []
+    // Asked again now that the locks are held: a turn may have begun between the look and the lock.
+    const claimed = await tx.$queryRaw<ClaimedTurn[]>`
+      UPDATE turns t SET state = 'RUNNING', attempts = 1, host_server_id = ${hostId}::uuid,
+        session_epoch = ${sessionEpoch}, claimed_at = ${now}
+      FROM assistants a
+      WHERE t.id = ANY(${locked.map((row) => row.turnId)}::uuid[]) AND t.state = 'PENDING' AND a.id = t.assistant_id
+        AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.assistant_id = a.id AND r.state = 'RUNNING')
+      RETURNING t.id AS "turnId", a.id AS "assistantId", a.user_id AS "userId", t.attempts AS attempt,
+        t.trace_parent AS "traceParent"`
+    const taken = new Set<string>()
+    for (const turn of claimed) {
+      const stamped = await tx.message.updateMany({
+        where: { userId: turn.userId, direction: 'INBOUND', state: 'RECEIVED', turnId: null },
+        data: { turnId: turn.turnId },
+      })
+      if (stamped.count > 0) taken.add(turn.turnId)
+      else await tx.turn.update({ where: { id: turn.turnId }, data: { state: 'CANCELED', finishedAt: now } })
+    }
+    return claimed.filter((turn) => taken.has(turn.turnId))
+  })
+}

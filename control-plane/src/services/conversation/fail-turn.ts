@@ -1,0 +1,59 @@
+import type { Transaction } from '@yourclaw/db'
+import { inTransaction, nudge } from '../../context.ts'
+import type { ConversationCtx } from './ctx.ts'
+import { sendNoticeIn } from './send-notice.ts'
+import { texts } from './texts.ts'
+import { assertRunningUnder, lockTurn, maxAttempts, type TurnRow, turnRecipient } from './turn-rows.ts'
+
+export interface FailInput {
+  turnId: string
+  sessionEpoch: bigint
+  /** Stable code of the agent's cause; turn_canceled ends the turn without a word. */
+  code: string
+  retryable: boolean
+}
+
+/** Ends an attempt without an answer. `retryAfterMs` null = the turn is over and the user was told. */
+export function failTurn({ ctx, input }: { ctx: ConversationCtx; input: FailInput }) {
+  return inTransaction(ctx, async (tx): Promise<{ retryAfterMs: number | null; attempt: number }> => {
+    const turn = await lockTurn(tx, input.turnId)
+    if (turn.state === 'FAILED' || turn.state === 'CANCELED')
+      return { retryAfterMs: null, attempt: turn.attempts }
+    assertRunningUnder(turn, input.sessionEpoch)
+    if (!input.retryable || turn.attempts >= maxAttempts || input.code === 'turn_canceled') {
+      await giveUpIn(tx, ctx, turn, input.code)
+      return { retryAfterMs: null, attempt: turn.attempts }
+    }
+    const attempt = turn.attempts + 1
+    await tx.turn.update({ where: { id: turn.id }, data: { attempts: attempt, errorCode: input.code } })
+    return { retryAfterMs: 1000 * 4 ** (turn.attempts - 1), attempt }
+  })
+}
+
+/** RUNNING → FAILED | CANCELED. Its messages leave the inbox, and the model never sees them again. */
+export async function giveUpIn(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  turn: TurnRow,
+  code: string,
+): Promise<void> {
+  const isCanceled = code === 'turn_canceled'
+  const to = await turnRecipient(tx, turn.id)
+  await tx.turn.update({
+    where: { id: turn.id },
+    data: {
+      state: isCanceled ? 'CANCELED' : 'FAILED',
+      errorCode: code,
+      finishedAt: new Date(ctx.clock.now()),
+    },
+  })
+  await tx.message.updateMany({
+    where: { turnId: turn.id, direction: 'INBOUND' },
+    data: { state: isCanceled ? 'ANSWERED' : 'REFUSED', code },
+  })
+  if (turn.hostServerId !== null) await nudge(tx, 'turns', turn.hostServerId)
+  if (isCanceled) return
+  const once = { kind: 'turn_failed', key: turn.id }
+  const notice = { userId: turn.userId, code: 'turn_failed', text: texts.turnFailed, once }
+  await sendNoticeIn(tx, ctx, to ? { ...notice, to } : notice)
+}

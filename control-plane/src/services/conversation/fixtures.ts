@@ -1,0 +1,68 @@
+import type { Database } from '@yourclaw/db'
+import { createTestDatabase } from '@yourclaw/db/testing'
+import { pino } from 'pino'
+import type { ConversationCtx, Recipient } from './ctx.ts'
+import { receiveMessage } from './receive-message.ts'
+
+/** For tests: a database, a clock that is set by hand, and an outbox that only remembers. */
+export async function createFixture(settings: { perDay?: number; perMinute?: number } = {}) {
+  const database = await createTestDatabase()
+  const clock = { at: Date.parse('2026-03-10T12:00:00Z'), now: () => clock.at }
+  const told: { to: Recipient; text: string }[] = []
+  const ctx: ConversationCtx = {
+    db: database.db,
+    clock,
+    log: pino({ level: 'silent' }),
+    settings: {
+      webUrl: 'https://web.test',
+      rateLimitPerDay: settings.perDay ?? 100,
+      rateLimitPerMinute: settings.perMinute ?? 50,
+      telegramBotUsername: 'test_bot',
+    },
+    outbox: {
+      enqueueMessage: async () => {},
+      enqueueText: async (_tx, to, payload) => {
+        told.push({ to, text: payload.text })
+      },
+    },
+  }
+  let order = 0
+  return {
+    ...database,
+    ctx,
+    clock,
+    told,
+    receive: (
+      address: string,
+      body: string,
+      id: string = crypto.randomUUID(),
+      providerOrder = BigInt(++order),
+    ) =>
+      receiveMessage({
+        ctx,
+        input: { channel: 'TELEGRAM', address, providerMessageId: id, providerOrder, body },
+      }),
+  }
+}
+
+export type Fixture = Awaited<ReturnType<typeof createFixture>>
+
+/** A user who may write: bound chat, active subscription, ready assistant on a host with a session of epoch 1. */
+export async function createPerson(db: Database, options: { timeZone?: string } = {}) {
+  const address = String(crypto.getRandomValues(new Uint32Array(1))[0])
+  const host = await db.hostServer.create({ data: { name: `host-${address}` } })
+  const lease = { replica: 'a', epoch: 1n, leaseExpiresAt: new Date('2027-01-01') }
+  await db.hostSession.create({ data: { hostId: host.id, ...lease } })
+  const user = await db.user.create({
+    data: {
+      email: `${address}@example.test`,
+      timeZone: options.timeZone ?? 'UTC',
+      phones: { create: { channel: 'TELEGRAM', address } },
+      subscriptions: { create: { status: 'ACTIVE' } },
+      assistant: {
+        create: { model: 'test/model', status: 'READY', desired: 'PRESENT', hostServerId: host.id },
+      },
+    },
+  })
+  return { userId: user.id, hostId: host.id, address }
+}

@@ -1,0 +1,47 @@
+import type { Transaction } from '@yourclaw/db'
+import type { ConversationCtx } from './ctx.ts'
+
+/** `resetsAt` says when the next message is taken again. */
+export type LimitResult = { ok: true } | { ok: false; limit: 'day' | 'minute'; resetsAt: Date }
+
+export interface UserDay {
+  /** YYYY-MM-DD, the user's own. */
+  date: string
+  endsAt: Date
+  timeZone: string
+}
+
+export async function userDay(tx: Transaction, userId: string, at: Date): Promise<UserDay> {
+  const rows = await tx.$queryRaw<UserDay[]>`
+    SELECT to_char(${at}::timestamptz AT TIME ZONE time_zone, 'YYYY-MM-DD') AS date, time_zone AS "timeZone",
+      (((${at}::timestamptz AT TIME ZONE time_zone)::date + 1)::timestamp AT TIME ZONE time_zone) AS "endsAt"
+    FROM users WHERE id = ${userId}::uuid`
+  const day = rows[0]
+  if (!day) throw new Error('user is gone')
+  return day
+}
+
+/** Counts one message when both limits allow it (M14). Only under the assistant's lock. */
+export async function takeFromLimits(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  input: { userId: string; messageId: string; day: UserDay; at: Date },
+): Promise<LimitResult> {
+  const since = new Date(input.at.getTime() - 60_000)
+  const perMinute = ctx.settings.rateLimitPerMinute
+  const recent = await tx.$queryRaw<{ at: Date }[]>`
+    SELECT created_at AS at FROM messages
+    WHERE user_id = ${input.userId}::uuid AND direction = 'INBOUND' AND state IN ('RECEIVED', 'ANSWERED')
+      AND id <> ${input.messageId}::uuid AND created_at > ${since} ORDER BY created_at DESC LIMIT ${perMinute}`
+  const oldest = recent.at(-1)
+  if (recent.length >= perMinute) {
+    const from = oldest?.at ?? input.at
+    return { ok: false, limit: 'minute', resetsAt: new Date(from.getTime() + 60_000) }
+  }
+  const counted = await tx.$executeRaw`
+    INSERT INTO usage_daily AS u (user_id, date, inbound_count)
+    SELECT ${input.userId}::uuid, ${input.day.date}::date, 1 WHERE ${ctx.settings.rateLimitPerDay}::int > 0
+    ON CONFLICT (user_id, date) DO UPDATE SET inbound_count = u.inbound_count + 1
+    WHERE u.inbound_count < ${ctx.settings.rateLimitPerDay}::int`
+  return counted === 1 ? { ok: true } : { ok: false, limit: 'day', resetsAt: input.day.endsAt }
+}

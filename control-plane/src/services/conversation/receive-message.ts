@@ -1,0 +1,105 @@
+import type { Transaction } from '@yourclaw/db'
+import { inTransaction, nudge } from '../../context.ts'
+import type { ConversationCtx, Recipient } from './ctx.ts'
+import { takeFromLimits, type UserDay, userDay } from './limits.ts'
+import { type AssistantRow, findOwner, lockAssistant, nextSeq } from './rows.ts'
+import { sanitize } from './sanitize.ts'
+import { sendNoticeIn } from './send-notice.ts'
+import { greetStrangerIn } from './tell-address.ts'
+import { formatTime, texts } from './texts.ts'
+
+export interface ReceiveInput extends Recipient {
+  /** Telegram update_id, Twilio MessageSid: processed once (M2). */
+  providerMessageId: string
+  providerOrder?: bigint
+  body: string
+  /** W3C traceparent. */
+  traceParent?: string
+}
+
+export type ReceiveOutcome = 'accepted' | 'refused' | 'duplicate' | 'unknown_sender'
+
+/** Makes one incoming message durable, and asks for a turn that answers it; all in one transaction (M3). */
+export function receiveMessage({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInput }) {
+  return inTransaction(ctx, async (tx): Promise<{ outcome: ReceiveOutcome; messageId?: string }> => {
+    const at = new Date(ctx.clock.now())
+    const userId = await findOwner(tx, input)
+    const assistant = userId === null ? null : await lockAssistant(tx, userId)
+    if (!assistant) {
+      await greetStrangerIn(tx, ctx, { channel: input.channel, address: input.address })
+      return { outcome: 'unknown_sender' }
+    }
+    const messageId = await insertMessage(tx, assistant, input, at)
+    if (messageId === null) return { outcome: 'duplicate' }
+    await nudge(tx, 'messages', assistant.userId)
+    const day = await userDay(tx, assistant.userId, at)
+    const refusal = await findRefusal(tx, ctx, assistant, { messageId, day, at })
+    if (refusal) {
+      await tx.message.update({ where: { id: messageId }, data: { state: 'REFUSED', code: refusal.code } })
+      const to = { channel: input.channel, address: input.address }
+      const once = { kind: refusal.code, key: refusal.key }
+      await sendNoticeIn(tx, ctx, { userId: assistant.userId, to, ...refusal, once })
+      return { outcome: 'refused', messageId }
+    }
+    await requestTurn(tx, assistant, at, input.traceParent)
+    return { outcome: 'accepted', messageId }
+  })
+}
+
+async function insertMessage(tx: Transaction, assistant: AssistantRow, input: ReceiveInput, at: Date) {
+  const rows = await tx.$queryRaw<{ id: string }[]>`
+    INSERT INTO messages (user_id, direction, channel, address, body, provider_message_id, provider_order, seq,
+      state, trace_parent, created_at)
+    SELECT ${assistant.userId}::uuid, 'INBOUND', ${input.channel}::"Channel", ${input.address},
+      ${sanitize(input.body)}, ${input.providerMessageId}, ${input.providerOrder ?? null}::bigint, last_seq + 1,
+      'RECEIVED', ${input.traceParent ?? null}, ${at}
+    FROM assistants WHERE id = ${assistant.id}::uuid
+    ON CONFLICT (channel, provider_message_id) DO NOTHING RETURNING id`
+  const id = rows[0]?.id
+  if (id === undefined) return null
+  await nextSeq(tx, assistant.userId)
+  return id
+}
+
+/** A turn that is pending takes this message too, so there is never more than one (M4). Only under the lock. */
+export async function requestTurn(tx: Transaction, assistant: AssistantRow, at: Date, traceParent?: string) {
+  await tx.$executeRaw`
+    INSERT INTO turns (assistant_id, trace_parent, created_at)
+    VALUES (${assistant.id}::uuid, ${traceParent ?? null}, ${at})
+    ON CONFLICT (assistant_id) WHERE state = 'PENDING' DO NOTHING`
+  if (assistant.hostServerId !== null) await nudge(tx, 'turns', assistant.hostServerId)
+}
+
+/** `key` = what "told once" means for this refusal. */
+interface Refusal {
+  code: string
+  text: string
+  key: string
+}
+
+async function findRefusal(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  assistant: AssistantRow,
+  message: { messageId: string; day: UserDay; at: Date },
+): Promise<Refusal | null> {
+  const { webUrl, rateLimitPerDay, rateLimitPerMinute } = ctx.settings
+  const { userId } = assistant
+  const { day, at } = message
+  const subscription = await tx.subscription.findFirst({
+    where: { userId, OR: [{ status: 'ACTIVE' }, { status: 'PAST_DUE', graceEnd: { gt: at } }] },
+    select: { id: true },
+  })
+  if (!subscription) return { code: 'not_entitled', text: texts.notEntitled(webUrl), key: day.date }
+  if (assistant.status === 'NONE' && assistant.desired === 'ABSENT') {
+    return { code: 'no_assistant', text: texts.noAssistant(webUrl), key: day.date }
+  }
+  const result = await takeFromLimits(tx, ctx, { userId, ...message })
+  if (result.ok) return null
+  const resetsAt = formatTime(result.resetsAt, day.timeZone)
+  const isDay = result.limit === 'day'
+  const text = isDay
+    ? texts.dayLimit(rateLimitPerDay, resetsAt)
+    : texts.minuteLimit(rateLimitPerMinute, resetsAt)
+  return { code: `${result.limit}_limit`, text, key: result.resetsAt.toISOString() }
+}

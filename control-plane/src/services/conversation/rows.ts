@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto'
+import type { Channel, Transaction } from '@yourclaw/db'
+import type { Recipient } from './ctx.ts'
+
+export interface AssistantRow {
+  id: string
+  userId: string
+  status: 'NONE' | 'PROVISIONING' | 'READY' | 'ERROR'
+  desired: 'PRESENT' | 'ABSENT'
+  hostServerId: string | null
+}
+
+/** The lock that orders a conversation: whoever changes its messages or turns takes it first. */
+export async function lockAssistant(tx: Transaction, userId: string): Promise<AssistantRow | null> {
+  const rows = await tx.$queryRaw<AssistantRow[]>`
+    SELECT id, user_id AS "userId", status::text, desired::text, host_server_id AS "hostServerId"
+    FROM assistants WHERE user_id = ${userId}::uuid FOR UPDATE`
+  return rows[0] ?? null
+}
+
+/** Only under the assistant's lock. */
+export async function nextSeq(tx: Transaction, userId: string): Promise<bigint> {
+  const rows = await tx.$queryRaw<{ seq: bigint }[]>`
+    UPDATE assistants SET last_seq = last_seq + 1 WHERE user_id = ${userId}::uuid RETURNING last_seq AS seq`
+  const row = rows[0]
+  if (!row) throw new Error('a user without an assistant row')
+  return row.seq
+}
+
+/** Who a live binding says an address belongs to. On the web the address is the signed-in user's id. */
+export async function findOwner(tx: Transaction, to: Recipient): Promise<string | null> {
+  if (to.channel === 'WEB') return to.address
+  const binding = await tx.userPhone.findFirst({
+    where: { channel: to.channel, address: to.address, unboundAt: null },
+    select: { userId: true },
+  })
+  return binding?.userId ?? null
+}
+
+/** True for the first caller only, once its transaction commits. */
+export async function sayOnce(tx: Transaction, scope: string, kind: string, key: string): Promise<boolean> {
+  const inserted = await tx.$executeRaw`
+    INSERT INTO notices (scope, kind, key) VALUES (${scope}, ${kind}, ${key}) ON CONFLICT DO NOTHING`
+  return inserted === 1
+}
+
+/** The scope of notices for somebody who is no user: no address is kept in the clear. */
+export const strangerScope = (channel: Channel, address: string) =>
+  createHash('sha256').update(`${channel}:${address}`).digest('hex')

@@ -1,0 +1,95 @@
+import type { Transaction } from '@yourclaw/db'
+import { render } from '../../channels/render.ts'
+import { inTransaction, nudge } from '../../context.ts'
+import type { ConversationCtx, Recipient } from './ctx.ts'
+import { lockAssistant, nextSeq, sayOnce } from './rows.ts'
+import { sanitize } from './sanitize.ts'
+
+export interface NoticeInput {
+  userId: string
+  /** Absent = where the user last wrote from, else any live binding, else the web. */
+  to?: Recipient
+  /** Stable, lower-case, with underscores. */
+  code: string
+  /** Markdown. */
+  text: string
+  /** Says it at most once for this key. */
+  once?: { kind: string; key: string }
+}
+
+/** Our own words to a user: never billed, counted or shown to the model (M8). `sent` is false when already said. */
+export function sendNotice({ ctx, input }: { ctx: ConversationCtx; input: NoticeInput }) {
+  return inTransaction(ctx, (tx) => sendNoticeIn(tx, ctx, input))
+}
+
+export async function sendNoticeIn(tx: Transaction, ctx: ConversationCtx, input: NoticeInput) {
+  if (!(await lockAssistant(tx, input.userId))) return { sent: false }
+  if (input.once && !(await sayOnce(tx, input.userId, input.once.kind, input.once.key)))
+    return { sent: false }
+  const to = input.to ?? (await lastAddress(tx, input.userId))
+  await storeOutgoing(tx, ctx, {
+    userId: input.userId,
+    to,
+    kind: 'NOTICE',
+    code: input.code,
+    text: input.text,
+  })
+  return { sent: true }
+}
+
+/** Stores a message, its rendered parts and the job that delivers them. Only under the assistant's lock. */
+export async function storeOutgoing(tx: Transaction, ctx: ConversationCtx, input: OutgoingInput) {
+  const { userId, to } = input
+  const body = sanitize(input.text)
+  const payloads = render(to.channel, body)
+  const message = await tx.message.create({
+    data: {
+      userId,
+      direction: 'OUTBOUND',
+      kind: input.kind,
+      channel: to.channel,
+      address: to.address,
+      body,
+      seq: await nextSeq(tx, userId),
+      state: payloads.length === 0 ? 'DELIVERED' : 'PENDING',
+      turnId: input.turnId ?? null,
+      code: input.code ?? null,
+      createdAt: new Date(ctx.clock.now()),
+    },
+    select: { id: true },
+  })
+  if (payloads.length > 0) {
+    const part = { messageId: message.id, userId, channel: to.channel, address: to.address }
+    await tx.delivery.createMany({
+      data: payloads.map((payload, index) => ({ ...part, part: index, payload })),
+    })
+    await ctx.outbox.enqueueMessage(tx, to, message.id)
+  }
+  await nudge(tx, 'messages', userId)
+  return message.id
+}
+
+interface OutgoingInput {
+  userId: string
+  to: Recipient
+  kind: 'CHAT' | 'NOTICE'
+  text: string
+  code?: string
+  turnId?: string
+}
+
+async function lastAddress(tx: Transaction, userId: string): Promise<Recipient> {
+  const select = { channel: true, address: true } as const
+  const message = await tx.message.findFirst({
+    where: { userId, direction: 'INBOUND' },
+    orderBy: { seq: 'desc' },
+    select,
+  })
+  if (message) return message
+  const binding = await tx.userPhone.findFirst({
+    where: { userId, unboundAt: null },
+    orderBy: { boundAt: 'desc' },
+    select,
+  })
+  return binding ?? { channel: 'WEB', address: userId }
+}

@@ -1,0 +1,40 @@
+import type { Transaction } from '@yourclaw/db'
+import { render } from '../../channels/render.ts'
+import { inTransaction } from '../../context.ts'
+import type { ConversationCtx, Recipient } from './ctx.ts'
+import { findOwner, sayOnce, strangerScope } from './rows.ts'
+import { sendNoticeIn } from './send-notice.ts'
+import { texts } from './texts.ts'
+
+export interface TellInput {
+  to: Recipient
+  code: string
+  text: string
+  once: { kind: string; key: string }
+  /** A stranger hears the daily greeting instead (M10). */
+  greetStrangers?: boolean
+}
+
+/** Says something to whoever is behind an address: a notice to its owner, or a bare text to a stranger. */
+export function tellAddress({ ctx, input }: { ctx: ConversationCtx; input: TellInput }) {
+  return inTransaction(ctx, async (tx) => {
+    const userId = await findOwner(tx, input.to)
+    if (userId !== null) return sendNoticeIn(tx, ctx, { userId, ...input })
+    return input.greetStrangers ? greetStrangerIn(tx, ctx, input.to) : tellStrangerIn(tx, ctx, input)
+  })
+}
+
+/** One helpful answer a day and address, on every channel (M10). */
+export function greetStrangerIn(tx: Transaction, ctx: ConversationCtx, to: Recipient) {
+  const text = texts.unknownSender(ctx.settings.webUrl)
+  const key = new Date(ctx.clock.now()).toISOString().slice(0, 10)
+  return tellStrangerIn(tx, ctx, { to, code: 'unknown_sender', text, once: { kind: 'unknown_sender', key } })
+}
+
+async function tellStrangerIn(tx: Transaction, ctx: ConversationCtx, input: TellInput) {
+  const scope = strangerScope(input.to.channel, input.to.address)
+  if (!(await sayOnce(tx, scope, input.once.kind, input.once.key))) return { sent: false }
+  for (const payload of render(input.to.channel, input.text))
+    await ctx.outbox.enqueueText(tx, input.to, payload)
+  return { sent: true }
+}

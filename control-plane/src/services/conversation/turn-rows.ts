@@ -1,0 +1,60 @@
+import type { Transaction, TurnState } from '@yourclaw/db'
+import { notFound, staleEpoch } from '../../errors.ts'
+import { lockAssistant } from './rows.ts'
+
+export interface ClaimedTurn {
+  turnId: string
+  assistantId: string
+  userId: string
+  /** From 1. */
+  attempt: number
+  traceParent: string | null
+}
+
+export interface TurnRow {
+  id: string
+  userId: string
+  state: TurnState
+  attempts: number
+  sessionEpoch: bigint | null
+  hostServerId: string | null
+}
+
+/** Attempts a turn gets before the user is told that it failed. */
+export const maxAttempts = 3
+
+/** Takes the assistant's lock, then reads the turn: nobody else writes either until commit. */
+export async function lockTurn(tx: Transaction, turnId: string): Promise<TurnRow> {
+  const owner = await tx.turn.findUnique({
+    where: { id: turnId },
+    select: { assistant: { select: { userId: true } } },
+  })
+  if (!owner) throw notFound('No such turn.', 'turn_unknown')
+  await lockAssistant(tx, owner.assistant.userId)
+  const turn = await tx.turn.findUniqueOrThrow({
+    where: { id: turnId },
+    select: { id: true, state: true, attempts: true, sessionEpoch: true, hostServerId: true },
+  })
+  return { ...turn, userId: owner.assistant.userId }
+}
+
+/** A write of a turn counts only while it runs under the session that writes. */
+export function assertRunningUnder(turn: TurnRow, sessionEpoch: bigint): void {
+  if (turn.state !== 'RUNNING' || turn.sessionEpoch !== sessionEpoch) throw staleEpoch()
+}
+
+/** False when a newer session of the host took over; true keeps it from doing so until commit. */
+export async function holdSession(tx: Transaction, hostId: string, sessionEpoch: bigint): Promise<boolean> {
+  const rows = await tx.$queryRaw<{ epoch: bigint }[]>`
+    SELECT epoch FROM host_sessions WHERE host_id = ${hostId}::uuid FOR SHARE`
+  return rows[0]?.epoch === sessionEpoch
+}
+
+/** Where the answer goes: the address the newest message of the turn came from. */
+export async function turnRecipient(tx: Transaction, turnId: string) {
+  return tx.message.findFirst({
+    where: { turnId, direction: 'INBOUND' },
+    orderBy: { seq: 'desc' },
+    select: { channel: true, address: true },
+  })
+}
