@@ -101,7 +101,11 @@ export class Brain {
     // Any key will do, except one that says it will not.
     if (question.key === '' || /invalid/i.test(question.key)) throw new ModelError(401, 'invalid x-api-key')
     const script = this.#scripts.find((candidate) => fits(candidate, question))
-    if (script?.delayMs) await sleep(script.delayMs, undefined, { signal })
+    if (script?.delayMs) {
+      await sleep(script.delayMs, undefined, { signal }).catch(() => {
+        throw new ModelError(499, 'The client went away.')
+      })
+    }
     if (script?.error !== undefined) throw scriptedError(script.error)
     this.#answers += 1
     const id = `sandbox${this.#answers}`

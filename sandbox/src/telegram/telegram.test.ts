@@ -34,7 +34,8 @@ describe('Bot API', () => {
       chat: { id: ada, type: 'private' },
     })
     await bot.api.editMessageText(ada, sent.message_id, 'Bye')
-    const [action, message, edit] = await seen()
+    await bot.api.sendMessageDraft(ada, 5, 'Thin')
+    const [action, message, edit, draft] = await seen()
     expect(action).toMatchObject({ kind: 'action', text: 'typing' })
     expect(message).toMatchObject({
       id: sent.message_id,
@@ -43,6 +44,7 @@ describe('Bot API', () => {
       plainText: 'Hi <Ada>',
     })
     expect(edit).toMatchObject({ id: sent.message_id, kind: 'edit', text: 'Bye' })
+    expect(draft).toMatchObject({ id: 5, kind: 'draft', text: 'Thin' })
   })
 
   test.each([
