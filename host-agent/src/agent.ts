@@ -1,0 +1,142 @@
+import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import { type Logger, pino } from 'pino'
+import { createBackoff, pause } from './backoff.ts'
+import { readCapacity } from './capacity/capacity.ts'
+import type { AgentEnv } from './env.ts'
+import { AgentError } from './errors.ts'
+import { ensureIdentity } from './identity/enroll.ts'
+import { renew } from './identity/renewal.ts'
+import { type Identity, saveIdentity } from './identity/store.ts'
+import { openJournal } from './journal/journal.ts'
+import { keepLink, type LinkDeps } from './link/link.ts'
+import { createKeyRing } from './model-gateway/keys.ts'
+import { startModelGateway } from './model-gateway/server.ts'
+import { createReconciler } from './reconcile/reconciler.ts'
+import { createRelay } from './relay/relay.ts'
+import { createFakeRuntime } from './runtime/fake/fake.ts'
+import type { FakeFaults } from './runtime/fake/gateway.ts'
+import type { Runtime } from './runtime/runtime.ts'
+
+export interface AgentOptions {
+  log?: Logger
+  /** What the fake runtime's assistants do wrong; may be changed while it runs. */
+  faults?: FakeFaults
+  backoff?: LinkDeps['backoff']
+}
+
+export interface Agent {
+  /** Ends it: running turns get `drainMs` (default 25 s) to finish and hand over. */
+  stop(drainMs?: number): Promise<void>
+}
+
+const agentVersion = '0.1.0'
+
+/** Starts everything in the order it depends on each other, and returns once the link is being kept. */
+export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Promise<Agent> {
+  const log = options.log ?? pino({ level: env.LOG_LEVEL })
+  const stopping = new AbortController()
+
+  let identity = await enrollPatiently(env, log)
+  const journal = openJournal(join(env.STATE_DIR, 'journal.sqlite'))
+  const keys = createKeyRing()
+  const modelGateway = await startModelGateway({ keys, env, log })
+  const runtime = createRuntime(env, modelGateway.url, options.faults)
+
+  let report: Parameters<LinkDeps['connected']>[1] | undefined
+  const reconciler = createReconciler({ runtime, keys, log, report: (observed) => report?.(observed) })
+  const relay = createRelay({
+    journal,
+    target: reconciler.target,
+    conversationExists: runtime.conversationExists,
+    log,
+  })
+  const capacity = () => readCapacity(env.MAX_ASSISTANTS, reconciler.observed().length)
+
+  const link = keepLink(
+    {
+      async identity() {
+        identity = await ensureIdentity(env)
+        return identity
+      },
+      async renew(client) {
+        await saveIdentity(
+          env.STATE_DIR,
+          await renew(client, identity, env.HOST_NAME, env.CONTROL_PLANE_CA_PIN),
+        )
+      },
+      hello: () => ({
+        agentVersion,
+        protocolVersions: [1],
+        capabilities: [],
+        runtime: runtime.name,
+        ip: hostAddress(),
+        capacity: capacity(),
+        observed: reconciler.observed(),
+        heldTurns: relay.held(),
+      }),
+      capacity,
+      connected(_session, send) {
+        report = send
+        // What changed between Hello and Welcome was told to nobody.
+        reconciler.observed().forEach(send)
+      },
+      disconnected() {
+        report = undefined
+      },
+      message(body, session) {
+        switch (body.$case) {
+          case 'snapshot':
+            return reconciler.snapshot(body.snapshot.assistants, body.snapshot.sharedKeys)
+          case 'delta':
+            return reconciler.delta(body.delta.assistants)
+          case 'startTurn':
+            return relay.startTurn(body.startTurn, session)
+          case 'cancelTurn':
+            return relay.cancelTurn(body.cancelTurn.turnId)
+        }
+      },
+      log,
+      ...(options.backoff && { backoff: options.backoff }),
+    },
+    stopping.signal,
+  )
+
+  return {
+    async stop(drainMs = 25_000) {
+      await relay.drain(drainMs)
+      stopping.abort()
+      await link
+      await reconciler.stop()
+      await runtime.close()
+      await modelGateway.close()
+      journal.close()
+    },
+  }
+}
+
+/** The control plane may start after its hosts: unreachable is waited for, refused is not. */
+async function enrollPatiently(env: AgentEnv, log: Logger): Promise<Identity> {
+  const backoff = createBackoff({ baseMs: 1_000, maxMs: 15_000 })
+  for (;;) {
+    try {
+      return await ensureIdentity(env)
+    } catch (error) {
+      if (!(error instanceof AgentError) || !error.retryable) throw error
+      log.warn({ err: error }, 'not enrolled yet')
+      await pause(backoff.nextMs(), new AbortController().signal)
+    }
+  }
+}
+
+function createRuntime(env: AgentEnv, modelGatewayUrl: string, faults: FakeFaults | undefined): Runtime {
+  if (env.RUNTIME !== 'fake')
+    throw new Error(`RUNTIME=${env.RUNTIME} is not available in this build; use fake.`)
+  return createFakeRuntime({ dataDir: env.ASSISTANT_DATA_DIR, modelGatewayUrl, ...(faults && { faults }) })
+}
+
+/** The first address that is not loopback; shown to operators only. */
+function hostAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+  return all.find((address) => !address.internal && address.family === 'IPv4')?.address ?? '127.0.0.1'
+}

@@ -1,0 +1,82 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { type HeldTurn, TurnEvent } from '@yourclaw/proto/host/v1'
+
+/** A turn as the journal has it; `result` (done or failed) is absent while it runs. */
+export interface JournaledTurn {
+  turnId: string
+  attempt: number
+  result?: TurnEvent
+}
+
+/**
+ * What must outlive the agent: which turns it took, and their results until the control plane has stored them.
+ * A turn is begun → finished → forgotten. Secrets and what users wrote never come here; answers do, until stored.
+ */
+export interface Journal {
+  begin(turnId: string, attempt: number): void
+  finish(turnId: string, attempt: number, result: TurnEvent): void
+  /** Forgets a turn whose result is stored, or that nobody wants any more. */
+  forget(turnId: string): void
+  find(turnId: string): JournaledTurn | undefined
+  held(): HeldTurn[]
+  close(): void
+}
+
+/** Results nobody asked for in this time belong to turns that were ended elsewhere. */
+const keepMs = 7 * 24 * 3600 * 1000
+
+export function openJournal(path: string, now: () => number = Date.now): Journal {
+  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const db = new DatabaseSync(path)
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000')
+  db.exec(`CREATE TABLE IF NOT EXISTS turns (
+    turn_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL, result BLOB, at_ms INTEGER NOT NULL
+  ) STRICT`)
+  db.prepare('DELETE FROM turns WHERE at_ms < ?').run(now() - keepMs)
+  failInterrupted(db)
+
+  const begin = db.prepare(`INSERT INTO turns (turn_id, attempt, at_ms) VALUES (?, ?, ?)
+    ON CONFLICT (turn_id) DO UPDATE SET attempt = excluded.attempt, result = NULL, at_ms = excluded.at_ms`)
+  const finish = db.prepare('UPDATE turns SET result = ?, at_ms = ? WHERE turn_id = ? AND attempt = ?')
+  const forget = db.prepare('DELETE FROM turns WHERE turn_id = ?')
+  const find = db.prepare('SELECT turn_id, attempt, result FROM turns WHERE turn_id = ?')
+  const held = db.prepare(
+    'SELECT turn_id, attempt, result IS NOT NULL AS finished FROM turns ORDER BY turn_id',
+  )
+  return {
+    begin: (turnId, attempt) => void begin.run(turnId, attempt, now()),
+    finish: (turnId, attempt, result) =>
+      void finish.run(TurnEvent.encode(result).finish(), now(), turnId, attempt),
+    forget: (turnId) => void forget.run(turnId),
+    find(turnId) {
+      const row = find.get(turnId)
+      if (!row) return undefined
+      const turn: JournaledTurn = { turnId, attempt: Number(row.attempt) }
+      if (row.result instanceof Uint8Array) turn.result = TurnEvent.decode(row.result)
+      return turn
+    },
+    held: () =>
+      held.all().map((row) => ({
+        turnId: String(row.turn_id),
+        attempt: Number(row.attempt),
+        finished: row.finished === 1,
+      })),
+    close: () => db.close(),
+  }
+}
+
+/** An agent's death closes its requests, and that ends the runs: attempts that were running have failed. */
+function failInterrupted(db: DatabaseSync): void {
+  const result = TurnEvent.create({
+    body: {
+      $case: 'failed',
+      failed: {
+        cause: { code: 'agent_restarted', detail: 'The host agent restarted during the turn.' },
+        retryable: true,
+      },
+    },
+  })
+  db.prepare('UPDATE turns SET result = ? WHERE result IS NULL').run(TurnEvent.encode(result).finish())
+}

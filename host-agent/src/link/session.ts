@@ -1,0 +1,123 @@
+import { credentials, type ServiceError } from '@grpc/grpc-js'
+import {
+  type AgentMessage,
+  type Capacity,
+  type Hello,
+  HostServiceClient,
+  type Observed,
+  type ServerMessage,
+  type Welcome,
+} from '@yourclaw/proto/host/v1'
+import { AgentError } from '../errors.ts'
+import type { Identity } from '../identity/store.ts'
+
+/** The name in the control plane's certificate, whatever address it is reached by. */
+const serverName = 'control-plane.yourclaw.internal'
+
+const welcomeTimeoutMs = 15_000
+
+/** A client that shows this host's certificate and trusts its authority alone. */
+export function createClient(identity: Identity): HostServiceClient {
+  const tls = credentials.createSsl(
+    Buffer.from(identity.caPem),
+    Buffer.from(identity.privateKeyPem),
+    Buffer.from(identity.certificatePem),
+  )
+  return new HostServiceClient(identity.grpcAddress, tls, {
+    'grpc.ssl_target_name_override': serverName,
+    'grpc.default_authority': serverName,
+    // Finds a cut cable without waiting for TCP to.
+    'grpc.keepalive_time_ms': 20_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    // Each link has a connection of its own, so that a new certificate is really used.
+    'grpc.use_local_subchannel_pool': 1,
+    // Reconnecting is the link's own affair.
+    'grpc.enable_retries': 0,
+  })
+}
+
+export interface SessionHandlers {
+  hello(): Hello
+  capacity(): Capacity
+  welcomed(welcome: Welcome, report: (observed: Observed) => void): void
+  message(body: NonNullable<ServerMessage['body']>): void
+}
+
+/** One session, from Hello to its end; resolves with why the server asked to go, rejects when it broke. */
+export function runSession(
+  client: HostServiceClient,
+  handlers: SessionHandlers,
+  stop: AbortSignal,
+): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const call = client.session()
+  const timers: { heartbeat?: NodeJS.Timeout; silence?: NodeJS.Timeout } = {}
+  let seq = 0n
+  let received = 0n
+  let heard = 0n
+  let answers = false
+  let welcome: Welcome | undefined
+
+  function send(body: NonNullable<AgentMessage['body']>): void {
+    seq += 1n
+    call.write({ seq, ack: received, body })
+  }
+  function beat(intervalMs: number): void {
+    timers.heartbeat = setTimeout(
+      () => {
+        send({ $case: 'heartbeat', heartbeat: { capacity: handlers.capacity() } })
+        beat(intervalMs)
+      },
+      intervalMs * (0.9 + Math.random() * 0.2),
+    )
+  }
+  function expectSign(ms: number, what: string): void {
+    clearTimeout(timers.silence)
+    timers.silence = setTimeout(() => reject(new AgentError('link_silent', what)), ms)
+  }
+  function onMessage(message: ServerMessage): void {
+    if (message.seq !== 0n && message.seq <= received) return
+    const { body } = message
+    if (body?.$case === 'welcome') {
+      if (welcome) return
+      welcome = body.welcome
+      if (welcome.protocolVersion !== 1) {
+        return reject(
+          new AgentError('protocol_version', `Protocol ${welcome.protocolVersion} is not spoken here.`),
+        )
+      }
+      clearTimeout(timers.silence)
+      handlers.welcomed(welcome, (observed) => send({ $case: 'observed', observed }))
+      beat(welcome.heartbeatIntervalMs || 10_000)
+    } else if (body?.$case === 'goAway') {
+      resolve(body.goAway.reason)
+    } else if (body === undefined) {
+      // A bare ack is no unknown message.
+      if (message.ack === heard) send({ $case: 'unsupported', unsupported: { seq: message.seq } })
+    } else if (welcome) {
+      handlers.message(body)
+    }
+    if (message.seq > received) received = message.seq
+    // A control plane that sends bare acks can be missed; one that does not is left to keepalive.
+    if (body === undefined && message.ack > heard) answers = true
+    if (welcome && answers) expectSign(welcome.sessionTimeoutMs || 45_000, 'The control plane fell silent.')
+    if (message.ack > heard) heard = message.ack
+  }
+
+  call.on('data', onMessage)
+  call.on('error', (error: ServiceError) => reject(error))
+  call.on('end', () => reject(new AgentError('link_ended', 'The control plane ended the session.')))
+  const onStop = () => resolve('stopped')
+  stop.addEventListener('abort', onStop)
+  expectSign(welcomeTimeoutMs, 'The control plane did not say Welcome.')
+  send({ $case: 'hello', hello: handlers.hello() })
+  return promise.finally(() => {
+    clearTimeout(timers.heartbeat)
+    clearTimeout(timers.silence)
+    stop.removeEventListener('abort', onStop)
+    call.end()
+    // Later errors of a call that is over have nobody to tell.
+    call.removeAllListeners('data')
+    if (stop.aborted) call.cancel()
+  })
+}

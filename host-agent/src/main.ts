@@ -1,0 +1,29 @@
+import { pino } from 'pino'
+import { startAgent } from './agent.ts'
+import { type AgentEnv, readEnv } from './env.ts'
+
+// The agent of one host. Boot: settings → identity → journal → model gateway → runtime → link (see agent.ts).
+// SIGTERM and SIGINT drain: no new turns, running ones finish and hand over, then everything closes.
+
+function settings(): AgentEnv {
+  try {
+    return readEnv(process.env)
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exit(1)
+  }
+}
+
+const env = settings()
+const log = pino({ level: env.LOG_LEVEL })
+const signal = new Promise<NodeJS.Signals>((resolve) => {
+  process.once('SIGTERM', resolve)
+  process.once('SIGINT', resolve)
+})
+
+const booted = startAgent(env, { log })
+const first = await Promise.race([booted, signal])
+if (typeof first === 'string') process.exit(0)
+log.info({ host: env.HOST_NAME, runtime: env.RUNTIME }, 'agent started')
+log.info({ signal: await signal }, 'draining')
+await first.stop()

@@ -1,0 +1,37 @@
+import type { Provider, ProviderKey } from '@yourclaw/proto/host/v1'
+
+/** Which real key an assistant's call leaves with. Lives in memory only and is rebuilt from every snapshot. */
+export interface KeyRing {
+  setShared(keys: ProviderKey[]): void
+  setAssistant(assistantId: string, virtualKey: string, ownKeys: ProviderKey[]): void
+  dropAssistant(assistantId: string): void
+  /** Undefined = nobody has this virtual key; `key` is absent when there is none for the provider. */
+  resolve(virtualKey: string, provider: Provider): { assistantId: string; key?: string } | undefined
+}
+
+export function createKeyRing(): KeyRing {
+  let shared: ProviderKey[] = []
+  const byVirtualKey = new Map<string, { assistantId: string; ownKeys: ProviderKey[] }>()
+
+  function dropAssistant(assistantId: string): void {
+    for (const [virtualKey, entry] of byVirtualKey) {
+      if (entry.assistantId === assistantId) byVirtualKey.delete(virtualKey)
+    }
+  }
+  return {
+    setShared(keys) {
+      shared = keys
+    },
+    setAssistant(assistantId, virtualKey, ownKeys) {
+      dropAssistant(assistantId)
+      if (virtualKey !== '') byVirtualKey.set(virtualKey, { assistantId, ownKeys })
+    },
+    dropAssistant,
+    resolve(virtualKey, provider) {
+      const entry = byVirtualKey.get(virtualKey)
+      if (!entry) return undefined
+      const key = [...entry.ownKeys, ...shared].find((candidate) => candidate.provider === provider)?.key
+      return key === undefined ? { assistantId: entry.assistantId } : { assistantId: entry.assistantId, key }
+    },
+  }
+}

@@ -1,0 +1,75 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+import { Provider } from '@yourclaw/proto/host/v1'
+import type { AgentEnv } from '../env.ts'
+
+/** Where a provider's calls go and how its key travels. */
+export interface ProviderRoute {
+  provider: Provider
+  baseUrl: string
+  keyHeaders(key: string): OutgoingHttpHeaders
+}
+
+/** Routes by the first segment of the path that assistants use as base URL. */
+export function providerRoutes(
+  env: Pick<AgentEnv, 'ANTHROPIC_BASE_URL' | 'OPENAI_BASE_URL' | 'GEMINI_BASE_URL'>,
+): Map<string, ProviderRoute> {
+  return new Map([
+    [
+      'anthropic',
+      {
+        provider: Provider.PROVIDER_ANTHROPIC,
+        baseUrl: env.ANTHROPIC_BASE_URL,
+        keyHeaders: (key: string) => ({ 'x-api-key': key }),
+      },
+    ],
+    [
+      'openai',
+      {
+        provider: Provider.PROVIDER_OPENAI,
+        baseUrl: env.OPENAI_BASE_URL,
+        keyHeaders: (key: string) => ({ authorization: `Bearer ${key}` }),
+      },
+    ],
+    [
+      'google',
+      {
+        provider: Provider.PROVIDER_GOOGLE,
+        baseUrl: env.GEMINI_BASE_URL,
+        keyHeaders: (key: string) => ({ 'x-goog-api-key': key }),
+      },
+    ],
+  ])
+}
+
+/** What the caller shows as its key, in whichever header its provider's client uses. */
+export function shownKey(headers: IncomingHttpHeaders): string | undefined {
+  for (const name of ['x-api-key', 'x-goog-api-key']) {
+    const value = headers[name]
+    if (typeof value === 'string' && value !== '') return value
+  }
+  return /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1]
+}
+
+/** Keys of the caller are replaced; the rest is of this connection alone (RFC 9110, 7.6.1). */
+const notForwarded = new Set([
+  'x-api-key',
+  'x-goog-api-key',
+  'authorization',
+  'cookie',
+  'host',
+  'connection',
+  'keep-alive',
+  'proxy-authorization',
+  'proxy-authenticate',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+])
+
+/** The headers that go through, in either direction. */
+export function forwardedHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !notForwarded.has(name)))
+}

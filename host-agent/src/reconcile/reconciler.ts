@@ -1,0 +1,186 @@
+import { type AssistantSpec, Observed, Phase, type ProviderKey } from '@yourclaw/proto/host/v1'
+import type { Logger } from 'pino'
+import { AgentError, assertNever } from '../errors.ts'
+import type { KeyRing } from '../model-gateway/keys.ts'
+import { isPlainId, type Running, type Runtime } from '../runtime/runtime.ts'
+import { createKeyedLock } from './lock.ts'
+import { plan, type Seen, type Step } from './plan.ts'
+
+export interface Reconciler {
+  /** The whole desired state. */
+  snapshot(assistants: AssistantSpec[], sharedKeys: ProviderKey[]): void
+  /** A part of it; specs older than known ones are ignored. */
+  delta(assistants: AssistantSpec[]): void
+  /** The last report about every assistant. */
+  observed(): Observed[]
+  /** Where a turn of this assistant goes; an AgentError says why it cannot. */
+  target(assistantId: string): TurnTarget
+  stop(): Promise<void>
+}
+
+export interface TurnTarget {
+  url: string
+  gatewayToken: string
+}
+
+/** More unplanned ends than this within the window are a crash loop. */
+const crashLimit = 3
+const crashWindowMs = 10 * 60_000
+
+/** Compares desired with seen, one assistant at a time, and acts until they agree. Every step ends in a report. */
+export function createReconciler(deps: {
+  runtime: Runtime
+  keys: KeyRing
+  log: Logger
+  report: (observed: Observed) => void
+  now?: () => number
+}): Reconciler {
+  const { runtime, keys, log } = deps
+  const now = deps.now ?? Date.now
+  const desired = new Map<string, AssistantSpec>()
+  const seen = new Map<string, Seen & { running?: Running }>()
+  const reports = new Map<string, Observed>()
+  const crashes = new Map<string, number[]>()
+  const lock = createKeyedLock()
+  let stopped = false
+
+  runtime.onExit((id) => void converge(id, () => noteCrash(id)))
+
+  /** Plans and acts until there is nothing left to do; `first` runs under the same lock, before it. */
+  function converge(id: string, first?: () => void): Promise<void> {
+    return lock.run(id, async () => {
+      first?.()
+      while (!stopped) {
+        const step = plan(desired.get(id), seen.get(id))
+        if (step === 'none') return
+        await act(id, step)
+      }
+    })
+  }
+
+  async function act(id: string, step: Exclude<Step, 'none'>): Promise<void> {
+    const spec = desired.get(id)
+    if (!spec) return retire(id)
+    log.info({ assistantId: id, generation: spec.generation, step }, 'assistant step')
+    try {
+      if (!isPlainId(spec.userId)) throw new AgentError('bad_spec', 'The user id is not a plain id.')
+      await perform(id, spec, step)
+    } catch (error) {
+      const cause =
+        error instanceof AgentError
+          ? { code: error.code, detail: error.detail }
+          : { code: `${step}_failed`, detail: `The assistant did not ${step}.` }
+      log.error({ assistantId: id, err: error }, 'assistant step failed')
+      settle(id, spec, Phase.PHASE_FAILED, { step: 'failed', cause })
+    }
+  }
+
+  async function perform(id: string, spec: AssistantSpec, step: Exclude<Step, 'none'>): Promise<void> {
+    switch (step) {
+      case 'report': {
+        const before = seen.get(id)
+        return settle(id, spec, before?.phase ?? Phase.PHASE_UNSPECIFIED, { running: before?.running })
+      }
+      case 'restart':
+      case 'start': {
+        settle(id, spec, Phase.PHASE_STARTING, { step: step === 'start' ? 'starting' : 'restarting' })
+        if (step === 'restart') await runtime.stop(id)
+        const running = await runtime.start(spec)
+        return settle(id, spec, Phase.PHASE_READY, { step: 'ready', running })
+      }
+      case 'apply': {
+        await runtime.apply(spec)
+        return settle(id, spec, Phase.PHASE_READY, { step: 'ready', running: seen.get(id)?.running })
+      }
+      case 'stop':
+        await runtime.stop(id)
+        return settle(id, spec, Phase.PHASE_STOPPED, { step: 'stopped' })
+      case 'erase':
+        await runtime.erase(spec)
+        return settle(id, spec, Phase.PHASE_ABSENT, { step: 'erased' })
+      case 'retire':
+        return retire(id)
+      default:
+        assertNever(step)
+    }
+  }
+
+  /** A failure to stop is only logged: the control plane no longer names it, so nobody waits for a report. */
+  async function retire(id: string): Promise<void> {
+    await runtime
+      .stop(id)
+      .catch((error: unknown) => log.error({ assistantId: id, err: error }, 'retire failed'))
+    seen.delete(id)
+    reports.delete(id)
+    crashes.delete(id)
+  }
+
+  function settle(
+    id: string,
+    spec: AssistantSpec,
+    phase: Phase,
+    more: { step?: string; cause?: { code: string; detail: string }; running?: Running | undefined },
+  ): void {
+    seen.set(id, { phase, applied: spec, ...(more.running && { running: more.running }) })
+    const report = Observed.create({
+      assistantId: id,
+      generation: spec.generation,
+      phase,
+      step: more.step ?? '',
+      containerId: more.running?.containerId ?? '',
+      ...(more.cause && { cause: more.cause }),
+    })
+    reports.set(id, report)
+    deps.report(report)
+  }
+
+  /** An end nobody asked for: started again, until it keeps happening. */
+  function noteCrash(id: string): void {
+    const before = seen.get(id)
+    if (before?.phase !== Phase.PHASE_READY) return
+    const recent = [...(crashes.get(id) ?? []), now()].filter((at) => at > now() - crashWindowMs)
+    crashes.set(id, recent)
+    if (recent.length <= crashLimit)
+      return settle(id, before.applied, Phase.PHASE_STARTING, { step: 'restarting' })
+    const detail = `The assistant ended ${recent.length} times in 10 minutes.`
+    settle(id, before.applied, Phase.PHASE_FAILED, { step: 'failed', cause: { code: 'crash_loop', detail } })
+  }
+
+  function accept(spec: AssistantSpec): void {
+    const known = desired.get(spec.assistantId)
+    if (known && known.generation > spec.generation) return
+    if (known && known.generation < spec.generation) crashes.delete(spec.assistantId)
+    desired.set(spec.assistantId, spec)
+    keys.setAssistant(spec.assistantId, spec.virtualKey, spec.ownKeys)
+    void converge(spec.assistantId)
+  }
+
+  return {
+    snapshot(assistants, sharedKeys) {
+      keys.setShared(sharedKeys)
+      const named = new Set(assistants.map((spec) => spec.assistantId))
+      for (const id of new Set([...desired.keys(), ...seen.keys()])) {
+        if (named.has(id)) continue
+        desired.delete(id)
+        keys.dropAssistant(id)
+        void converge(id)
+      }
+      assistants.forEach(accept)
+    },
+    delta: (assistants) => assistants.forEach(accept),
+    observed: () => [...reports.values()],
+    target(assistantId) {
+      const spec = desired.get(assistantId)
+      if (!spec) throw new AgentError('assistant_unknown', 'This host does not hold the assistant.')
+      const url = seen.get(assistantId)?.running?.url
+      if (!url) {
+        throw new AgentError('assistant_unreachable', 'The assistant is not running.', { retryable: true })
+      }
+      return { url, gatewayToken: seen.get(assistantId)?.applied.gatewayToken ?? spec.gatewayToken }
+    },
+    async stop() {
+      stopped = true
+      await lock.idle()
+    },
+  }
+}

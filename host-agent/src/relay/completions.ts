@@ -1,0 +1,113 @@
+import type { TurnInput, Usage } from '@yourclaw/proto/host/v1'
+import { EventSourceParserStream } from 'eventsource-parser/stream'
+import { z } from 'zod'
+import { AgentError } from '../errors.ts'
+import type { TurnTarget } from '../reconcile/reconciler.ts'
+
+const errorSchema = z.object({
+  error: z.object({ code: z.string().nullish(), type: z.string().nullish(), message: z.string() }),
+})
+const chunkSchema = z.object({
+  choices: z.array(z.object({ delta: z.object({ content: z.string().nullish() }).optional() })).default([]),
+  usage: z.object({ prompt_tokens: z.number(), completion_tokens: z.number() }).nullish(),
+})
+
+/** An answer longer than this is a runaway, in characters. */
+const maxAnswerLength = 1_000_000
+
+/**
+ * Asks an assistant's gateway and calls `onText` with each piece of the answer. Aborting `signal` closes the request,
+ * which ends the assistant's run; the abort's reason is thrown. Other failures are AgentErrors.
+ */
+export async function complete(input: {
+  target: TurnTarget
+  assistantId: string
+  turn: TurnInput
+  signal: AbortSignal
+  onText: (text: string) => void
+}): Promise<{ usage: Usage | undefined }> {
+  try {
+    return await readAnswer(await post(input), input.onText)
+  } catch (error) {
+    if (input.signal.aborted) throw input.signal.reason
+    if (error instanceof AgentError) throw error
+    throw new AgentError('gateway_error', 'The answer of the assistant broke off.', {
+      cause: error,
+      retryable: true,
+    })
+  }
+}
+
+/** History first, for a conversation that was lost; then the user's new messages as one, since a turn answers all. */
+export function toMessages(turn: TurnInput): { role: 'user' | 'assistant'; content: string }[] {
+  return [
+    ...turn.history.map(({ fromAssistant, text }) => ({
+      role: fromAssistant ? ('assistant' as const) : ('user' as const),
+      content: text,
+    })),
+    { role: 'user', content: turn.messages.map((message) => message.text).join('\n') },
+  ]
+}
+
+async function post(input: Parameters<typeof complete>[0]): Promise<Response> {
+  let response: Response
+  try {
+    response = await fetch(`${input.target.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${input.target.gatewayToken}`,
+        'x-openclaw-session-key': `yourclaw-${input.assistantId}`,
+      },
+      body: JSON.stringify({
+        model: 'openclaw',
+        stream: true,
+        stream_options: { include_usage: true },
+        messages: toMessages(input.turn),
+      }),
+      signal: input.signal,
+    })
+  } catch (error) {
+    throw new AgentError('assistant_unreachable', 'The assistant did not answer.', {
+      cause: error,
+      retryable: true,
+    })
+  }
+  if (response.ok && response.body) return response
+  throw toError(await response.text(), response.status)
+}
+
+async function readAnswer(response: Response, onText: (text: string) => void) {
+  if (!response.body) throw new AgentError('gateway_error', 'The answer is empty.', { retryable: true })
+  let length = 0
+  let usage: Usage | undefined
+  const stream = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())
+  for await (const { data } of stream) {
+    if (data === '[DONE]') return { usage }
+    const parsed: unknown = JSON.parse(data)
+    if (errorSchema.safeParse(parsed).success) throw toError(data, 502)
+    const chunk = chunkSchema.parse(parsed)
+    const text = chunk.choices[0]?.delta?.content
+    if (text) onText(text)
+    length += text?.length ?? 0
+    if (length > maxAnswerLength) throw new AgentError('gateway_error', 'The answer is too long.')
+    if (chunk.usage) {
+      const { prompt_tokens, completion_tokens } = chunk.usage
+      usage = { inputTokens: BigInt(prompt_tokens), outputTokens: BigInt(completion_tokens) }
+    }
+  }
+  throw new AgentError('gateway_error', 'The answer ended before its end.', { retryable: true })
+}
+
+/** A gateway says model_error itself; anything else it says is its own failure. */
+function toError(body: string, status: number): AgentError {
+  let said: z.infer<typeof errorSchema>['error'] | undefined
+  try {
+    said = errorSchema.safeParse(JSON.parse(body)).data?.error
+  } catch {
+    // A body that is no JSON says no more than its status.
+  }
+  const code = [said?.code, said?.type].includes('model_error') ? 'model_error' : 'gateway_error'
+  const detail = said?.message ?? `The assistant answered ${status}.`
+  return new AgentError(code, detail.slice(0, 500), { retryable: status >= 500 || status === 429 })
+}

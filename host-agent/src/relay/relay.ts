@@ -1,0 +1,228 @@
+import { type ServiceError, status } from '@grpc/grpc-js'
+import {
+  type HeldTurn,
+  type HostServiceClient,
+  type StartTurn,
+  type TurnControl,
+  TurnEvent,
+  type TurnInput,
+} from '@yourclaw/proto/host/v1'
+import type { Logger } from 'pino'
+import { createBackoff, pause } from '../backoff.ts'
+import { AgentError } from '../errors.ts'
+import type { Journal } from '../journal/journal.ts'
+import type { TurnTarget } from '../reconcile/reconciler.ts'
+import { complete } from './completions.ts'
+import { openTurnStream, type TurnStream, type TurnView } from './turn-stream.ts'
+
+/** A session that RunTurn streams may be opened on. `ended` aborts when it is over. */
+export interface LiveSession {
+  epoch: bigint
+  client: HostServiceClient
+  ended: AbortSignal
+}
+
+export interface Relay {
+  startTurn(start: StartTurn, session: LiveSession): void
+  cancelTurn(turnId: string): void
+  held(): HeldTurn[]
+  /** Resolves when no turn runs and every result is handed over, or after `ms`; then aborts what is left. */
+  drain(ms: number): Promise<void>
+}
+
+/** waiting: for input. running: the assistant answers. finished: the result is journaled until stored. */
+interface Turn extends TurnView {
+  turnId: string
+  assistantId: string
+  attempt: number
+  state: 'waiting' | 'running' | 'finished'
+  abort: AbortController
+  stream?: TurnStream
+}
+
+/**
+ * Runs turns. A turn begins when its stream asks for input and gets it, and then no longer needs the stream: it goes
+ * on while the link is cut, and whatever stream is opened for the same attempt shows it or hands over its result.
+ */
+export function createRelay(deps: {
+  journal: Journal
+  target: (assistantId: string) => TurnTarget
+  conversationExists: (assistantId: string) => Promise<boolean>
+  log: Logger
+  now?: () => number
+}): Relay {
+  const { journal, log } = deps
+  const now = deps.now ?? Date.now
+  const turns = new Map<string, Turn>()
+  const backoff = createBackoff({ baseMs: 500, maxMs: 10_000 })
+  let draining: (() => void) | undefined
+
+  async function attach(turn: Turn, session: LiveSession): Promise<void> {
+    const conversationExists = turn.state !== 'waiting' || (await deps.conversationExists(turn.assistantId))
+    if (session.ended.aborted || turns.get(turn.turnId) !== turn) return
+    turn.stream?.cancel()
+    const stream = openTurnStream({
+      call: session.client.runTurn(),
+      open: {
+        turnId: turn.turnId,
+        attempt: turn.attempt,
+        sessionEpoch: session.epoch,
+        needsInput: turn.state === 'waiting',
+        conversationExists,
+      },
+      view: turn,
+      onControl: (control) => onControl(turn, control),
+      onEnd: (error) => {
+        if (turn.stream !== stream) return
+        delete turn.stream
+        onStreamEnd(turn, session, error)
+      },
+    })
+    turn.stream = stream
+  }
+
+  function onControl(turn: Turn, { body }: TurnControl): void {
+    switch (body?.$case) {
+      case 'input':
+        if (turn.state === 'waiting') void run(turn, body.input)
+        return
+      case 'cancel':
+        return cancel(turn)
+      case 'stored':
+        if (turn.state === 'finished') forget(turn)
+        return
+      case undefined:
+        return
+    }
+  }
+
+  /** A turn that still waits is given up with its stream; one that holds something tries again on the same session. */
+  function onStreamEnd(turn: Turn, session: LiveSession, error?: ServiceError): void {
+    if (turns.get(turn.turnId) !== turn) return
+    if (turn.state === 'waiting') return forget(turn)
+    if (error?.code === status.NOT_FOUND) {
+      cancel(turn)
+      forget(turn)
+      return
+    }
+    const refused = error?.code === status.FAILED_PRECONDITION || error?.code === status.PERMISSION_DENIED
+    if (refused || session.ended.aborted) return
+    void pause(backoff.nextMs(), session.ended).then(() => {
+      if (!turn.stream) return attach(turn, session)
+    })
+  }
+
+  async function run(turn: Turn, input: TurnInput): Promise<void> {
+    turn.state = 'running'
+    journal.begin(turn.turnId, turn.attempt)
+    const deadline = setTimeout(
+      () => turn.abort.abort(new AgentError('turn_deadline', 'The turn took too long.')),
+      Math.max(0, Number(input.deadlineUnixMs) - now()),
+    )
+    try {
+      const { usage } = await complete({
+        target: deps.target(turn.assistantId),
+        assistantId: turn.assistantId,
+        turn: input,
+        signal: turn.abort.signal,
+        onText(text) {
+          turn.text += text
+          turn.stream?.pump()
+        },
+      })
+      finish(turn, { $case: 'done', done: { text: turn.text, usage } })
+    } catch (error) {
+      const known = error instanceof AgentError ? error : new AgentError('gateway_error', 'The turn failed.')
+      log.warn({ turnId: turn.turnId, err: error }, 'turn failed')
+      const cause = { code: known.code, detail: known.detail }
+      finish(turn, { $case: 'failed', failed: { cause, retryable: known.retryable } })
+    } finally {
+      clearTimeout(deadline)
+    }
+  }
+
+  /** Journaled before it is shown: a result that somebody saw cannot be lost. */
+  function finish(turn: Turn, body: NonNullable<TurnEvent['body']>): void {
+    if (turns.get(turn.turnId) !== turn) return
+    turn.result = TurnEvent.create({ body })
+    turn.state = 'finished'
+    journal.finish(turn.turnId, turn.attempt, turn.result)
+    turn.stream?.pump()
+  }
+
+  function cancel(turn: Turn): void {
+    const canceled = new AgentError('turn_canceled', 'The turn was stopped.')
+    if (turn.state === 'waiting')
+      finish(turn, { $case: 'failed', failed: { cause: canceled, retryable: false } })
+    turn.abort.abort(canceled)
+  }
+
+  function forget(turn: Turn): void {
+    journal.forget(turn.turnId)
+    if (turns.get(turn.turnId) === turn) turns.delete(turn.turnId)
+    if (turns.size === 0) draining?.()
+  }
+
+  /** The turn as memory or journal has it; a newer attempt ends an older one. */
+  function take(start: StartTurn): Turn | undefined {
+    const held = turns.get(start.turnId)
+    const journaled = journal.find(start.turnId)
+    const known = held?.attempt ?? journaled?.attempt ?? 0
+    if (known > start.attempt) return undefined
+    if (held && known === start.attempt) return held
+    const turn: Turn = {
+      turnId: start.turnId,
+      assistantId: start.assistantId,
+      attempt: start.attempt,
+      state: 'waiting',
+      text: '',
+      abort: new AbortController(),
+    }
+    if (journaled?.result && known === start.attempt) {
+      turn.state = 'finished'
+      turn.result = journaled.result
+    }
+    if (held) {
+      turns.delete(held.turnId)
+      held.stream?.cancel()
+      held.abort.abort(new AgentError('turn_canceled', 'A newer attempt took over.'))
+    }
+    turns.set(turn.turnId, turn)
+    return turn
+  }
+
+  return {
+    startTurn(start, session) {
+      const held = turns.has(start.turnId) || journal.find(start.turnId) !== undefined
+      if (draining && !held) return
+      const turn = take(start)
+      if (!turn) return
+      attach(turn, session).catch((error: unknown) =>
+        log.error({ turnId: turn.turnId, err: error }, 'attach failed'),
+      )
+    },
+    cancelTurn(turnId) {
+      const turn = turns.get(turnId)
+      if (turn) cancel(turn)
+    },
+    held: () => journal.held(),
+    async drain(ms) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      draining = resolve
+      for (const turn of [...turns.values()].filter(({ state }) => state === 'waiting')) {
+        turn.stream?.cancel()
+        forget(turn)
+      }
+      if (turns.size === 0) return
+      const timer = setTimeout(resolve, ms)
+      await promise
+      clearTimeout(timer)
+      // Left in the journal as running: the next start of the agent reports it as interrupted, to be tried again.
+      for (const turn of turns.values()) {
+        turns.delete(turn.turnId)
+        turn.abort.abort(new AgentError('agent_restarted', 'The host agent stopped.', { retryable: true }))
+        turn.stream?.cancel()
+      }
+    },
+  }
+}

@@ -1,0 +1,69 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { AssistantSpec } from '@yourclaw/proto/host/v1'
+import { AgentError } from '../../errors.ts'
+import type { Runtime } from '../runtime.ts'
+import { conversationExists } from './conversation.ts'
+import { type FakeFaults, type FakeGateway, startFakeGateway } from './gateway.ts'
+
+/** Assistants as small gateways inside the agent: the whole path of a turn, with no agent framework in between. */
+export function createFakeRuntime(input: {
+  dataDir: string
+  modelGatewayUrl: string
+  faults?: FakeFaults
+}): Runtime {
+  const faults = input.faults ?? {}
+  const gateways = new Map<string, FakeGateway>()
+  const userIds = new Map<string, string>()
+  let exited: (assistantId: string) => void = () => {}
+
+  async function stop(assistantId: string): Promise<void> {
+    const gateway = gateways.get(assistantId)
+    gateways.delete(assistantId)
+    await gateway?.close()
+  }
+
+  async function start(spec: AssistantSpec): Promise<FakeGateway> {
+    const configDir = join(input.dataDir, spec.userId, 'config')
+    await mkdir(configDir, { recursive: true, mode: 0o700 })
+    await mkdir(join(input.dataDir, spec.userId, 'workspace'), { recursive: true, mode: 0o700 })
+    return startFakeGateway({
+      spec,
+      configDir,
+      modelGatewayUrl: input.modelGatewayUrl,
+      faults,
+      crashed: () => void stop(spec.assistantId).then(() => exited(spec.assistantId)),
+    })
+  }
+
+  return {
+    name: 'fake',
+    async start(spec) {
+      if (faults.failStart) throw new AgentError('start_failed', 'The assistant did not come up.')
+      userIds.set(spec.assistantId, spec.userId)
+      const gateway = gateways.get(spec.assistantId) ?? (await start(spec))
+      gateway.spec = spec
+      gateways.set(spec.assistantId, gateway)
+      return { containerId: `fake-${spec.userId}`, url: gateway.url }
+    },
+    async apply(spec) {
+      const gateway = gateways.get(spec.assistantId)
+      if (gateway) gateway.spec = spec
+    },
+    stop,
+    async erase(spec) {
+      await stop(spec.assistantId)
+      await rm(join(input.dataDir, spec.userId), { recursive: true, force: true })
+    },
+    async conversationExists(assistantId) {
+      const userId = userIds.get(assistantId)
+      return userId !== undefined && conversationExists(join(input.dataDir, userId, 'config'))
+    },
+    onExit(listener) {
+      exited = listener
+    },
+    async close() {
+      await Promise.all([...gateways.keys()].map(stop))
+    },
+  }
+}

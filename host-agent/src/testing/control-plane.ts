@@ -1,0 +1,140 @@
+import 'reflect-metadata'
+import { KeyObject } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
+import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
+import {
+  BasicConstraintsExtension,
+  Pkcs10CertificateRequest,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509'
+import {
+  type AgentMessage,
+  HostServiceService,
+  type Hello,
+  type ServerMessage,
+  type TurnControl,
+  type TurnEvent,
+} from '@yourclaw/proto/host/v1'
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+type Session = ServerDuplexStream<AgentMessage, ServerMessage>
+type TurnCall = ServerDuplexStream<TurnEvent, TurnControl>
+
+/** A queue that tests await instead of sleeping. */
+export function createInbox<T>() {
+  const items: T[] = []
+  let wake: () => void = () => {}
+  return {
+    push(item: T) {
+      items.push(item)
+      wake()
+    },
+    /** The next item that fits; those before it are dropped. */
+    async next(fits: (item: T) => boolean = () => true): Promise<T> {
+      for (;;) {
+        for (let item = items.shift(); item !== undefined; item = items.shift()) if (fits(item)) return item
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    },
+  }
+}
+
+/** One authority, one enrollment route and one gRPC server with mutual TLS: what an agent sees of a control plane. */
+export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
+  const newKeys = () => crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const caKeys = await newKeys()
+  const ca = await X509CertificateGenerator.createSelfSigned({
+    name: 'CN=test-ca',
+    keys: caKeys,
+    signingAlgorithm: algorithm,
+    extensions: [new BasicConstraintsExtension(true)],
+  })
+  const sign = (subject: string, publicKey: CryptoKey, extensions: SubjectAlternativeNameExtension[] = []) =>
+    X509CertificateGenerator.create({
+      subject,
+      issuer: ca.subject,
+      publicKey,
+      signingKey: caKeys.privateKey,
+      signingAlgorithm: algorithm,
+      notBefore: new Date(Date.now() - 1000),
+      notAfter: new Date(Date.now() + lifeMs),
+      extensions,
+    })
+  const caPem = ca.toString('pem')
+  const serverKeys = await newKeys()
+  const dns = new SubjectAlternativeNameExtension([{ type: 'dns', value: 'control-plane.yourclaw.internal' }])
+  const serverCert = await sign('CN=server', serverKeys.publicKey, [dns])
+  const certify = async (csrPem: string) => {
+    const csr = new Pkcs10CertificateRequest(csrPem)
+    return (await sign('CN=host', await csr.publicKey.export())).toString('pem')
+  }
+
+  const sessions = createInbox<{ call: Session; hello: Hello; epoch: bigint }>()
+  const said = createInbox<AgentMessage>()
+  const turnCalls = createInbox<{ call: TurnCall; events: ReturnType<typeof createInbox<TurnEvent>> }>()
+  let epoch = 0n
+  let renewals = 0
+
+  const grpc = new Server()
+  grpc.addService(HostServiceService, {
+    session(call: Session) {
+      call.on('error', () => {})
+      call.on('end', () => call.end())
+      call.on('data', (message: AgentMessage) => {
+        said.push(message)
+        if (message.body?.$case !== 'hello') return
+        epoch += 1n
+        const welcome = {
+          sessionEpoch: epoch, protocolVersion: 1, capabilities: [], heartbeatIntervalMs: 50, sessionTimeoutMs: 5_000,
+        }
+        call.write({ seq: 1n, ack: 1n, body: { $case: 'welcome', welcome } })
+        sessions.push({ call, hello: message.body.hello, epoch })
+      })
+    },
+    runTurn(call: TurnCall) {
+      const events = createInbox<TurnEvent>()
+      call.on('error', () => {})
+      call.on('data', events.push)
+      turnCalls.push({ call, events })
+    },
+    renew(
+      call: { request: { csrPem: string } },
+      done: (error: null, answer: { certificatePem: string; caPem: string }) => void,
+    ) {
+      renewals += 1
+      void certify(call.request.csrPem).then((certificatePem) => done(null, { certificatePem, caPem }))
+    },
+  })
+  const serverKey = KeyObject.from(serverKeys.privateKey).export({ type: 'pkcs8', format: 'pem' })
+  const pair = { private_key: Buffer.from(serverKey), cert_chain: Buffer.from(serverCert.toString('pem')) }
+  const grpcPort = await new Promise<number>((resolve, reject) => {
+    const tls = ServerCredentials.createSsl(Buffer.from(caPem), [pair], true)
+    grpc.bindAsync('127.0.0.1:0', tls, (error, port) => (error ? reject(error) : resolve(port)))
+  })
+
+  const http = createServer(async (request, response) => {
+    const { csr, token } = (await json(request)) as { csr: string; token: string }
+    if (token !== 'join') return void response.writeHead(401).end('{}')
+    const answer = { certificate: await certify(csr), ca: caPem, grpcAddress: `127.0.0.1:${grpcPort}` }
+    response.end(JSON.stringify(answer))
+  })
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    caPem,
+    sessions,
+    said,
+    turnCalls,
+    renewals: () => renewals,
+    async stop() {
+      grpc.forceShutdown()
+      http.closeAllConnections()
+      await new Promise((resolve) => http.close(resolve))
+    },
+  }
+}
