@@ -1,7 +1,7 @@
 import Anthropic from '@anthropic-ai/sdk'
 import { GoogleGenAI } from '@google/genai'
 import OpenAI from 'openai'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Sandbox, startSandbox } from '../index.ts'
 import { get, post } from '../test-support.ts'
 import type { ModelRequest } from './brain.ts'
@@ -102,6 +102,20 @@ describe('scripts', () => {
     const before = performance.now()
     await ask()
     expect(performance.now() - before).toBeGreaterThan(55)
+  })
+
+  test('a client that goes away during the delay disturbs nobody', async () => {
+    await script({ match: 'slow', reply: 'late', delayMs: 60_000 })
+    const stop = new AbortController()
+    const slow = { model: 'claude', max_tokens: 100, messages: [{ role: 'user' as const, content: 'slow' }] }
+    const asked = anthropic.messages.create(slow, { signal: stop.signal })
+    const requests = () => get<ModelRequest[]>(`${sandbox.url}/sim/models/requests`)
+    await Promise.all([
+      expect(asked).rejects.toThrow('aborted'),
+      vi.waitUntil(async () => (await requests()).length === 1).then(() => stop.abort()),
+    ])
+    expect((await ask()).content).toEqual([{ type: 'text', text }])
+    expect((await requests())[0]?.usage).toBeNull()
   })
 
   test('tools are called once, and the reply follows their results', async () => {
