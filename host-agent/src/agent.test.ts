@@ -68,14 +68,23 @@ async function start(lifeMs?: number) {
 }
 
 const spec = AssistantSpec.create({
-  assistantId: 'a1', userId: 'u1', generation: 1, presence: Presence.PRESENCE_RUNNING,
-  model: 'anthropic/claude-x', gatewayToken: 'gt', virtualKey: 'vk',
+  assistantId: 'a1',
+  userId: 'u1',
+  generation: 1,
+  presence: Presence.PRESENCE_RUNNING,
+  model: 'anthropic/claude-x',
+  gatewayToken: 'gt',
+  virtualKey: 'vk',
 })
 const sharedKeys = [{ provider: Provider.PROVIDER_ANTHROPIC, key: 'real' }]
 
 async function ready(control: Awaited<ReturnType<typeof startTestControlPlane>>) {
   const session = await control.sessions.next()
-  session.call.write({ seq: 2n, ack: 0n, body: { $case: 'snapshot', snapshot: { assistants: [spec], sharedKeys } } })
+  session.call.write({
+    seq: 2n,
+    ack: 0n,
+    body: { $case: 'snapshot', snapshot: { assistants: [spec], sharedKeys } },
+  })
   await control.said.next(
     ({ body }) => body?.$case === 'observed' && body.observed.phase === Phase.PHASE_READY,
   )
@@ -85,7 +94,10 @@ const startTurn = { turnId: 't1', assistantId: 'a1', attempt: 1, traceParent: ''
 const input = (deadlineMs = 60_000) => ({
   $case: 'input' as const,
   input: {
-    messages: [{ text: 'a', atUnixMs: 0n }, { text: 'b', atUnixMs: 0n }],
+    messages: [
+      { text: 'a', atUnixMs: 0n },
+      { text: 'b', atUnixMs: 0n },
+    ],
     history: [],
     deadlineUnixMs: BigInt(Date.now() + deadlineMs),
   },
@@ -115,14 +127,16 @@ test('an enrolled host brings an assistant up and answers a turn with the shared
 
 test('a turn outlives its link: the next session hands its result over, once', async () => {
   const { control, model } = await start()
-  const { session } = await running(control)
-  session.call.destroy()
+  await running(control)
+  control.cut()
   const next = await control.sessions.next()
   expect(next.hello.heldTurns).toEqual([{ turnId: 't1', attempt: 1, finished: false }])
   model.release()
   next.call.write({ seq: 2n, ack: 0n, body: { $case: 'startTurn', startTurn } })
   const again = await control.turnCalls.next()
-  expect((await again.events.next()).body).toMatchObject({ open: { needsInput: false, sessionEpoch: next.epoch } })
+  expect((await again.events.next()).body).toMatchObject({
+    open: { needsInput: false, sessionEpoch: next.epoch },
+  })
   expect((await again.events.next(is('done'))).body).toMatchObject({ done: { text: 'one two' } })
   expect(model.requests).toHaveLength(1)
   again.call.write({ body: { $case: 'stored', stored: {} } })
@@ -135,14 +149,18 @@ test('a canceled turn ends the model call', async () => {
   const { control, model } = await start()
   const { session, turn } = await running(control)
   session.call.write({ seq: 4n, ack: 0n, body: { $case: 'cancelTurn', cancelTurn: { turnId: 't1' } } })
-  expect((await turn.events.next(is('failed'))).body).toMatchObject({ failed: { cause: { code: 'turn_canceled' } } })
+  expect((await turn.events.next(is('failed'))).body).toMatchObject({
+    failed: { cause: { code: 'turn_canceled' } },
+  })
   await model.aborted
 })
 
 test('a turn past its deadline fails with turn_deadline and ends the model call', async () => {
   const { control, model } = await start()
   const { turn } = await running(control, 500)
-  expect((await turn.events.next(is('failed'))).body).toMatchObject({ failed: { cause: { code: 'turn_deadline' } } })
+  expect((await turn.events.next(is('failed'))).body).toMatchObject({
+    failed: { cause: { code: 'turn_deadline' } },
+  })
   await model.aborted
 })
 

@@ -1,7 +1,7 @@
 import 'reflect-metadata'
 import { KeyObject } from 'node:crypto'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
 import {
@@ -12,8 +12,8 @@ import {
 } from '@peculiar/x509'
 import {
   type AgentMessage,
-  HostServiceService,
   type Hello,
+  HostServiceService,
   type ServerMessage,
   type TurnControl,
   type TurnEvent,
@@ -90,7 +90,11 @@ export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
         if (message.body?.$case !== 'hello') return
         epoch += 1n
         const welcome = {
-          sessionEpoch: epoch, protocolVersion: 1, capabilities: [], heartbeatIntervalMs: 50, sessionTimeoutMs: 5_000,
+          sessionEpoch: epoch,
+          protocolVersion: 1,
+          capabilities: [],
+          heartbeatIntervalMs: 50,
+          sessionTimeoutMs: 5_000,
         }
         call.write({ seq: 1n, ack: 1n, body: { $case: 'welcome', welcome } })
         sessions.push({ call, hello: message.body.hello, epoch })
@@ -117,10 +121,27 @@ export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
     grpc.bindAsync('127.0.0.1:0', tls, (error, port) => (error ? reject(error) : resolve(port)))
   })
 
+  // The agent connects through a relay of bytes, so that a test can cut the cable.
+  const sockets = new Set<Socket>()
+  const cable = createTcpServer((near) => {
+    const far = connect(grpcPort, '127.0.0.1')
+    for (const socket of [near, far]) {
+      sockets.add(socket)
+      socket.on('error', () => socket.destroy())
+      socket.on('close', () => sockets.delete(socket))
+    }
+    near.pipe(far).pipe(near)
+  })
+  await new Promise<void>((resolve) => cable.listen(0, '127.0.0.1', resolve))
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  const grpcAddress = `127.0.0.1:${(cable.address() as AddressInfo).port}`
+
   const http = createServer(async (request, response) => {
     const { csr, token } = (await json(request)) as { csr: string; token: string }
     if (token !== 'join') return void response.writeHead(401).end('{}')
-    const answer = { certificate: await certify(csr), ca: caPem, grpcAddress: `127.0.0.1:${grpcPort}` }
+    const answer = { certificate: await certify(csr), ca: caPem, grpcAddress }
     response.end(JSON.stringify(answer))
   })
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
@@ -131,7 +152,11 @@ export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
     said,
     turnCalls,
     renewals: () => renewals,
+    /** Breaks every connection at once. */
+    cut,
     async stop() {
+      cut()
+      cable.close()
       grpc.forceShutdown()
       http.closeAllConnections()
       await new Promise((resolve) => http.close(resolve))
