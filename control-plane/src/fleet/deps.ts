@@ -15,7 +15,8 @@ export interface ClaimedTurn {
 }
 
 export interface TurnInputMessages {
-  messages: { text: string; at: Date }[]
+  /** `at` in milliseconds since the epoch. */
+  messages: { text: string; at: number }[]
   history: { fromAssistant: boolean; text: string }[]
   userId: string
   channel: Channel

@@ -45,7 +45,7 @@ async function carry(
   })
   if (open.needsInput) {
     const deadlineUnixMs = BigInt(ctx.clock.now() + turnDeadlineMs)
-    const messages = read.messages.map(({ text, at }) => ({ text, atUnixMs: BigInt(at.getTime()) }))
+    const messages = read.messages.map(({ text, at }) => ({ text, atUnixMs: BigInt(at) }))
     await writeTo(call, {
       body: { $case: 'input', input: { messages, history: read.history, deadlineUnixMs } },
     })

@@ -2,25 +2,20 @@ import type { Transaction } from '@yourclaw/db'
 
 /**
  * Takes one slot of the least loaded host that has one, or answers null. The host's row is locked while its count
- * changes, so hosts are never over-booked however many people create at once (F2).
+ * changes, so hosts are never over-booked however many people create at once (F2). Placements go one by one: a
+ * transaction that finds its host full after a wait still holds that row, and two of those would wait for each other.
  */
 export async function takeSlot(tx: Transaction): Promise<string | null> {
-  for (;;) {
-    const [host] = await tx.$queryRaw<{ id: string }[]>`
-      SELECT id FROM host_servers
-      WHERE state::text = 'ACTIVE' AND current_containers < max_containers
-      ORDER BY current_containers::float / max_containers, id
-      LIMIT 1
-      FOR NO KEY UPDATE`
-    if (host) {
-      await tx.hostServer.update({ where: { id: host.id }, data: { currentContainers: { increment: 1 } } })
-      return host.id
-    }
-    // The row we waited for filled up meanwhile; another host may still have room.
-    const [free] = await tx.$queryRaw<unknown[]>`
-      SELECT 1 FROM host_servers WHERE state::text = 'ACTIVE' AND current_containers < max_containers LIMIT 1`
-    if (!free) return null
-  }
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('yourclaw.placement'))`
+  const [host] = await tx.$queryRaw<{ id: string }[]>`
+    SELECT id FROM host_servers
+    WHERE state::text = 'ACTIVE' AND current_containers < max_containers
+    ORDER BY current_containers::float / max_containers, id
+    LIMIT 1
+    FOR NO KEY UPDATE`
+  if (!host) return null
+  await tx.hostServer.update({ where: { id: host.id }, data: { currentContainers: { increment: 1 } } })
+  return host.id
 }
 
 /** Gives a slot back, in the transaction that takes the assistant off the host. */
