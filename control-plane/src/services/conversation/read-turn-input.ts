@@ -48,7 +48,7 @@ export function readTurnInput({
     return {
       messages: inConversationOrder(messages).map(({ body, createdAt }) => ({
         text: body,
-        at: createdAt.getTime(),
+        at: createdAt,
       })),
       history: history
         .reverse()
