@@ -3,8 +3,8 @@ import { type Ctx, inTransaction } from '../../context.ts'
 import { assertRunningUnder, lockTurn } from './turn-rows.ts'
 
 export interface TurnInput {
-  /** Oldest first. */
-  messages: { text: string; at: Date }[]
+  /** Oldest first; `at` is milliseconds since the epoch. */
+  messages: { text: string; at: number }[]
   /** Oldest first. */
   history: { fromAssistant: boolean; text: string }[]
   userId: string
@@ -48,7 +48,7 @@ export function readTurnInput({
     return {
       messages: inConversationOrder(messages).map(({ body, createdAt }) => ({
         text: body,
-        at: createdAt,
+        at: createdAt.getTime(),
       })),
       history: history
         .reverse()
