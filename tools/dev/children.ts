@@ -28,11 +28,17 @@ export interface Development {
   environment: NodeJS.ProcessEnv
 }
 
+/** The sandbox and the control plane's deep links must name the same bot. */
+const botUsername = 'yourclaw_dev_bot'
+
 export function sandbox(dev: Development): ChildSpec {
   return {
     name: 'sandbox',
     ...nodeProgram(dev, 'sandbox/src/main.ts'),
-    env: async () => ({ ...withDefaults(dev, {}), PORT: String(dev.ports.sandbox) }),
+    env: async () => ({
+      ...withDefaults(dev, { TELEGRAM_BOT_USERNAME: botUsername }),
+      PORT: String(dev.ports.sandbox),
+    }),
     isHealthy: () => answers(`${dev.addresses.sandbox}/sim/people`),
   }
 }
@@ -116,6 +122,7 @@ function controlPlaneEnv(dev: Development): NodeJS.ProcessEnv {
       WEB_URL: addresses.web,
       API_URL: addresses.api,
       GRPC_PUBLIC_ADDRESS: addresses.grpc,
+      TELEGRAM_BOT_USERNAME: botUsername,
       TELEGRAM_API_ROOT: `${addresses.sandbox}/telegram`,
       SANDBOX_URL: addresses.sandbox,
       DEV_SEED: '1',
