@@ -82,9 +82,8 @@ export function runSession(
       if (welcome) return
       welcome = body.welcome
       if (welcome.protocolVersion !== 1) {
-        return reject(
-          new AgentError('protocol_version', `Protocol ${welcome.protocolVersion} is not spoken here.`),
-        )
+        reject(new AgentError('protocol_version', `Protocol ${welcome.protocolVersion} is not spoken here.`))
+        return
       }
       clearTimeout(timers.silence)
       handlers.welcomed(welcome, (observed) => send({ $case: 'observed', observed }))

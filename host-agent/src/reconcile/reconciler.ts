@@ -140,8 +140,10 @@ export function createReconciler(deps: {
     if (before?.phase !== Phase.PHASE_READY) return
     const recent = [...(crashes.get(id) ?? []), now()].filter((at) => at > now() - crashWindowMs)
     crashes.set(id, recent)
-    if (recent.length <= crashLimit)
-      return settle(id, before.applied, Phase.PHASE_STARTING, { step: 'restarting' })
+    if (recent.length <= crashLimit) {
+      settle(id, before.applied, Phase.PHASE_STARTING, { step: 'restarting' })
+      return
+    }
     const detail = `The assistant ended ${recent.length} times in 10 minutes.`
     settle(id, before.applied, Phase.PHASE_FAILED, { step: 'failed', cause: { code: 'crash_loop', detail } })
   }

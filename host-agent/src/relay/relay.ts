@@ -87,7 +87,8 @@ export function createRelay(deps: {
         if (turn.state === 'waiting') void run(turn, body.input)
         return
       case 'cancel':
-        return cancel(turn)
+        cancel(turn)
+        return
       case 'stored':
         if (turn.state === 'finished') forget(turn)
         return
@@ -99,7 +100,10 @@ export function createRelay(deps: {
   /** A turn that still waits is given up with its stream; one that holds something tries again on the same session. */
   function onStreamEnd(turn: Turn, session: LiveSession, error?: ServiceError): void {
     if (turns.get(turn.turnId) !== turn) return
-    if (turn.state === 'waiting') return forget(turn)
+    if (turn.state === 'waiting') {
+      forget(turn)
+      return
+    }
     if (error?.code === status.NOT_FOUND) {
       cancel(turn)
       forget(turn)
@@ -108,7 +112,7 @@ export function createRelay(deps: {
     const refused = error?.code === status.FAILED_PRECONDITION || error?.code === status.PERMISSION_DENIED
     if (refused || session.ended.aborted) return
     void pause(backoff.nextMs(), session.ended).then(() => {
-      if (!turn.stream) return attach(turn, session)
+      return turn.stream ? undefined : attach(turn, session)
     })
   }
 
