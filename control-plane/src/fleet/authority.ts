@@ -95,7 +95,8 @@ export async function openAuthority(deps: { db: Database; vault: Vault; clock: C
 
 /** The CSR's key, once the CSR proves that its maker holds it. */
 async function provenKey(csrPem: string): Promise<x509.PublicKey> {
-  const refused = (cause?: unknown) => Object.assign(invalidInput('That CSR is not valid.', 'invalid_csr'), { cause })
+  const refused = (cause?: unknown) =>
+    Object.assign(invalidInput('That CSR is not valid.', 'invalid_csr'), { cause })
   try {
     const request = new x509.Pkcs10CertificateRequest(csrPem)
     if (await request.verify()) return request.publicKey

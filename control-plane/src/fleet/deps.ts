@@ -1,5 +1,5 @@
-import type { ProviderKey } from '@yourclaw/proto/host/v1'
 import type { Channel } from '@yourclaw/db'
+import type { ProviderKey } from '@yourclaw/proto/host/v1'
 import type { Ctx } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
 import type { Vault } from '../lib/vault.ts'
@@ -37,7 +37,10 @@ export interface Conversation {
     ctx: Ctx
     input: { turnId: string; sessionEpoch: bigint; withHistory: boolean }
   }): Promise<TurnInputMessages>
-  finishTurn(call: { ctx: Ctx; input: { turnId: string; sessionEpoch: bigint; text: string } }): Promise<unknown>
+  finishTurn(call: {
+    ctx: Ctx
+    input: { turnId: string; sessionEpoch: bigint; text: string }
+  }): Promise<unknown>
   failTurn(call: {
     ctx: Ctx
     input: { turnId: string; sessionEpoch: bigint; code: string; retryable: boolean }

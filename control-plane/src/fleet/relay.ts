@@ -68,7 +68,10 @@ async function carry(
       case 'failed': {
         const code = body.failed.cause?.code || 'gateway_error'
         const { retryable } = body.failed
-        session.turns.failed(turnId, await conversation.failTurn({ ctx, input: { ...turn, code, retryable } }))
+        session.turns.failed(
+          turnId,
+          await conversation.failTurn({ ctx, input: { ...turn, code, retryable } }),
+        )
         await writeTo(call, { body: { $case: 'stored', stored: {} } })
         return
       }

@@ -1,10 +1,10 @@
 import {
-  type sendUnaryData,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
+  type sendUnaryData,
 } from '@grpc/grpc-js'
 import { HostServiceService, type RenewRequest, type RenewResponse } from '@yourclaw/proto/host/v1'
 import { unauthenticated } from '../errors.ts'
@@ -50,15 +50,23 @@ export async function startFleetServer(deps: FleetDeps & { port: number }): Prom
     running.add(done)
   }
 
-  const server = new Server({ 'grpc.max_receive_message_length': 4 * 1024 * 1024, 'grpc.keepalive_time_ms': 20_000 })
+  const server = new Server({
+    'grpc.max_receive_message_length': 4 * 1024 * 1024,
+    'grpc.keepalive_time_ms': 20_000,
+  })
   server.addService(HostServiceService, {
-    session: (call: Parameters<typeof runSession>[2]) => serve(call, (host) => runSession(deps, sessions, call, host)),
+    session: (call: Parameters<typeof runSession>[2]) =>
+      serve(call, (host) => runSession(deps, sessions, call, host)),
     runTurn: (call: Parameters<typeof relayTurn>[1]) =>
       serve(call, (host) => relayTurn(deps, call, sessions.get(host.hostId))),
     renew: (call: ServerUnaryCall<RenewRequest, RenewResponse>, answer: sendUnaryData<RenewResponse>) => {
       identify(call)
         .then(async ({ hostId }) => {
-          const signed = await renewCertificate({ ctx, signer: authority, input: { hostId, csrPem: call.request.csrPem } })
+          const signed = await renewCertificate({
+            ctx,
+            signer: authority,
+            input: { hostId, csrPem: call.request.csrPem },
+          })
           answer(null, { certificatePem: signed.certificatePem, caPem: signed.caPem })
           await sessions.get(hostId)?.goAway('certificate_renewed')
         })

@@ -46,7 +46,12 @@ const protocolVersion = 1
 export type Sessions = Map<string, Session>
 
 /** Runs a session until it ends; rejects with the reason when that is an error. */
-export async function runSession(deps: FleetDeps, sessions: Sessions, call: Call, host: PeerHost): Promise<void> {
+export async function runSession(
+  deps: FleetDeps,
+  sessions: Sessions,
+  call: Call,
+  host: PeerHost,
+): Promise<void> {
   const { ctx } = deps
   const { hostId } = host
   const log = ctx.log.child({ hostId })
@@ -70,7 +75,9 @@ export async function runSession(deps: FleetDeps, sessions: Sessions, call: Call
     cleanups.push(() => clearTimeout(timer))
     return timer
   }
-  endAfter(host.notAfter.getTime() - ctx.clock.now(), () => unauthenticated('The certificate ran out.', 'certificate_expired'))
+  endAfter(host.notAfter.getTime() - ctx.clock.now(), () =>
+    unauthenticated('The certificate ran out.', 'certificate_expired'),
+  )
   const silence = endAfter(helloMs, silent)
 
   let session: Session | undefined
@@ -80,7 +87,9 @@ export async function runSession(deps: FleetDeps, sessions: Sessions, call: Call
     clearTimeout(silence)
     const { epoch } = await openHostSession({ ctx, input: { hostId, replica: deps.replica, ...hello } })
     log.info({ epoch: String(epoch), agentVersion: hello.agentVersion }, 'host session opened')
-    const turns = sessionTurns(deps, { hostId, epoch }, (startTurn) => send({ $case: 'startTurn', startTurn }))
+    const turns = sessionTurns(deps, { hostId, epoch }, (startTurn) =>
+      send({ $case: 'startTurn', startTurn }),
+    )
     const opened: Session = {
       hostId,
       epoch,
@@ -107,7 +116,9 @@ export async function runSession(deps: FleetDeps, sessions: Sessions, call: Call
     const pushDelta = async () => {
       const wanted = await desiredGenerations({ ctx, input: { hostId } })
       for (const id of sent.keys()) if (!wanted.has(id)) sent.delete(id)
-      const assistantIds = [...wanted].filter(([id, generation]) => sent.get(id) !== generation).map(([id]) => id)
+      const assistantIds = [...wanted]
+        .filter(([id, generation]) => sent.get(id) !== generation)
+        .map(([id]) => id)
       if (assistantIds.length === 0) return
       const assistants = await desiredState({ ctx, vault: deps.vault, input: { hostId, assistantIds } })
       for (const spec of assistants) sent.set(spec.assistantId, spec.generation)
@@ -120,7 +131,11 @@ export async function runSession(deps: FleetDeps, sessions: Sessions, call: Call
       return false
     }
     const observe = (observed: Hello['observed'][number]) =>
-      applyObserved({ ctx, onFirstReady: deps.onFirstReady, input: { hostId, sessionEpoch: epoch, observed } })
+      applyObserved({
+        ctx,
+        onFirstReady: deps.onFirstReady,
+        input: { hostId, sessionEpoch: epoch, observed },
+      })
 
     await send({
       $case: 'welcome',
@@ -139,7 +154,8 @@ export async function runSession(deps: FleetDeps, sessions: Sessions, call: Call
       working = working.then(work).then(
         () => {},
         (error: unknown) => {
-          if (error instanceof ServiceError && error.code === 'stale_epoch') return opened.goAway('superseded')
+          if (error instanceof ServiceError && error.code === 'stale_epoch')
+            return opened.goAway('superseded')
           log.error({ err: error }, 'session step failed')
         },
       )
@@ -171,12 +187,11 @@ export async function runSession(deps: FleetDeps, sessions: Sessions, call: Call
       await turns.sweep()
     })
 
-    let quiet = endAfter(sessionLeaseMs, silent)
+    const quiet = endAfter(sessionLeaseMs, silent)
     const listen = async () => {
       for (let next = await messages.next(); !next.done; next = await messages.next()) {
         const message = next.value
-        clearTimeout(quiet)
-        quiet = endAfter(sessionLeaseMs, silent)
+        quiet.refresh()
         switch (message.body?.$case) {
           case 'heartbeat':
             await heartbeat({ ctx, input: { hostId, epoch, capacity: message.body.heartbeat.capacity } })

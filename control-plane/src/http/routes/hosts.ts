@@ -13,7 +13,11 @@ const enroll = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.object({ token: z.string().min(1), csr: z.string().max(16_384), name: z.string().min(1).max(63) }),
+          schema: z.object({
+            token: z.string().min(1),
+            csr: z.string().max(16_384),
+            name: z.string().min(1).max(63),
+          }),
         },
       },
     },
@@ -39,7 +43,14 @@ export function hostRoutes(deps: { ctx: Ctx; signer: CertificateSigner; grpcAddr
   })
   return app.openapi(enroll, async (c) => {
     const { token, csr, name } = c.req.valid('json')
-    const signed = await enrollHost({ ctx: deps.ctx, signer: deps.signer, input: { token, csrPem: csr, name } })
-    return c.json({ certificate: signed.certificatePem, ca: signed.caPem, grpcAddress: deps.grpcAddress }, 200)
+    const signed = await enrollHost({
+      ctx: deps.ctx,
+      signer: deps.signer,
+      input: { token, csrPem: csr, name },
+    })
+    return c.json(
+      { certificate: signed.certificatePem, ca: signed.caPem, grpcAddress: deps.grpcAddress },
+      200,
+    )
   })
 }

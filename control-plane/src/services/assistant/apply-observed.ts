@@ -20,7 +20,10 @@ const maxAttempts = 3
 const open = { in: ['PENDING', 'RUNNING'] as ('PENDING' | 'RUNNING')[] }
 
 /** Called in the transaction of the first READY, so that the ready message is stored exactly once. */
-export type OnFirstReady = (tx: Transaction, assistant: { userId: string; assistantId: string }) => Promise<void>
+export type OnFirstReady = (
+  tx: Transaction,
+  assistant: { userId: string; assistantId: string },
+) => Promise<void>
 
 export interface ApplyObservedInput {
   hostId: string
@@ -46,9 +49,15 @@ export function applyObserved({
   return inTransaction(ctx, async (tx) => {
     await requireEpoch(tx, hostId, input.sessionEpoch)
     await tx.$queryRaw`SELECT 1 FROM assistants WHERE id = ${observed.assistantId}::uuid FOR NO KEY UPDATE`
-    const assistant = await tx.assistant.findFirst({ where: { id: observed.assistantId, hostServerId: hostId } })
+    const assistant = await tx.assistant.findFirst({
+      where: { id: observed.assistantId, hostServerId: hostId },
+    })
     if (!assistant || assistant.status === 'NONE') return false
-    if (observed.generation < assistant.observedGeneration || observed.generation > assistant.desiredGeneration) return false
+    if (
+      observed.generation < assistant.observedGeneration ||
+      observed.generation > assistant.desiredGeneration
+    )
+      return false
     const applied = await applyPhase(tx, ctx, assistant, observed, onFirstReady)
     if (applied) await nudge(tx, 'assistant', assistant.userId)
     return applied

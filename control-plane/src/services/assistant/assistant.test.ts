@@ -37,7 +37,14 @@ async function person(entitled = true): Promise<string> {
 }
 async function host(maxContainers: number, name = 'host-1') {
   const { id } = await ctx.db.hostServer.create({ data: { name, maxContainers } })
-  const open = { hostId: id, replica: 'r', agentVersion: '1.0.0', runtime: 'fake', ip: '', capacity: undefined }
+  const open = {
+    hostId: id,
+    replica: 'r',
+    agentVersion: '1.0.0',
+    runtime: 'fake',
+    ip: '',
+    capacity: undefined,
+  }
   const { epoch } = await openHostSession({ ctx, input: open })
   return { hostId: id, sessionEpoch: epoch, open }
 }
@@ -87,7 +94,12 @@ test('F1 creating is idempotent, and READY completes the job and greets once', a
   const userId = await person()
   await Promise.all([create(userId), create(userId), create(userId)])
   expect(await taken(at.hostId)).toBe(1)
-  expect(await view(userId)).toMatchObject({ status: 'PROVISIONING', generation: 1, host: 'host-1', model: defaultModel })
+  expect(await view(userId)).toMatchObject({
+    status: 'PROVISIONING',
+    generation: 1,
+    host: 'host-1',
+    model: defaultModel,
+  })
   await report(at, userId, Phase.PHASE_STARTING, { step: 'pulling' })
   expect((await view(userId)).job).toMatchObject({ status: 'RUNNING', step: 'pulling' })
   firstReady.length = 0
@@ -108,18 +120,18 @@ test('F1 a model change and a restart raise the generation and keep READY; stale
   await changeModel({ ctx, input: { userId, model: 'openai/gpt-4o' } })
   await restartAssistant({ ctx, input: { userId } })
   expect(await view(userId)).toMatchObject({ status: 'READY', generation: 3, model: 'openai/gpt-4o' })
-  expect(await ctx.db.changeLog.findMany({ orderBy: { generation: 'asc' }, select: { kind: true } })).toEqual([
-    { kind: 'CREATE' },
-    { kind: 'MODEL' },
-    { kind: 'RESTART' },
-  ])
+  expect(await ctx.db.changeLog.findMany({ orderBy: { generation: 'asc' }, select: { kind: true } })).toEqual(
+    [{ kind: 'CREATE' }, { kind: 'MODEL' }, { kind: 'RESTART' }],
+  )
   await report(at, userId, Phase.PHASE_READY)
   expect(await ctx.db.provisioningJob.count({ where: { status: 'COMPLETED' } })).toBe(3)
   expect(await report(at, userId, Phase.PHASE_READY, { generation: 2 })).toBe(false)
   expect(await report(at, userId, Phase.PHASE_READY, { generation: 4 })).toBe(false)
   await openHostSession({ ctx, input: at.open })
   await expect(report(at, userId, Phase.PHASE_READY)).rejects.toMatchObject({ code: 'stale_epoch' })
-  await expect(changeModel({ ctx, input: { userId, model: 'x/y' } })).rejects.toMatchObject({ code: 'unknown_model' })
+  await expect(changeModel({ ctx, input: { userId, model: 'x/y' } })).rejects.toMatchObject({
+    code: 'unknown_model',
+  })
 })
 
 test('F4 deleting during provisioning ends with NONE and a free slot once the host confirmed it', async () => {
@@ -160,7 +172,11 @@ test('F1 a failure is tried three times, counted once each, then is an ERROR tha
   expect(await view(userId)).toMatchObject({ status: 'PROVISIONING', job: { attempts: 1 } })
   await report(at, userId, Phase.PHASE_FAILED, { cause })
   await report(at, userId, Phase.PHASE_FAILED, { cause })
-  expect(await view(userId)).toMatchObject({ status: 'ERROR', lastError: cause, job: { status: 'FAILED', attempts: 3 } })
+  expect(await view(userId)).toMatchObject({
+    status: 'ERROR',
+    lastError: cause,
+    job: { status: 'FAILED', attempts: 3 },
+  })
   await create(userId)
   expect(await view(userId)).toMatchObject({ status: 'PROVISIONING' })
   expect(await taken(at.hostId)).toBe(1)

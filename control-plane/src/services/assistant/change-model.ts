@@ -4,7 +4,13 @@ import { recordChange } from './record-change.ts'
 import { requireOffered } from './require-offered.ts'
 
 /** Chooses the model. A ready assistant stays READY; a failed one is tried again; without one it is a preference. */
-export async function changeModel({ ctx, input }: { ctx: Ctx; input: { userId: string; model: string } }): Promise<void> {
+export async function changeModel({
+  ctx,
+  input,
+}: {
+  ctx: Ctx
+  input: { userId: string; model: string }
+}): Promise<void> {
   requireOffered(input.model, ctx.clock.now())
   await inTransaction(ctx, async (tx) => {
     const assistant = await lockAssistant(tx, input.userId)

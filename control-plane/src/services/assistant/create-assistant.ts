@@ -43,7 +43,9 @@ export async function createAssistant({
     })
     const assistant = await lockAssistant(tx, input.userId)
     if (assistant.status !== 'NONE' && assistant.desired === 'ABSENT') {
-      throw new ServiceError(409, 'assistant_being_deleted', 'The assistant is still being deleted.', { retryable: true })
+      throw new ServiceError(409, 'assistant_being_deleted', 'The assistant is still being deleted.', {
+        retryable: true,
+      })
     }
     if (assistant.status === 'PROVISIONING' || assistant.status === 'READY') return
     const change = { status: 'PROVISIONING', lastErrorCode: null, lastErrorDetail: null } as const

@@ -7,7 +7,13 @@ import { recordChange } from './record-change.ts'
  * Wants the assistant and its data gone, whatever it is doing. Status becomes NONE when the host confirms it (F4),
  * at once when no host ever had it. Idempotent; after a failed deletion it tries again.
  */
-export async function deleteAssistant({ ctx, input }: { ctx: Ctx; input: { userId: string } }): Promise<void> {
+export async function deleteAssistant({
+  ctx,
+  input,
+}: {
+  ctx: Ctx
+  input: { userId: string }
+}): Promise<void> {
   await inTransaction(ctx, async (tx) => {
     const assistant = await lockAssistant(tx, input.userId)
     if (assistant.status === 'NONE') return

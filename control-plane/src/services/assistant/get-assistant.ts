@@ -12,7 +12,13 @@ export interface AssistantView {
 }
 
 /** The owner's view of their assistant and of its latest change; status NONE when there never was one. */
-export async function getAssistant({ ctx, input }: { ctx: Ctx; input: { userId: string } }): Promise<AssistantView> {
+export async function getAssistant({
+  ctx,
+  input,
+}: {
+  ctx: Ctx
+  input: { userId: string }
+}): Promise<AssistantView> {
   const assistant = await ctx.db.assistant.findUnique({
     where: { userId: input.userId },
     include: { host: { select: { name: true } }, jobs: { orderBy: { generation: 'desc' }, take: 1 } },

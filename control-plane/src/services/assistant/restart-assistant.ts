@@ -5,7 +5,13 @@ import { recordChange } from './record-change.ts'
 import { requireEntitlement } from './require-entitlement.ts'
 
 /** Restarts the assistant's gateway, or tries a failed assistant again. Errors: not_entitled, no_assistant. */
-export async function restartAssistant({ ctx, input }: { ctx: Ctx; input: { userId: string } }): Promise<void> {
+export async function restartAssistant({
+  ctx,
+  input,
+}: {
+  ctx: Ctx
+  input: { userId: string }
+}): Promise<void> {
   await inTransaction(ctx, async (tx) => {
     const assistant = await lockAssistant(tx, input.userId)
     if (assistant.desired === 'ABSENT') throw notFound('There is no assistant.', 'no_assistant')

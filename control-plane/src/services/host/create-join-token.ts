@@ -31,7 +31,11 @@ export async function createJoinToken({ ctx, input }: { ctx: Ctx; input: CreateJ
       },
     }),
     ctx.db.auditEvent.create({
-      data: { actor: input.createdBy, action: 'join_token.created', subject: `host:${input.hostName ?? '*'}` },
+      data: {
+        actor: input.createdBy,
+        action: 'join_token.created',
+        subject: `host:${input.hostName ?? '*'}`,
+      },
     }),
   ])
   return { token, expiresAt }

@@ -16,8 +16,17 @@ export interface EnrollHostInput {
  * records the certificate, so it never buys two and a refused CSR does not spend it.
  * Errors: invalid_join_token (401), host_name_taken (409), invalid_csr and invalid_input (400).
  */
-export function enrollHost({ ctx, signer, input }: { ctx: Ctx; signer: CertificateSigner; input: EnrollHostInput }) {
-  if (!/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/i.test(input.name)) throw invalidInput('That is not a host name.')
+export function enrollHost({
+  ctx,
+  signer,
+  input,
+}: {
+  ctx: Ctx
+  signer: CertificateSigner
+  input: EnrollHostInput
+}) {
+  if (!/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/i.test(input.name))
+    throw invalidInput('That is not a host name.')
   return inTransaction(ctx, async (tx): Promise<SignedCertificate & { hostId: string }> => {
     const nowMs = ctx.clock.now()
     const token = await takeToken(tx, input, new Date(nowMs))
@@ -26,7 +35,12 @@ export function enrollHost({ ctx, signer, input }: { ctx: Ctx; signer: Certifica
     await tx.hostCertificate.create({ data: { serial: signed.serial, hostId, notAfter: signed.notAfter } })
     await tx.joinToken.update({ where: { tokenHash: token.tokenHash }, data: { hostId } })
     await tx.auditEvent.create({
-      data: { actor: token.createdBy, action: 'host.enrolled', subject: `host:${hostId}`, data: { name: input.name } },
+      data: {
+        actor: token.createdBy,
+        action: 'host.enrolled',
+        subject: `host:${hostId}`,
+        data: { name: input.name },
+      },
     })
     return { ...signed, hostId }
   })
@@ -54,6 +68,9 @@ async function hostFor(tx: Transaction, name: string, mayExist: boolean, now: Da
   if (!mayExist) throw conflict('A host of that name exists.', 'host_name_taken')
   const host = await tx.hostServer.findUniqueOrThrow({ where: { name } })
   if (host.state === 'REVOKED') throw forbidden('That host was revoked.', 'host_revoked')
-  await tx.hostCertificate.updateMany({ where: { hostId: host.id, revokedAt: null }, data: { revokedAt: now } })
+  await tx.hostCertificate.updateMany({
+    where: { hostId: host.id, revokedAt: null },
+    data: { revokedAt: now },
+  })
   return host.id
 }

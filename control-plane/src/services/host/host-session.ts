@@ -23,7 +23,13 @@ export interface OpenHostSessionInput {
 }
 
 /** Starts a session with an epoch above every earlier one of the host; the nudge tells the earlier one to leave. */
-export function openHostSession({ ctx, input }: { ctx: Ctx; input: OpenHostSessionInput }): Promise<{ epoch: bigint }> {
+export function openHostSession({
+  ctx,
+  input,
+}: {
+  ctx: Ctx
+  input: OpenHostSessionInput
+}): Promise<{ epoch: bigint }> {
   return inTransaction(ctx, async (tx) => {
     const now = new Date(ctx.clock.now())
     const session = { replica: input.replica, leaseExpiresAt: leaseFrom(now), connectedAt: now }
@@ -66,7 +72,13 @@ export function heartbeat({
 }
 
 /** Ends the lease at once, so that nobody waits for it to run out. No-op for a superseded session. */
-export async function closeHostSession({ ctx, input }: { ctx: Ctx; input: { hostId: string; epoch: bigint } }) {
+export async function closeHostSession({
+  ctx,
+  input,
+}: {
+  ctx: Ctx
+  input: { hostId: string; epoch: bigint }
+}) {
   await ctx.db.hostSession.updateMany({
     where: { hostId: input.hostId, epoch: input.epoch },
     data: { leaseExpiresAt: new Date(ctx.clock.now()) },

@@ -14,7 +14,12 @@ export interface Model {
 }
 
 export const models: readonly Model[] = [
-  { id: 'anthropic/claude-sonnet-4-5-20250929', provider: 'ANTHROPIC', name: 'Claude Sonnet 4.5', default: true },
+  {
+    id: 'anthropic/claude-sonnet-4-5-20250929',
+    provider: 'ANTHROPIC',
+    name: 'Claude Sonnet 4.5',
+    default: true,
+  },
   { id: 'anthropic/claude-opus-4-5-20251101', provider: 'ANTHROPIC', name: 'Claude Opus 4.5' },
   { id: 'anthropic/claude-haiku-4-5-20251001', provider: 'ANTHROPIC', name: 'Claude Haiku 4.5' },
   { id: 'openai/gpt-4o', provider: 'OPENAI', name: 'GPT-4o' },
