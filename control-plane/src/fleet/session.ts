@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { AgentMessage, Hello, ServerMessage } from '@yourclaw/proto/host/v1'
-import { invalidInput, ServiceError, staleEpoch, unauthenticated } from '../errors.ts'
+import { invalidInput, ServiceError, unauthenticated } from '../errors.ts'
 import { applyObserved } from '../services/assistant/apply-observed.ts'
 import { desiredGenerations, desiredState } from '../services/assistant/desired-state.ts'
 import { placeWaiting } from '../services/assistant/place-waiting.ts'
