@@ -2,12 +2,23 @@ import { expect, test } from 'vitest'
 import { readEnv } from './env.ts'
 
 test('development needs no setting at all', () => {
-  expect(readEnv({})).toMatchObject({ PORT: 8000, GRPC_PORT: 8443, RATE_LIMIT_PER_DAY: 100, RATE_LIMIT_PER_MINUTE: 5 })
+  expect(readEnv({})).toMatchObject({
+    PORT: 8000,
+    GRPC_PORT: 8443,
+    RATE_LIMIT_PER_DAY: 100,
+    RATE_LIMIT_PER_MINUTE: 5,
+  })
 })
 
 test('O4: production names every missing setting at once', () => {
   const start = () => readEnv({ NODE_ENV: 'production', ENCRYPTION_KEYS: 'k1:short' })
-  for (const name of ['DATABASE_URL', 'API_URL', 'ENCRYPTION_KEYS', 'TELEGRAM_WEBHOOK_SECRET', 'ANTHROPIC_API_KEY']) {
+  for (const name of [
+    'DATABASE_URL',
+    'API_URL',
+    'ENCRYPTION_KEYS',
+    'TELEGRAM_WEBHOOK_SECRET',
+    'ANTHROPIC_API_KEY',
+  ]) {
     expect(start).toThrow(name)
   }
 })

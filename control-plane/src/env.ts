@@ -10,7 +10,10 @@ const keyRing = z.string().superRefine((value, issue) => {
   try {
     parseKeys(value)
   } catch (error) {
-    issue.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'is not a list of keys' })
+    issue.addIssue({
+      code: 'custom',
+      message: error instanceof Error ? error.message : 'is not a list of keys',
+    })
   }
 })
 
@@ -46,7 +49,9 @@ const schema = (production: boolean) =>
     TELEGRAM_WEBHOOK_SECRET: production
       ? z.string().regex(/^[A-Za-z0-9_-]{16,256}$/, 'must be 16 to 256 letters, digits, _ or -')
       : z.string().default('development-secret'),
-    TELEGRAM_API_ROOT: z.url().default(production ? 'https://api.telegram.org' : 'http://localhost:4100/telegram'),
+    TELEGRAM_API_ROOT: z
+      .url()
+      .default(production ? 'https://api.telegram.org' : 'http://localhost:4100/telegram'),
     ANTHROPIC_API_KEY: secret(production, 'sk-ant-development'),
     OPENAI_API_KEY: secret(production, 'sk-development'),
     GOOGLE_API_KEY: secret(production, 'google-development'),
@@ -66,7 +71,8 @@ export function readEnv(source: NodeJS.ProcessEnv): Env {
     : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${explain(issue)}`)
   if (production) {
     const conveniences = ['MOCK_TWILIO', 'MOCK_TELEGRAM', 'MOCK_STRIPE', 'MOCK_CONTAINERS', 'DEV_SEED']
-    for (const name of conveniences) if (given[name]) problems.push(`${name}: is for development and must not be set in production`)
+    for (const name of conveniences)
+      if (given[name]) problems.push(`${name}: is for development and must not be set in production`)
   }
   if (!parsed.success || problems.length > 0) throw new Error(`Bad settings:\n  ${problems.join('\n  ')}`)
   return parsed.data

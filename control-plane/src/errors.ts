@@ -10,7 +10,12 @@ export class ServiceError extends Error {
   /** True when the same call may succeed later. */
   readonly retryable: boolean
 
-  constructor(status: number, code: string, detail: string, options: { cause?: unknown; retryable?: boolean } = {}) {
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    options: { cause?: unknown; retryable?: boolean } = {},
+  ) {
     super(`${code}: ${detail}`, { cause: options.cause })
     this.name = 'ServiceError'
     this.status = status
@@ -29,4 +34,5 @@ export const forbidden = (detail: string, code = 'forbidden') => new ServiceErro
 export const notFound = (detail: string, code = 'not_found') => new ServiceError(404, code, detail)
 export const conflict = (detail: string, code = 'conflict') => new ServiceError(409, code, detail)
 /** A write of a session that is no longer the host's newest: it touched no row. */
-export const staleEpoch = () => new ServiceError(409, 'stale_epoch', 'A newer session of this host took over.')
+export const staleEpoch = () =>
+  new ServiceError(409, 'stale_epoch', 'A newer session of this host took over.')

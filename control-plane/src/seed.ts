@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { inTransaction } from './context.ts'
 import type { Deps } from './deps.ts'
-import { createAssistant } from './services/assistant/create-assistant.ts'
 import { ensureUser } from './services/account/ensure-user.ts'
+import { createAssistant } from './services/assistant/create-assistant.ts'
 
 const personSchema = z.object({ name: z.string(), email: z.email(), telegramUserId: z.number().int() })
 const bearerTtlSeconds = 30 * 86_400

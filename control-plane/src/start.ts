@@ -79,7 +79,8 @@ function startFleet(deps: Deps): Promise<FleetServer> {
       failTurn: ({ input }) => failTurn({ ctx, input }),
     },
     onFirstReady: async (tx, { userId, assistantId }) => {
-      const once = { kind: 'assistant_ready', key: assistantId }
+      const { desiredGeneration } = await tx.assistant.findUniqueOrThrow({ where: { id: assistantId } })
+      const once = { kind: 'assistant_ready', key: `${assistantId}:${desiredGeneration}` }
       await sendNoticeIn(tx, ctx, { userId, code: 'assistant_ready', text: texts.ready, once })
     },
     onProgress: createTyping(deps),

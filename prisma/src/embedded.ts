@@ -19,7 +19,10 @@ const nobody = 65_534
  * Starts the server in `dataDir` on a loopback port, creating the cluster the first time. A server that an earlier
  * process left behind is taken over. Rejects when another program has the port.
  */
-export async function startEmbeddedPostgres(options: { dataDir: string; port: number }): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres(options: {
+  dataDir: string
+  port: number
+}): Promise<EmbeddedPostgres> {
   const dataDir = path.resolve(options.dataDir)
   const url = `postgresql://postgres:${password}@127.0.0.1:${options.port}/postgres`
   const orphan = runningServer(dataDir)
@@ -29,7 +32,14 @@ export async function startEmbeddedPostgres(options: { dataDir: string; port: nu
   const run = launcher(dataDir)
   if (!existsSync(path.join(dataDir, 'PG_VERSION'))) await initialise(run, dataDir)
   // A group of its own: Ctrl-C in the terminal must not end the database before those who still write to it.
-  const flags = ['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-c', 'max_connections=300']
+  const flags = [
+    '-c',
+    'listen_addresses=127.0.0.1',
+    '-c',
+    'unix_socket_directories=',
+    '-c',
+    'max_connections=300',
+  ]
   const server = spawn(
     run.command,
     [...run.args, binary('postgres'), '-D', dataDir, '-p', String(options.port), ...flags],
@@ -116,7 +126,11 @@ function launcher(dataDir: string): Launcher {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   if (process.getuid?.() !== 0) return { command: '/usr/bin/env', args: [], options: {} }
   const asNobody = { uid: nobody, gid: nobody }
-  const probe = spawnSync('sh', ['-c', 'test -x "$1" && test -x "$2"', 'sh', binary('postgres'), path.dirname(dataDir)], asNobody)
+  const probe = spawnSync(
+    'sh',
+    ['-c', 'test -x "$1" && test -x "$2"', 'sh', binary('postgres'), path.dirname(dataDir)],
+    asNobody,
+  )
   if (probe.status === 0) {
     chownSync(dataDir, nobody, nobody)
     return { command: '/usr/bin/env', args: [], options: asNobody }
@@ -129,7 +143,12 @@ async function initialise(run: Launcher, dataDir: string): Promise<void> {
   const passwordFile = path.join(path.dirname(dataDir), `.pg-password-${process.pid}`)
   await writeFile(passwordFile, password, { mode: 0o644 })
   try {
-    const flags = [`--pgdata=${dataDir}`, '--auth=scram-sha-256', '--username=postgres', `--pwfile=${passwordFile}`]
+    const flags = [
+      `--pgdata=${dataDir}`,
+      '--auth=scram-sha-256',
+      '--username=postgres',
+      `--pwfile=${passwordFile}`,
+    ]
     const result = spawnSync(
       run.command,
       [...run.args, binary('initdb'), ...flags, '--encoding=UTF8', '--locale=C.UTF-8', '--no-sync'],

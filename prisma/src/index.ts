@@ -1,9 +1,9 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import { Prisma, PrismaClient } from '../generated/client.ts'
 
+export type * from '../generated/client.ts'
 export * from '../generated/enums.ts'
 export { Prisma }
-export type * from '../generated/client.ts'
 
 export type Database = PrismaClient
 export type Transaction = Prisma.TransactionClient

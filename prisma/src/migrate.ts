@@ -10,7 +10,10 @@ const filters = { externalTables: [], externalEnums: [] }
 /** Applies what is missing and returns the names. Several processes may do it at once: each migration applies once. */
 export function deploy(url: string): Promise<string[]> {
   return withEngine(url, async (engine) => {
-    const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList: await readMigrations(), filters })
+    const { appliedMigrationNames } = await engine.applyMigrations({
+      migrationsList: await readMigrations(),
+      filters,
+    })
     return appliedMigrationNames
   })
 }

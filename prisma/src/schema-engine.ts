@@ -2,7 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { PrismaPg } from '@prisma/adapter-pg'
-import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum, type SqlDriverAdapter } from '@prisma/driver-adapter-utils'
+import {
+  bindMigrationAwareSqlAdapterFactory,
+  ColumnTypeEnum,
+  type SqlDriverAdapter,
+} from '@prisma/driver-adapter-utils'
 import type { SchemaEngine } from '@prisma/schema-engine-wasm'
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg'
 import type pg from 'pg'
@@ -17,7 +21,11 @@ export async function withSchemaEngine<T>(
   await instantiated
   const pools = new MigrationPg(connectionOf(url))
   const factory = bindMigrationAwareSqlAdapterFactory(pools)
-  const engine = await bindings.SchemaEngine.new({ datamodels: [[schema.path, schema.content]] }, () => {}, factory)
+  const engine = await bindings.SchemaEngine.new(
+    { datamodels: [[schema.path, schema.content]] },
+    () => {},
+    factory,
+  )
   try {
     return await work(engine)
   } finally {
@@ -28,7 +36,10 @@ export async function withSchemaEngine<T>(
 
 /** The part of the WebAssembly API used here; Node's types leave it out. */
 declare const WebAssembly: {
-  instantiate(module: Uint8Array, imports: object): Promise<{ instance: { exports: Record<string, unknown> } }>
+  instantiate(
+    module: Uint8Array,
+    imports: object,
+  ): Promise<{ instance: { exports: Record<string, unknown> } }>
 }
 
 /** The generated glue keeps one instance in a global: a second one would break the first. */
@@ -38,10 +49,15 @@ async function instantiate(): Promise<void> {
   const require = createRequire(import.meta.url)
   const folder = path.dirname(require.resolve('@prisma/schema-engine-wasm/schema_engine_bg'))
   const glue = bindings as typeof bindings & { __wbg_set_wasm(exports: object): void }
-  Object.assign(globalThis, { PRISMA_WASM_PANIC_REGISTRY: { set_message: (text: string) => console.error(text) } })
-  const { instance } = await WebAssembly.instantiate(await readFile(path.join(folder, 'schema_engine_bg.wasm')), {
-    './schema_engine_bg.js': glue, // the generated glue is the import object
+  Object.assign(globalThis, {
+    PRISMA_WASM_PANIC_REGISTRY: { set_message: (text: string) => console.error(text) },
   })
+  const { instance } = await WebAssembly.instantiate(
+    await readFile(path.join(folder, 'schema_engine_bg.wasm')),
+    {
+      './schema_engine_bg.js': glue, // the generated glue is the import object
+    },
+  )
   glue.__wbg_set_wasm(instance.exports)
   const start = instance.exports.__wbindgen_start as () => void
   start()
@@ -107,8 +123,11 @@ function acceptCharColumns<T extends SqlDriverAdapter & { underlyingDriver(): pg
   const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<pg.QueryArrayResult>
   const patchedQuery = async (...args: unknown[]) => {
     const result = await query(...args)
-    const columns = (result.fields ?? []).flatMap((field, i) => (field.dataTypeID === internalCharOid ? [i] : []))
-    for (const field of result.fields ?? []) if (field.dataTypeID === internalCharOid) field.dataTypeID = textOid
+    const columns = (result.fields ?? []).flatMap((field, i) =>
+      field.dataTypeID === internalCharOid ? [i] : [],
+    )
+    for (const field of result.fields ?? [])
+      if (field.dataTypeID === internalCharOid) field.dataTypeID = textOid
     if (columns.length > 0) charColumns.set(result.rows, columns)
     return result
   }

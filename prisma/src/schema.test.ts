@@ -12,7 +12,10 @@ const model = 'anthropic/claude-sonnet-4-5-20250929'
 
 function createUser() {
   const email = `${crypto.randomUUID()}@example.com`
-  return database.db.user.create({ data: { email, assistant: { create: { model } } }, include: { assistant: true } })
+  return database.db.user.create({
+    data: { email, assistant: { create: { model } } },
+    include: { assistant: true },
+  })
 }
 
 test('the migrations lead exactly to schema.prisma, partial indexes included', async () => {
@@ -31,9 +34,18 @@ test('three replicas that start at once migrate an empty database once', async (
 
 test('M2: a provider message id is stored once per channel', async () => {
   const { id: userId } = await createUser()
-  const message = { userId, direction: 'INBOUND', channel: 'TELEGRAM', address: '1', body: 'hi', state: 'RECEIVED' } as const
+  const message = {
+    userId,
+    direction: 'INBOUND',
+    channel: 'TELEGRAM',
+    address: '1',
+    body: 'hi',
+    state: 'RECEIVED',
+  } as const
   await database.db.message.create({ data: { ...message, providerMessageId: '77', seq: 1n } })
-  await expect(database.db.message.create({ data: { ...message, providerMessageId: '77', seq: 2n } })).rejects.toThrow()
+  await expect(
+    database.db.message.create({ data: { ...message, providerMessageId: '77', seq: 2n } }),
+  ).rejects.toThrow()
 })
 
 test('I1: an address has one live binding, and is free again once unbound', async () => {
@@ -62,14 +74,24 @@ test('B2: a user has one live subscription', async () => {
 
 test('a message has only the states of its direction', async () => {
   const { id: userId } = await createUser()
-  const message = { userId, direction: 'OUTBOUND', channel: 'WEB', address: userId, body: 'hi', seq: 1n } as const
+  const message = {
+    userId,
+    direction: 'OUTBOUND',
+    channel: 'WEB',
+    address: userId,
+    body: 'hi',
+    seq: 1n,
+  } as const
   await expect(database.db.message.create({ data: { ...message, state: 'RECEIVED' } })).rejects.toThrow()
 })
 
 test('B6: the credit view is the sum of the ledger', async () => {
   const { id: userId } = await createUser()
   const entry = (amountMicros: bigint, reason: string) => ({ userId, amountMicros, reason, reference: '1' })
-  await database.db.creditEntry.createMany({ data: [entry(10_000_000n, 'grant'), entry(-1_234_567n, 'usage')] })
-  const rows = await database.db.$queryRaw`SELECT total_cents, used_cents FROM user_credits WHERE user_id = ${userId}::uuid`
+  await database.db.creditEntry.createMany({
+    data: [entry(10_000_000n, 'grant'), entry(-1_234_567n, 'usage')],
+  })
+  const rows = await database.db
+    .$queryRaw`SELECT total_cents, used_cents FROM user_credits WHERE user_id = ${userId}::uuid`
   expect(rows).toEqual([{ total_cents: 1000n, used_cents: 124n }])
 })

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, chmodSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -10,7 +10,10 @@ import { administer, templateDatabase } from './testing.ts'
 export default async function setup(): Promise<() => Promise<void>> {
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-test-'))
   chmodSync(folder, 0o755)
-  const server = await startEmbeddedPostgres({ dataDir: path.join(folder, 'postgres'), port: await freePort() })
+  const server = await startEmbeddedPostgres({
+    dataDir: path.join(folder, 'postgres'),
+    port: await freePort(),
+  })
   await administer(server.url, `CREATE DATABASE ${templateDatabase}`)
   const template = new URL(server.url)
   template.pathname = `/${templateDatabase}`

@@ -12,16 +12,23 @@ const claims = { sub: 'u', jti: 'j', iss: issuer, aud: 'yourclaw', exp: Math.flo
 test('I7: a token of ours is accepted, also after a rotation', async () => {
   const token = await tokens.issue('user-1', 60)
   expect(await tokens.verify(token)).toMatchObject({ userId: 'user-1' })
-  expect(await createTokens(`${seed(2)},${seed(1)}`, issuer).verify(token)).toMatchObject({ userId: 'user-1' })
+  expect(await createTokens(`${seed(2)},${seed(1)}`, issuer).verify(token)).toMatchObject({
+    userId: 'user-1',
+  })
 })
 
 test('I7: alg none is refused', async () => {
-  await expect(tokens.verify(`${encode({ alg: 'none', kid: 'k1' })}.${encode(claims)}.`)).rejects.toThrow('invalid_token')
+  await expect(tokens.verify(`${encode({ alg: 'none', kid: 'k1' })}.${encode(claims)}.`)).rejects.toThrow(
+    'invalid_token',
+  )
 })
 
 test('I7: HS256 signed with a public key is refused', async () => {
   const { publicKey } = generateKeyPairSync('ed25519')
-  const pem = createPublicKey(publicKey.export({ type: 'spki', format: 'pem' })).export({ type: 'spki', format: 'pem' })
+  const pem = createPublicKey(publicKey.export({ type: 'spki', format: 'pem' })).export({
+    type: 'spki',
+    format: 'pem',
+  })
   const body = `${encode({ alg: 'HS256', kid: 'k1' })}.${encode(claims)}`
   const signature = createHmac('sha256', pem).update(body).digest('base64url')
   await expect(tokens.verify(`${body}.${signature}`)).rejects.toThrow('invalid_token')

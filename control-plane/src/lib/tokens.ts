@@ -19,7 +19,11 @@ const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex')
 export function createTokens(seeds: string, issuer: string): Tokens {
   const ring = new Map<string, { privateKey: KeyObject; publicKey: KeyObject }>()
   for (const [id, seed] of parseKeys(seeds)) {
-    const privateKey = createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' })
+    const privateKey = createPrivateKey({
+      key: Buffer.concat([pkcs8Prefix, seed]),
+      format: 'der',
+      type: 'pkcs8',
+    })
     ring.set(id, { privateKey, publicKey: createPublicKey(privateKey) })
   }
   const newest = ring.entries().next().value

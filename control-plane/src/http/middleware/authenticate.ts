@@ -17,7 +17,8 @@ export function authenticate(ctx: Ctx, tokens: Tokens) {
       ctx.db.user.findUnique({ where: { id: userId }, select: { id: true } }),
       ctx.db.revokedToken.findUnique({ where: { jti } }),
     ])
-    if (user === null || revoked !== null) throw unauthenticated('The bearer token is not valid.', 'invalid_token')
+    if (user === null || revoked !== null)
+      throw unauthenticated('The bearer token is not valid.', 'invalid_token')
     c.set('user', user)
     await next()
   })

@@ -12,7 +12,10 @@ export function errorHandler(log: Logger): ErrorHandler {
       return c.json({ detail: error.detail, code: error.code }, error.status as ContentfulStatusCode)
     }
     if (error instanceof HTTPException) {
-      return c.json({ detail: error.message || 'The request was refused.', code: 'bad_request' }, error.status)
+      return c.json(
+        { detail: error.message || 'The request was refused.', code: 'bad_request' },
+        error.status,
+      )
     }
     log.error({ err: error, method: c.req.method, route: c.req.path }, 'request failed')
     return c.json({ detail: 'Something went wrong on our side.', code: 'internal' }, 500)

@@ -24,7 +24,8 @@ export function channelRoutes(ctx: Ctx) {
       }),
       async (c) => {
         const { channel } = c.req.valid('json')
-        if (channel !== 'TELEGRAM') throw invalidInput('Only Telegram can be connected here.', 'channel_unavailable')
+        if (channel !== 'TELEGRAM')
+          throw invalidInput('Only Telegram can be connected here.', 'channel_unavailable')
         const started = await startBinding({ ctx, input: { userId: c.get('user').id, channel } })
         return c.json({ ...started, expiresAt: started.expiresAt.toISOString() }, 200)
       },

@@ -13,7 +13,11 @@ export function healthRoutes(ctx: Ctx) {
         return undefined
       })
       const checks = database.ok ? { database, ...(await workChecks(ctx)) } : { database }
-      const status = !database.ok ? 'down' : Object.values(checks).every((one) => one.ok) ? 'ready' : 'degraded'
+      const status = !database.ok
+        ? 'down'
+        : Object.values(checks).every((one) => one.ok)
+          ? 'ready'
+          : 'degraded'
       return c.json({ status, checks }, status === 'down' ? 503 : 200)
     })
 }
@@ -23,12 +27,19 @@ const oldestTurnLimitMs = 120_000
 async function workChecks(ctx: Ctx): Promise<{ queue: Check; hosts: Check }> {
   const [queue, hosts] = await Promise.all([
     check(async () => {
-      const oldest = await ctx.db.turn.findFirst({ where: { finishedAt: null }, orderBy: { createdAt: 'asc' } })
+      const oldest = await ctx.db.turn.findFirst({
+        where: { finishedAt: null },
+        orderBy: { createdAt: 'asc' },
+      })
       const ageMs = oldest === null ? 0 : ctx.clock.now() - oldest.createdAt.getTime()
-      return ageMs > oldestTurnLimitMs ? `the oldest open turn has waited ${Math.round(ageMs / 1000)} s` : undefined
+      return ageMs > oldestTurnLimitMs
+        ? `the oldest open turn has waited ${Math.round(ageMs / 1000)} s`
+        : undefined
     }),
     check(async () => {
-      const connected = await ctx.db.hostSession.count({ where: { leaseExpiresAt: { gt: new Date(ctx.clock.now()) } } })
+      const connected = await ctx.db.hostSession.count({
+        where: { leaseExpiresAt: { gt: new Date(ctx.clock.now()) } },
+      })
       return connected === 0 ? 'no host is connected' : undefined
     }),
   ])

@@ -3,7 +3,12 @@ import type { Ctx } from '../../context.ts'
 import { offeredModels } from '../../services/model/catalogue.ts'
 import { jsonResponse } from './openapi.ts'
 
-const model = z.object({ id: z.string(), provider: z.enum(['ANTHROPIC', 'OPENAI', 'GOOGLE']), name: z.string(), default: z.boolean() })
+const model = z.object({
+  id: z.string(),
+  provider: z.enum(['ANTHROPIC', 'OPENAI', 'GOOGLE']),
+  name: z.string(),
+  default: z.boolean(),
+})
 
 /** The models on offer. */
 export function modelRoutes(ctx: Ctx) {
@@ -16,7 +21,14 @@ export function modelRoutes(ctx: Ctx) {
     (c) => {
       const offered = offeredModels(ctx.clock.now())
       return c.json(
-        { models: offered.map(({ id, provider, name, default: isDefault = false }) => ({ id, provider, name, default: isDefault })) },
+        {
+          models: offered.map(({ id, provider, name, default: isDefault = false }) => ({
+            id,
+            provider,
+            name,
+            default: isDefault,
+          })),
+        },
         200,
       )
     },

@@ -9,7 +9,11 @@ const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json
 export const jsonBody = <T extends z.ZodType>(schema: T) => ({ body: { ...json(schema), required: true } })
 
 /** The response of a route that answers JSON; errors are `{ detail, code }` everywhere. */
-export function jsonResponse<Status extends number, T extends z.ZodType>(status: Status, schema: T, description: string) {
+export function jsonResponse<Status extends number, T extends z.ZodType>(
+  status: Status,
+  schema: T,
+  description: string,
+) {
   return {
     [status]: { ...json(schema), description },
     default: { ...json(problem), description: 'An error' },
@@ -20,5 +24,7 @@ export function jsonResponse<Status extends number, T extends z.ZodType>(status:
 export function refuseInvalid(result: { success: boolean; error?: z.core.$ZodError }, _: Context): void {
   if (result.success || result.error === undefined) return
   const [issue] = result.error.issues
-  throw invalidInput(issue === undefined ? 'The input is not valid.' : `${issue.path.join('.') || 'input'}: ${issue.message}`)
+  throw invalidInput(
+    issue === undefined ? 'The input is not valid.' : `${issue.path.join('.') || 'input'}: ${issue.message}`,
+  )
 }

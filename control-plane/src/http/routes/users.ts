@@ -71,7 +71,11 @@ export function userRoutes(ctx: Ctx) {
         ),
         responses: jsonResponse(200, profile, 'The changed profile'),
       }),
-      async (c) => c.json(await updateProfile({ ctx, input: { userId: c.get('user').id, ...c.req.valid('json') } }), 200),
+      async (c) =>
+        c.json(
+          await updateProfile({ ctx, input: { userId: c.get('user').id, ...c.req.valid('json') } }),
+          200,
+        ),
     )
     .openapi(
       createRoute({
@@ -79,7 +83,10 @@ export function userRoutes(ctx: Ctx) {
         path: '/messages',
         request: {
           query: z.object({
-            before: z.string().regex(/^\d{1,18}$/).optional(),
+            before: z
+              .string()
+              .regex(/^\d{1,18}$/)
+              .optional(),
             limit: z.coerce.number().int().min(1).max(200).default(50),
           }),
         },
@@ -92,7 +99,10 @@ export function userRoutes(ctx: Ctx) {
       async (c) => {
         const { before, limit } = c.req.valid('query')
         const cursor = before === undefined ? undefined : BigInt(before)
-        return c.json(await listMessages({ ctx, input: { userId: c.get('user').id, before: cursor, limit } }), 200)
+        return c.json(
+          await listMessages({ ctx, input: { userId: c.get('user').id, before: cursor, limit } }),
+          200,
+        )
       },
     )
 }

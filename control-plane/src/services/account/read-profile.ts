@@ -12,7 +12,10 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
     },
   })
   if (user === null) throw notFound('There is no such user.', 'user_not_found')
-  const credit = await ctx.db.creditEntry.aggregate({ where: { userId: user.id }, _sum: { amountMicros: true } })
+  const credit = await ctx.db.creditEntry.aggregate({
+    where: { userId: user.id },
+    _sum: { amountMicros: true },
+  })
   const bound = user.phones.map((phone) => ({
     channel: phone.channel,
     state: 'BOUND' as const,
