@@ -53,6 +53,9 @@ function run(command) {
     env: { ...process.env, PATH: bin + delimiter + process.env.PATH },
   })
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
+  // npm that is sent a signal alone may go without passing it on: without it, nobody is left to stop us.
+  const parent = process.ppid
+  setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref()
   child.on('error', (error) => {
     console.error(`Could not start ${command[0]}: ${error.message}`)
     process.exit(1)

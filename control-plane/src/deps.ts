@@ -39,7 +39,11 @@ export function settingsOf(env: Env): Settings {
 export async function openDeps(env: Env, databaseUrl: string, log: Logger): Promise<Deps> {
   const db = openDatabase(databaseUrl)
   const vault = createVault(env.ENCRYPTION_KEYS)
-  const boss = new PgBoss({ connectionString: databaseUrl, application_name: 'yourclaw-jobs', useListenNotify: true })
+  const boss = new PgBoss({
+    connectionString: databaseUrl,
+    application_name: 'yourclaw-jobs',
+    useListenNotify: true,
+  })
   boss.on('error', (err) => log.error({ err }, 'job queue error'))
   await boss.start()
   await createDeliveryQueues(boss)

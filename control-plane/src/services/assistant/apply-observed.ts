@@ -93,6 +93,8 @@ async function applyPhase(
           ...(assistant.readyAt === null && { readyAt: new Date(ctx.clock.now()) }),
         },
       })
+      // What waited for it can run now (M5).
+      if (assistant.hostServerId) await nudge(tx, 'turns', assistant.hostServerId)
       if (assistant.readyAt === null) {
         await onFirstReady(tx, { userId: assistant.userId, assistantId: assistant.id })
       }

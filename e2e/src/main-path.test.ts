@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { type Person, type System, startTestSystem } from './system.ts'
+
+let system: System
+let ada: Person
+let ben: Person
+
+beforeAll(async () => {
+  system = await startTestSystem({ RATE_LIMIT_PER_MINUTE: '1000', RATE_LIMIT_PER_DAY: '10000' })
+  const [first, second] = system.people
+  if (!first || !second) throw new Error('the sandbox has no people')
+  ada = first
+  ben = second
+}, 60_000)
+afterAll(() => system.stop(), 30_000)
+
+const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 20_000, interval: 50 })
+const status = async (person: Person) =>
+  ((await (await system.api(person, 'GET', '/assistants')).json()) as { status: string }).status
+
+/** What was said since, without our own notices. */
+async function answers(person: Person, since: number): Promise<string[]> {
+  return (await system.heard(person)).slice(since)
+}
+
+test('M5: a message that arrives during provisioning waits and is answered once a host is there', async () => {
+  expect(await status(ada)).toBe('PROVISIONING')
+  await system.say(ada, 'are you there?')
+  await system.startHost()
+  await eventually(async () => expect(await system.heard(ada)).toContain('are you there?'))
+  expect(await status(ada)).toBe('READY')
+  await eventually(async () =>
+    expect(await system.heard(ben)).toEqual(['Your assistant is ready. Say hello!']),
+  )
+})
+
+test('the scripted model answers through gateway, host and control plane, formatted for the phone', async () => {
+  await system.sandbox('/sim/models/script', { match: 'weather', reply: 'It is **sunny**.' })
+  await system.say(ada, 'How is the weather?')
+  await eventually(async () => expect(await system.heard(ada)).toContain('It is <b>sunny</b>.'))
+})
+
+test('S3: the provider gets the platform key from the host; the assistant only knows a virtual one', async () => {
+  const requests = (await system.sandbox('/sim/models/requests')) as { key: string }[]
+  expect(new Set(requests.map(({ key }) => key))).toEqual(new Set(['sk-ant-development']))
+})
+
+test('M2: one update delivered 20 times at once is answered once', async () => {
+  const before = (await system.heard(ben)).length
+  const update = {
+    update_id: 900_001,
+    message: { message_id: 1, date: 0, chat: { id: ben.telegramUserId, type: 'private' }, text: 'only once' },
+  }
+  const deliver = () =>
+    fetch(`${system.apiUrl}/api/v1/webhooks/telegram`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'x-telegram-bot-api-secret-token': 'development-secret',
+      },
+      body: JSON.stringify(update),
+    })
+  const statuses = await Promise.all(Array.from({ length: 20 }, async () => (await deliver()).status))
+  expect(new Set(statuses)).toEqual(new Set([200]))
+  await system.say(ben, 'and then this')
+  await eventually(async () => expect((await answers(ben, before)).join('\n')).toContain('and then this'))
+  expect((await answers(ben, before)).join('\n').match(/only once/g)).toHaveLength(1)
+})
+
+test('M4: three messages during a turn become one further turn, in order', async () => {
+  await system.sandbox('/sim/models/script', { match: 'slow', reply: 'slow answer', delayMs: 1500 })
+  const before = (await system.heard(ada)).length
+  await system.say(ada, 'slow please')
+  await eventually(async () => {
+    const requests = (await system.sandbox('/sim/models/requests')) as { body: unknown }[]
+    expect(JSON.stringify(requests.at(-1))).toContain('slow please')
+  })
+  for (const text of ['one', 'two', 'three']) await system.say(ada, text)
+  await eventually(async () => expect(await answers(ada, before)).toEqual(['slow answer', 'one\ntwo\nthree']))
+})
+
+test('M13: the conversation goes on after a model change', async () => {
+  await system.say(ben, 'remember the number 4711')
+  await eventually(async () => expect((await system.heard(ben)).join()).toContain('4711'))
+  const changed = await system.api(ben, 'PATCH', '/assistants', { model: 'openai/gpt-4o' })
+  expect(changed.status).toBeLessThan(300)
+  await eventually(async () => expect(await status(ben)).toBe('READY'))
+  await system.say(ben, 'what was it?')
+  await eventually(async () => {
+    const requests = (await system.sandbox('/sim/models/requests')) as { model: string }[]
+    const last = requests.at(-1)
+    expect(last?.model).toBe('gpt-4o')
+    expect(JSON.stringify(last)).toContain('4711')
+    expect((await system.heard(ben)).at(-1)).toBe('what was it?')
+  })
+})
+
+test('F4: a deletion ends with status NONE, and a message then is told so', async () => {
+  expect((await system.api(ben, 'DELETE', '/assistants')).status).toBeLessThan(300)
+  await eventually(async () => expect(await status(ben)).toBe('NONE'))
+  await system.say(ben, 'hello?')
+  await eventually(async () => expect((await system.heard(ben)).at(-1)).toMatch(/no assistant yet/))
+})
+
+test('I4: a webhook without the secret or with a wrong one is refused', async () => {
+  const send = (headers: Record<string, string>) =>
+    fetch(`${system.apiUrl}/api/v1/webhooks/telegram`, { method: 'POST', headers, body: '{}' })
+  expect((await send({})).status).toBe(401)
+  expect((await send({ 'x-telegram-bot-api-secret-token': 'wrong' })).status).toBe(403)
+})
+
+test('M10: a stranger gets one helpful answer', async () => {
+  const stranger = { userId: '', telegramUserId: 5_000_001, bearer: '' }
+  await system.sandbox('/sim/people', {
+    name: 'Stranger',
+    email: 'stranger@example.com',
+    telegramUserId: 5_000_001,
+  })
+  for (const text of ['hi', 'anyone?', 'hello']) await system.say(stranger, text)
+  await eventually(async () => expect(await system.heard(stranger)).toHaveLength(1))
+  expect((await system.heard(stranger))[0]).toMatch(/don't know this chat yet/)
+})
