@@ -17,8 +17,8 @@ export async function withSchemaEngine<T>(
   schema: { path: string; content: string },
   work: (engine: SchemaEngine) => Promise<T>,
 ): Promise<T> {
-  instantiated ??= instantiate()
-  await instantiated
+  process[instantiated] ??= instantiate()
+  await process[instantiated]
   const pools = new MigrationPg(connectionOf(url))
   const factory = bindMigrationAwareSqlAdapterFactory(pools)
   const engine = await bindings.SchemaEngine.new(
@@ -42,8 +42,18 @@ declare const WebAssembly: {
   ): Promise<{ instance: { exports: Record<string, unknown> } }>
 }
 
-/** The generated glue keeps one instance in a global: a second one would break the first. */
-let instantiated: Promise<void> | undefined
+/**
+ * The generated glue keeps one instance in a global: a second one would break the first. Kept on the process, because
+ * test runners load this module more than once and the glue only once.
+ */
+const instantiated = Symbol.for('yourclaw.schema-engine')
+declare global {
+  namespace NodeJS {
+    interface Process {
+      [instantiated]?: Promise<void>
+    }
+  }
+}
 
 async function instantiate(): Promise<void> {
   const require = createRequire(import.meta.url)

@@ -6,8 +6,9 @@ import { startEmbeddedPostgres } from './embedded.ts'
 import { deploy } from './migrate.ts'
 import { administer, templateDatabase } from './testing.ts'
 
-/** vitest globalSetup: one real server for the run, with a migrated template database. */
+/** vitest globalSetup: one real server for the run, with a migrated template database; the projects share the first. */
 export default async function setup(): Promise<() => Promise<void>> {
+  if (process.env.TEST_POSTGRES_URL !== undefined) return async () => {}
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-test-'))
   chmodSync(folder, 0o755)
   const server = await startEmbeddedPostgres({
