@@ -7,15 +7,28 @@ import type { Deps } from './deps.ts'
 import { authenticate } from './http/middleware/authenticate.ts'
 import { errorHandler, notFoundHandler } from './http/middleware/errors.ts'
 import { assistantRoutes } from './http/routes/assistants.ts'
+import { authRoutes } from './http/routes/auth.ts'
 import { channelRoutes } from './http/routes/channels.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { modelRoutes } from './http/routes/models.ts'
+import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
 import { telegramWebhook } from './http/webhooks/telegram.ts'
+import { createSupabaseTokens } from './lib/tokens.ts'
 
 const base = '/api/v1'
 const maxBodyBytes = 1024 * 1024
+/** What only a signed-in person reaches. */
+const signedIn = [
+  '/auth/logout',
+  '/users/*',
+  '/usage',
+  '/assistants',
+  '/assistants/*',
+  '/messages',
+  '/messages/*',
+]
 
 /** The whole HTTP surface, without a port: main.ts listens, tests call `app.request()`. */
 export function createApp(deps: Deps) {
@@ -38,9 +51,11 @@ export function createApp(deps: Deps) {
   app.doc31(`${base}/openapi.json`, { openapi: '3.1.0', info: { title: 'YourClaw API', version: '1' } })
   app.get(`${base}/docs`, Scalar({ url: `${base}/openapi.json`, pageTitle: 'YourClaw API' }))
 
-  for (const path of ['/users/*', '/assistants', '/assistants/*', '/messages', '/messages/*']) {
-    app.use(`${base}${path}`, authenticate(ctx, deps.tokens))
-  }
+  const foreign = env.SUPABASE_URL === undefined ? undefined : createSupabaseTokens(env.SUPABASE_URL)
+  const requireUser = authenticate({ ctx, tokens: deps.tokens, foreign })
+  for (const path of signedIn) app.use(`${base}${path}`, requireUser)
+  app.route(base, authRoutes(ctx))
+  app.route(base, usageRoutes(ctx))
   app.route(base, userRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))

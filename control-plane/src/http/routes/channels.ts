@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { parsePhoneNumberFromString } from 'libphonenumber-js'
 import type { Ctx } from '../../context.ts'
 import { invalidInput } from '../../errors.ts'
 import { startBinding } from '../../services/channel/start-binding.ts'
@@ -7,6 +8,7 @@ import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 import { jsonBody, jsonResponse, refuseInvalid } from './openapi.ts'
 
 const channel = z.enum(['WHATSAPP', 'TELEGRAM'])
+const started = z.object({ bindUrl: z.string(), code: z.string(), expiresAt: z.string() })
 
 /** Connecting a channel: nothing binds without proof of possession (I1). */
 export function channelRoutes(ctx: Ctx) {
@@ -16,11 +18,7 @@ export function channelRoutes(ctx: Ctx) {
         method: 'post',
         path: '/users/me/channel',
         request: jsonBody(z.object({ channel, contact: z.string().max(200).optional() })),
-        responses: jsonResponse(
-          200,
-          z.object({ bindUrl: z.string(), code: z.string(), expiresAt: z.string() }),
-          'A link that connects the chat it is opened in, once',
-        ),
+        responses: jsonResponse(200, started, 'A link that connects the chat it is opened in, once'),
       }),
       async (c) => {
         const { channel } = c.req.valid('json')
@@ -28,6 +26,22 @@ export function channelRoutes(ctx: Ctx) {
           throw invalidInput('Only Telegram can be connected here.', 'channel_unavailable')
         const started = await startBinding({ ctx, input: { userId: c.get('user').id, channel } })
         return c.json({ ...started, expiresAt: started.expiresAt.toISOString() }, 200)
+      },
+    )
+    .openapi(
+      createRoute({
+        method: 'post',
+        path: '/users/me/phone',
+        summary: 'The old name of POST /users/me/channel for WhatsApp',
+        request: jsonBody(z.object({ phone: z.string().max(50) })),
+        responses: jsonResponse(200, started, 'A link that connects the chat it is opened in, once'),
+      }),
+      // WhatsApp is not connected yet, so a good number is refused too; a number alone never binds anything.
+      async (c) => {
+        const phone = parsePhoneNumberFromString(c.req.valid('json').phone)
+        if (!phone?.isPossible())
+          throw invalidInput('Give the number with its country code, like +44 20 7946 0018.', 'invalid_phone')
+        throw invalidInput('WhatsApp cannot be connected yet.', 'channel_unavailable')
       },
     )
     .openapi(

@@ -35,6 +35,8 @@ const profile = z
   .openapi('Profile')
 
 const isTimeZone = (name: string) => {
+  // PostgreSQL reads an offset with the opposite sign, so only names.
+  if (!/^[a-z]/i.test(name)) return false
   try {
     new Intl.DateTimeFormat('en', { timeZone: name })
     return true

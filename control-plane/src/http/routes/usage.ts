@@ -1,0 +1,35 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Ctx } from '../../context.ts'
+import { readUsage } from '../../services/usage/read-usage.ts'
+import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
+import { jsonResponse } from './openapi.ts'
+
+const count = z.number().int()
+const tokens = z.object({ inputTokens: count, outputTokens: count })
+const usage = z
+  .object({
+    today: z.object({ inbound: count, outbound: count, limit: count, resetsAt: z.string() }),
+    days: z.array(
+      tokens.extend({
+        date: z.string(),
+        inbound: count,
+        outbound: count,
+        costMicros: count,
+        ownKey: tokens,
+      }),
+    ),
+    models: z.array(tokens.extend({ model: z.string(), calls: count, costMicros: count })),
+  })
+  .openapi('Usage')
+
+/** What the signed-in person used. Token figures are 0 and `models` is empty until model calls are metered. */
+export function usageRoutes(ctx: Ctx) {
+  return new OpenAPIHono<AuthenticatedEnv>().openapi(
+    createRoute({
+      method: 'get',
+      path: '/usage',
+      responses: jsonResponse(200, usage, 'Per day, in the user’s time zone'),
+    }),
+    async (c) => c.json(await readUsage({ ctx, input: { userId: c.get('user').id } }), 200),
+  )
+}

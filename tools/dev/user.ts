@@ -1,0 +1,29 @@
+/**
+ * `pnpm dev:user [email]`: a person with an active subscription in the development database, and on standard output
+ * a bearer for them. Speaks to the database of a running `npm run dev`, or to DATABASE_URL; API_URL is the issuer.
+ */
+import { readEnv } from '../../control-plane/src/env.ts'
+import { createTokens } from '../../control-plane/src/lib/tokens.ts'
+import { ensureUser } from '../../control-plane/src/services/account/ensure-user.ts'
+import { openDatabase } from '../../prisma/src/index.ts'
+import { portsFrom } from './ports.ts'
+
+const bearerTtlSeconds = 30 * 86_400
+
+const env = readEnv(process.env)
+if (env.NODE_ENV === 'production') throw new Error('This makes development users only')
+const [email = 'dev@example.test'] = process.argv.slice(2)
+const developmentUrl = `postgresql://postgres:yourclaw@127.0.0.1:${portsFrom(undefined).postgres}/postgres`
+const db = openDatabase(env.DATABASE_URL ?? developmentUrl, 1)
+try {
+  const userId = await db.$transaction(async (tx) => {
+    const { id } = await ensureUser(tx, { email, name: email.split('@')[0] ?? '' })
+    if ((await tx.subscription.count({ where: { userId: id, status: 'ACTIVE' } })) === 0) {
+      await tx.subscription.create({ data: { userId: id, status: 'ACTIVE' } })
+    }
+    return id
+  })
+  console.log(await createTokens(env.SESSION_SIGNING_KEYS, env.API_URL).issue(userId, bearerTtlSeconds))
+} finally {
+  await db.$disconnect()
+}
