@@ -16,6 +16,7 @@ import { createReconciler } from './reconcile/reconciler.ts'
 import { createRelay } from './relay/relay.ts'
 import { createFakeRuntime } from './runtime/fake/fake.ts'
 import type { FakeFaults } from './runtime/fake/gateway.ts'
+import { createProcessRuntime } from './runtime/process/process.ts'
 import type { Runtime } from './runtime/runtime.ts'
 
 export interface AgentOptions {
@@ -41,7 +42,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   const journal = openJournal(join(env.STATE_DIR, 'journal.sqlite'))
   const keys = createKeyRing()
   const modelGateway = await startModelGateway({ keys, env, log })
-  const runtime = createRuntime(env, modelGateway.url, options.faults)
+  const runtime = createRuntime(env, modelGateway.url, options.faults, log)
 
   let report: Parameters<LinkDeps['connected']>[1] | undefined
   const reconciler = createReconciler({ runtime, keys, log, report: (observed) => report?.(observed) })
@@ -129,10 +130,21 @@ async function enrollPatiently(env: AgentEnv, log: Logger): Promise<Identity> {
   }
 }
 
-function createRuntime(env: AgentEnv, modelGatewayUrl: string, faults: FakeFaults | undefined): Runtime {
-  if (env.RUNTIME !== 'fake')
-    throw new Error(`RUNTIME=${env.RUNTIME} is not available in this build; use fake.`)
-  return createFakeRuntime({ dataDir: env.ASSISTANT_DATA_DIR, modelGatewayUrl, ...(faults && { faults }) })
+function createRuntime(
+  env: AgentEnv,
+  modelGatewayUrl: string,
+  faults: FakeFaults | undefined,
+  log: Logger,
+): Runtime {
+  const dataDir = env.ASSISTANT_DATA_DIR
+  switch (env.RUNTIME) {
+    case 'fake':
+      return createFakeRuntime({ dataDir, modelGatewayUrl, ...(faults && { faults }) })
+    case 'process':
+      return createProcessRuntime({ dataDir, modelGatewayUrl, progress: (line) => log.info(line) })
+    case 'docker':
+      throw new Error('RUNTIME=docker is not available in this build; use process or fake.')
+  }
 }
 
 /** The first address that is not loopback; shown to operators only. */

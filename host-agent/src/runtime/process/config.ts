@@ -1,0 +1,115 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { AssistantSpec } from '@yourclaw/proto/host/v1'
+import { offeredModels } from './models.ts'
+
+/** Where one assistant's files are. */
+export interface Places {
+  /** Its HOME: config, memory and logs, all below .openclaw. */
+  home: string
+  /** Where its tools work. */
+  workspace: string
+}
+
+export const configPath = (places: Places) => join(places.home, '.openclaw', 'openclaw.json')
+
+/** Tools that steer OpenClaw itself, need a screen, or only make every request longer. */
+const deniedTools = [
+  'browser',
+  'canvas',
+  'nodes',
+  'mobile_ui',
+  'computer',
+  'dashboard',
+  'terminal',
+  'portal',
+  'theme',
+  'gateway',
+  'openclaw',
+  'plugins',
+  'secrets',
+  'ask_user',
+  'progress_card',
+  'agents_list',
+  'agents_wait',
+  'conversations_list',
+  'conversations_send',
+  'conversations_turn',
+  'sessions',
+  'sessions_list',
+  'sessions_history',
+  'sessions_search',
+  'sessions_send',
+  'sessions_spawn',
+  'sessions_yield',
+  'subagents',
+  'skill_workshop',
+  'create_goal',
+  'get_goal',
+  'update_goal',
+  'github_identity_status',
+  'tts',
+  'intent',
+]
+
+/** The config of the pinned version, which refuses unknown keys. Holds the virtual key, never a provider's. */
+export function renderConfig(spec: AssistantSpec, places: Places, port: number, modelGatewayUrl: string) {
+  const provider = (name: 'anthropic' | 'openai' | 'google', path: string, api: string) => ({
+    baseUrl: modelGatewayUrl + path,
+    api,
+    apiKey: spec.virtualKey,
+    models: offeredModels
+      .filter((model) => model.provider === name)
+      .map(({ provider: _, ...model }) => ({ ...model, input: ['text', 'image'] })),
+  })
+  return {
+    gateway: {
+      mode: 'local',
+      port,
+      bind: 'loopback',
+      auth: { mode: 'token', token: spec.gatewayToken },
+      controlUi: { enabled: false },
+      http: { endpoints: { chatCompletions: { enabled: true } } },
+    },
+    models: {
+      catalogRefresh: { enabled: false },
+      providers: {
+        anthropic: provider('anthropic', '/anthropic', 'anthropic-messages'),
+        openai: provider('openai', '/openai/v1', 'openai-responses'),
+        google: provider('google', '/google/v1beta', 'google-generative-ai'),
+      },
+    },
+    agents: {
+      defaults: {
+        workspace: places.workspace,
+        model: { primary: spec.model },
+        thinkingDefault: 'low',
+        // Nothing may spend tokens unasked.
+        heartbeat: { every: '0m' },
+        skipBootstrap: true,
+        utilityModel: '',
+      },
+    },
+    memory: { search: { enabled: false } },
+    plugins: {
+      allow: ['anthropic', 'openai', 'google', 'memory-core'],
+      entries: { 'memory-core': { config: { dreaming: { enabled: false } } } },
+    },
+    update: { checkOnStart: false },
+    discovery: { mdns: { mode: 'off' } },
+    browser: { enabled: false },
+    tools: { profile: 'full', deny: deniedTools },
+    skills: { allowBundled: [] },
+    logging: { file: join(places.home, '.openclaw', 'logs', 'gateway.log') },
+  }
+}
+
+/** Replaces the config in one step, since the gateway reads it whenever it changes; false when it is as it was. */
+export async function writeConfig(path: string, config: ReturnType<typeof renderConfig>): Promise<boolean> {
+  const text = `${JSON.stringify(config, null, 2)}\n`
+  if ((await readFile(path, 'utf8').catch(() => '')) === text) return false
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await writeFile(`${path}.new`, text, { mode: 0o600 })
+  await rename(`${path}.new`, path)
+  return true
+}
