@@ -2,7 +2,7 @@
  * Keeps docs/guarantees.md true: a test it names must exist and carry the number, and a number that a test carries
  * must be named. Whether the test proves the whole promise stays a person's judgement.
  */
-const row = /^\| ([MISFBDO]\d+) \|.*\| (kept|in part|not yet) \|(.*)\|$/gm
+const row = /^\| ([MISFBDO]\d+) +\|.*\| (kept|in part|not yet) +\|(.*)\|$/gm
 const testName = /\b(?:test|it)(?:\.\w+)*(?:\([^'"`]*\))?\(\s*['"`]((?:[MISFBDO]\d+(?:, | and )?)+):/g
 
 /** Problems in words; none when the page is true. `tests` maps paths of test files to their texts. */
