@@ -20,7 +20,7 @@ export interface System {
   sandboxUrl: string
   apiUrl: string
   people: Person[]
-  startHost(): Promise<void>
+  startHost(runtime?: 'fake' | 'process'): Promise<void>
   /** Sends a Telegram message as the person would. */
   say(person: Person, text: string): Promise<void>
   /** The texts the bot sent to the person so far. */
@@ -57,14 +57,14 @@ export async function startTestSystem(settings: Record<string, string> = {}): Pr
     sandboxUrl: sandbox.url,
     apiUrl,
     people,
-    async startHost() {
+    async startHost(runtime = 'fake') {
       const name = `host-${stops.length + 1}`
       const agent = await startAgent(
         readEnv({
           CONTROL_PLANE_URL: apiUrl,
           JOIN_TOKEN: await controlPlane.joinToken(),
           HOST_NAME: name,
-          RUNTIME: 'fake',
+          RUNTIME: runtime,
           LOG_LEVEL: 'silent',
           STATE_DIR: path.join(folder, name, 'state'),
           ASSISTANT_DATA_DIR: path.join(folder, name, 'data'),

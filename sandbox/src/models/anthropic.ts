@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { type Env, type Faults, faulty } from '../faults.ts'
 import { type Answer, type Brain, countTokens, ModelError, pieces } from './brain.ts'
-import { bearerOf, content, eventStream, readBody, type ServerSentEvent, textOf } from './http.ts'
+import { bearerOf, content, eventStream, lastUserText, readBody, type ServerSentEvent } from './http.ts'
 
 const messagesInput = z.looseObject({
   model: z.string(),
@@ -39,9 +39,7 @@ export function anthropicRoutes(brain: Brain, faults: Faults): Hono<Env> {
 
   app.post('/v1/messages', async (c) => {
     const { body, input } = await readBody(c, messagesInput)
-    const spoken = input.messages.filter(
-      (message) => message.role === 'user' && textOf(message.content) !== '',
-    )
+    const spoken = input.messages.filter((message) => message.role === 'user')
     const last = input.messages.at(-1)?.content
     const afterTools = Array.isArray(last) && last.some((part) => part.type === 'tool_result')
     const answer = await brain.answer(
@@ -51,7 +49,7 @@ export function anthropicRoutes(brain: Brain, faults: Faults): Hono<Env> {
         path: c.req.path,
         key: c.req.header('x-api-key') ?? bearerOf(c),
         body,
-        lastUserText: textOf(spoken.at(-1)?.content),
+        lastUserText: lastUserText(spoken.map((message) => message.content)),
         afterTools,
       },
       c.req.raw.signal,

@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { type Env, type Faults, faulty } from '../faults.ts'
 import { type Answer, type Brain, ModelError, pieces } from './brain.ts'
-import { bearerOf, eventStream, readBody, textOf } from './http.ts'
+import { bearerOf, eventStream, lastUserText, readBody } from './http.ts'
 
 const part = z.looseObject({ text: z.string().optional() })
 const generateInput = z.looseObject({
@@ -37,9 +37,7 @@ export function geminiRoutes(brain: Brain, faults: Faults): Hono<Env> {
     if (verb !== 'generateContent' && verb !== 'streamGenerateContent')
       return c.json(errorBody(404, 'Not found'), 404)
     const { body, input } = await readBody(c, generateInput)
-    const spoken = input.contents.filter(
-      (entry) => (entry.role ?? 'user') === 'user' && textOf(entry.parts) !== '',
-    )
+    const spoken = input.contents.filter((entry) => (entry.role ?? 'user') === 'user')
     const answer = await brain.answer(
       {
         provider: 'gemini',
@@ -47,7 +45,7 @@ export function geminiRoutes(brain: Brain, faults: Faults): Hono<Env> {
         path: c.req.path,
         key: c.req.header('x-goog-api-key') ?? c.req.query('key') ?? bearerOf(c),
         body,
-        lastUserText: textOf(spoken.at(-1)?.parts),
+        lastUserText: lastUserText(spoken.map((entry) => entry.parts)),
         afterTools: input.contents.at(-1)?.parts.some((entry) => 'functionResponse' in entry) ?? false,
       },
       c.req.raw.signal,

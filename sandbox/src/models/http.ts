@@ -16,6 +16,16 @@ export function textOf(value: Content | undefined): string {
   return value.flatMap((part) => (part.text === undefined ? [] : [part.text])).join('\n')
 }
 
+/** What OpenClaw adds to a conversation for the model alone, as text of the user. */
+const internalContext =
+  /<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>[\s\S]*?(?:<<<END_OPENCLAW_INTERNAL_CONTEXT>>>|$)/g
+
+/** The newest text that a person wrote, of the contents of the user's messages, oldest first. */
+export function lastUserText(contents: (Content | undefined)[]): string {
+  const texts = contents.map((content) => textOf(content).replace(internalContext, '').trim())
+  return texts.findLast((text) => text !== '') ?? ''
+}
+
 /** @throws ModelError 400 with the first thing that is wrong */
 export async function readBody<T>(
   c: Context<Env>,

@@ -2,7 +2,7 @@ import type { Handler } from 'hono'
 import { z } from 'zod'
 import type { Env } from '../faults.ts'
 import { type Answer, type Brain, pieces } from './brain.ts'
-import { bearerOf, content, eventStream, readBody, type ServerSentEvent, textOf } from './http.ts'
+import { bearerOf, content, eventStream, lastUserText, readBody, type ServerSentEvent } from './http.ts'
 
 const chatInput = z.looseObject({
   model: z.string(),
@@ -15,6 +15,7 @@ const chatInput = z.looseObject({
 export function chatCompletions(brain: Brain): Handler<Env> {
   return async (c) => {
     const { body, input } = await readBody(c, chatInput)
+    const spoken = input.messages.filter((message) => message.role === 'user')
     const answer = await brain.answer(
       {
         provider: 'openai',
@@ -22,7 +23,7 @@ export function chatCompletions(brain: Brain): Handler<Env> {
         path: c.req.path,
         key: bearerOf(c),
         body,
-        lastUserText: textOf(input.messages.findLast((message) => message.role === 'user')?.content),
+        lastUserText: lastUserText(spoken.map((message) => message.content)),
         afterTools: input.messages.at(-1)?.role === 'tool',
       },
       c.req.raw.signal,

@@ -2,7 +2,7 @@ import type { Handler } from 'hono'
 import { z } from 'zod'
 import type { Env } from '../faults.ts'
 import { type Answer, type Brain, pieces } from './brain.ts'
-import { bearerOf, content, eventStream, readBody, type ServerSentEvent, textOf } from './http.ts'
+import { bearerOf, content, eventStream, lastUserText, readBody, type ServerSentEvent } from './http.ts'
 
 const item = z.looseObject({
   type: z.string().optional(),
@@ -21,6 +21,7 @@ export function responses(brain: Brain): Handler<Env> {
     const { body, input } = await readBody(c, responsesInput)
     const items = typeof input.input === 'string' ? [{ role: 'user', content: input.input }] : input.input
     const last = items.at(-1)
+    const spoken = items.filter((entry) => entry.role === 'user')
     const answer = await brain.answer(
       {
         provider: 'openai',
@@ -28,7 +29,7 @@ export function responses(brain: Brain): Handler<Env> {
         path: c.req.path,
         key: bearerOf(c),
         body,
-        lastUserText: textOf(items.findLast((entry) => entry.role === 'user')?.content),
+        lastUserText: lastUserText(spoken.map((entry) => entry.content)),
         afterTools: last !== undefined && 'type' in last && last.type === 'function_call_output',
       },
       c.req.raw.signal,
