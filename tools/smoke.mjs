@@ -113,15 +113,21 @@ async function botMessages() {
   return (await response.json()).filter((message) => message.kind === 'message')
 }
 
+/** npm itself may be gone at once; what counts is that what it started is gone soon after. */
 async function stopDev() {
   signalDev('SIGTERM')
-  const outcome = await Promise.race([exited, delay(30_000, 'late')])
-  if (outcome === 'late') throw new Error('it still ran 30 s later')
-  const reachable = await fetch(`${api}/health`).then(
-    () => true,
-    () => false,
-  )
-  if (reachable) throw new Error('the control plane still answers')
+  const deadline = Date.now() + 30_000
+  const answers = () =>
+    fetch(`${api}/health`).then(
+      () => true,
+      () => false,
+    )
+  while (await answers()) {
+    if (Date.now() > deadline) throw new Error('the control plane still answers 30 s later')
+    await delay(200)
+  }
+  if ((await Promise.race([exited, delay(30_000, 'late')])) === 'late')
+    throw new Error('it still ran 30 s later')
 }
 
 function signalDev(signal) {
