@@ -6,11 +6,13 @@ import { secureHeaders } from 'hono/secure-headers'
 import type { Deps } from './deps.ts'
 import { authenticate } from './http/middleware/authenticate.ts'
 import { errorHandler, notFoundHandler } from './http/middleware/errors.ts'
+import { observe } from './http/middleware/observe.ts'
 import { assistantRoutes } from './http/routes/assistants.ts'
 import { authRoutes } from './http/routes/auth.ts'
 import { channelRoutes } from './http/routes/channels.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
+import { messageRoutes } from './http/routes/messages.ts'
 import { modelRoutes } from './http/routes/models.ts'
 import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
@@ -37,6 +39,7 @@ export function createApp(deps: Deps) {
   app.onError(errorHandler(deps.log))
   app.notFound(notFoundHandler)
   app.use(requestId())
+  app.use(observe(ctx))
   app.use(secureHeaders())
   const tooLarge = { detail: 'The body is too large.', code: 'body_too_large' }
   app.use(bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }))
@@ -57,6 +60,7 @@ export function createApp(deps: Deps) {
   app.route(base, authRoutes(ctx))
   app.route(base, usageRoutes(ctx))
   app.route(base, userRoutes(ctx))
+  app.route(base, messageRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))
   return app

@@ -14,6 +14,7 @@ import { failTurn } from './services/conversation/fail-turn.ts'
 import { finishTurn } from './services/conversation/finish-turn.ts'
 import { readTurnInput } from './services/conversation/read-turn-input.ts'
 import { sendNoticeIn } from './services/conversation/send-notice.ts'
+import { turnsToStop } from './services/conversation/stop-turn.ts'
 import { sweep } from './services/conversation/sweep.ts'
 import { texts } from './services/conversation/texts.ts'
 import { createTyping } from './typing.ts'
@@ -77,6 +78,7 @@ function startFleet(deps: Deps): Promise<FleetServer> {
       readTurnInput: ({ input }) => readTurnInput({ ctx, input }),
       finishTurn: ({ input }) => finishTurn({ ctx, input }),
       failTurn: ({ input }) => failTurn({ ctx, input }),
+      turnsToStop: ({ input }) => turnsToStop({ ctx, input }),
     },
     onFirstReady: async (tx, { userId, assistantId }) => {
       const { desiredGeneration } = await tx.assistant.findUniqueOrThrow({ where: { id: assistantId } })

@@ -4,9 +4,10 @@ import { type Person, type System, startTestSystem } from './system.ts'
 let system: System
 let ada: Person
 let ben: Person
+const logs: Record<string, unknown>[] = []
 
 beforeAll(async () => {
-  system = await startTestSystem({ RATE_LIMIT_PER_MINUTE: '1000', RATE_LIMIT_PER_DAY: '10000' })
+  system = await startTestSystem({ RATE_LIMIT_PER_MINUTE: '1000', RATE_LIMIT_PER_DAY: '10000' }, logs)
   const [first, second] = system.people
   if (!first || !second) throw new Error('the sandbox has no people')
   ada = first
@@ -77,6 +78,75 @@ test('M4: three messages during a turn become one further turn, in order', async
   })
   for (const text of ['one', 'two', 'three']) await system.say(ada, text)
   await eventually(async () => expect(await answers(ada, before)).toEqual(['slow answer', 'one\ntwo\nthree']))
+})
+
+test('O1: one trace id runs from the webhook over the host to the sent reply', async () => {
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+  const update = {
+    update_id: 900_002,
+    message: { message_id: 2, date: 0, chat: { id: ada.telegramUserId, type: 'private' }, text: 'trace me' },
+  }
+  await fetch(`${system.apiUrl}/api/v1/webhooks/telegram`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'x-telegram-bot-api-secret-token': 'development-secret',
+      traceparent: `00-${traceId}-00f067aa0ba902b7-01`,
+    },
+    body: JSON.stringify(update),
+  })
+  await eventually(async () => {
+    const steps = logs.filter((line) => line.traceId === traceId).map(({ msg }) => msg)
+    for (const step of ['request', 'turn taken', 'turn attached', 'turn left', 'message sent'])
+      expect(steps).toContain(step)
+  })
+})
+
+test('S8: logs hold no message text, address, token or key', async () => {
+  const text = JSON.stringify(logs)
+  for (const secret of ['trace me', 'only once', 'development-secret', 'sk-ant-development', ada.bearer]) {
+    expect(text).not.toContain(secret)
+  }
+  expect(text).not.toContain(`"${ada.telegramUserId}"`)
+})
+
+test('the web is one more channel of the same conversation, and a retried message is one message', async () => {
+  const send = () =>
+    fetch(`${system.apiUrl}/api/v1/messages`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${ada.bearer}`,
+        'content-type': 'application/json',
+        'idempotency-key': 'k1',
+      },
+      body: JSON.stringify({ text: 'from the web' }),
+    })
+  const [first, second] = [await send(), await send()]
+  expect([first.status, second.status]).toEqual([202, 202])
+  expect(await first.json()).toEqual(await second.json())
+  await eventually(async () => {
+    const { messages } = (await (await system.api(ada, 'GET', '/messages?limit=2')).json()) as {
+      messages: { body: string; channel: string; direction: string }[]
+    }
+    expect(messages).toMatchObject([
+      { direction: 'OUTBOUND', channel: 'WEB', body: 'from the web' },
+      { direction: 'INBOUND', channel: 'WEB', body: 'from the web' },
+    ])
+  })
+  expect(await system.heard(ada)).not.toContain('from the web')
+})
+
+test('M11: a running turn is stopped, and the next message is answered', async () => {
+  await system.sandbox('/sim/models/script', { match: 'forever', reply: 'too late', delayMs: 60_000 })
+  await system.say(ada, 'take forever')
+  await eventually(async () => {
+    const stopped = await system.api(ada, 'POST', '/messages/stop')
+    expect(await stopped.json()).toEqual({ stopping: true })
+  })
+  await system.say(ada, 'and now?')
+  await eventually(async () => expect((await system.heard(ada)).at(-1)).toBe('and now?'))
+  expect(await system.heard(ada)).not.toContain('too late')
+  expect(await (await system.api(ada, 'POST', '/messages/stop')).json()).toEqual({ stopping: false })
 })
 
 test('M13: the conversation goes on after a model change', async () => {

@@ -5,6 +5,7 @@ import { type ControlPlane, startSystem } from '@yourclaw/control-plane/testing'
 import { createTestDatabase } from '@yourclaw/db/testing'
 import { readEnv, startAgent } from '@yourclaw/host-agent/testing'
 import { startSandbox } from '@yourclaw/sandbox'
+import { pino } from 'pino'
 import { z } from 'zod'
 
 /** A phone user of the sandbox who has an account, a bound chat and an assistant. */
@@ -33,11 +34,21 @@ export interface System {
 
 const personSchema = z.object({ userId: z.string(), telegramUserId: z.number(), bearer: z.string() })
 
-export async function startTestSystem(settings: Record<string, string> = {}): Promise<System> {
+/** `logs` collects the log lines of the control plane and the agents, parsed. */
+export async function startTestSystem(
+  settings: Record<string, string> = {},
+  logs: Record<string, unknown>[] = [],
+): Promise<System> {
+  const log = pino({ level: 'debug' }, { write: (line) => void logs.push(JSON.parse(line)) })
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-e2e-'))
   const database = await createTestDatabase()
   const sandbox = await startSandbox({ port: 0 })
-  const controlPlane = await startSystem({ databaseUrl: database.url, sandboxUrl: sandbox.url, settings })
+  const controlPlane = await startSystem({
+    databaseUrl: database.url,
+    sandboxUrl: sandbox.url,
+    settings,
+    log,
+  })
   const { apiUrl } = controlPlane
   const stops: (() => Promise<unknown>)[] = []
 
@@ -72,6 +83,7 @@ export async function startTestSystem(settings: Record<string, string> = {}): Pr
           OPENAI_BASE_URL: `${sandbox.url}/openai`,
           GEMINI_BASE_URL: `${sandbox.url}/gemini`,
         }),
+        { log },
       )
       stops.push(() => agent.stop(2_000))
     },

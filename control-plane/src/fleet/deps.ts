@@ -41,6 +41,8 @@ export interface Conversation {
     ctx: Ctx
     input: { turnId: string; sessionEpoch: bigint; text: string }
   }): Promise<unknown>
+  /** The session's running turns that somebody wants stopped. */
+  turnsToStop(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<string[]>
   failTurn(call: {
     ctx: Ctx
     input: { turnId: string; sessionEpoch: bigint; code: string; retryable: boolean }

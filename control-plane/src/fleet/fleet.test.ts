@@ -46,6 +46,7 @@ beforeEach(async () => {
   shown = []
   const conversation: Conversation = {
     claimTurns: async ({ input }) => waiting.splice(0, input.limit),
+    turnsToStop: async () => [],
     adoptTurns: async () => [],
     readTurnInput: async ({ input }) => ({
       messages: [{ text: 'hi', at: 5 }],

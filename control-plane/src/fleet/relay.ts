@@ -1,11 +1,14 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { TurnControl, TurnEvent, TurnOpen } from '@yourclaw/proto/host/v1'
 import { invalidInput, staleEpoch } from '../errors.ts'
+import { traceIdOf } from '../lib/trace.ts'
 import type { FleetDeps, TurnProgress } from './deps.ts'
 import type { Session } from './session.ts'
 import { writeTo } from './stream.ts'
 
 const turnDeadlineMs = 10 * 60_000
+/** For a result that was finished in time and is still on its way. */
+const deadlineGraceMs = 30_000
 
 type Call = ServerDuplexStream<TurnEvent, TurnControl>
 
@@ -21,9 +24,12 @@ export async function relayTurn(deps: FleetDeps, call: Call, session: Session | 
   if (open?.$case !== 'open') throw invalidInput('The first message is TurnOpen.')
   if (!session || open.open.sessionEpoch !== session.epoch) throw staleEpoch()
   const { turnId, attempt } = open.open
-  session.turns.open(turnId, attempt)
+  const { traceParent } = session.turns.open(turnId, attempt)
+  const log = deps.ctx.log.child({ turnId, attempt, traceId: traceIdOf(traceParent) })
+  log.info('turn attached')
   try {
-    await carry(deps, call, session, open.open, events)
+    const outcome = await carry(deps, call, session, open.open, events)
+    log.info({ outcome }, 'turn left')
   } finally {
     session.turns.broken(turnId)
   }
@@ -35,7 +41,7 @@ async function carry(
   session: Session,
   open: TurnOpen,
   events: AsyncIterator<TurnEvent>,
-): Promise<void> {
+): Promise<'done' | 'failed' | 'cut'> {
   const { ctx, conversation } = deps
   const { turnId } = open
   const turn = { turnId, sessionEpoch: session.epoch }
@@ -53,8 +59,7 @@ async function carry(
   const { userId, channel, address } = read
   let text = ''
   await progress(deps, { turnId, userId, channel, address, text })
-  for (let next = await events.next(); !next.done; next = await events.next()) {
-    const body = next.value.body
+  for await (const { body } of untilOverdue(events)) {
     switch (body?.$case) {
       case 'delta':
         text += body.delta.text
@@ -64,7 +69,7 @@ async function carry(
         await conversation.finishTurn({ ctx, input: { ...turn, text: body.done.text } })
         session.turns.finished(turnId)
         await writeTo(call, { body: { $case: 'stored', stored: {} } })
-        return
+        return 'done'
       case 'failed': {
         const code = body.failed.cause?.code || 'gateway_error'
         const { retryable } = body.failed
@@ -73,13 +78,39 @@ async function carry(
           await conversation.failTurn({ ctx, input: { ...turn, code, retryable } }),
         )
         await writeTo(call, { body: { $case: 'stored', stored: {} } })
-        return
+        return 'failed'
       }
       case 'open':
       case undefined:
         break
     }
   }
+  return 'cut'
+}
+
+/** The agent keeps the deadline. One that does not is not waited for: the turn fails in its place. */
+async function* untilOverdue(events: AsyncIterator<TurnEvent>): AsyncGenerator<Pick<TurnEvent, 'body'>> {
+  const overdue = Promise.withResolvers<null>()
+  const timer = setTimeout(() => overdue.resolve(null), turnDeadlineMs + deadlineGraceMs)
+  try {
+    for (;;) {
+      const next = await Promise.race([events.next(), overdue.promise])
+      if (next?.done) return
+      yield next?.value ?? overdueEvent
+    }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const overdueEvent = {
+  body: {
+    $case: 'failed' as const,
+    failed: {
+      cause: { code: 'turn_deadline', detail: 'The host did not answer in time.' },
+      retryable: false,
+    },
+  },
 }
 
 /** Showing is not the turn: when it fails, the answer still goes on. */

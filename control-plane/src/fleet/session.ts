@@ -87,8 +87,11 @@ export async function runSession(
     clearTimeout(silence)
     const { epoch } = await openHostSession({ ctx, input: { hostId, replica: deps.replica, ...hello } })
     log.info({ epoch: String(epoch), agentVersion: hello.agentVersion }, 'host session opened')
-    const turns = sessionTurns(deps, { hostId, epoch }, (startTurn) =>
-      send({ $case: 'startTurn', startTurn }),
+    const turns = sessionTurns(
+      deps,
+      { hostId, epoch },
+      (startTurn) => send({ $case: 'startTurn', startTurn }),
+      (turnId) => send({ $case: 'cancelTurn', cancelTurn: { turnId } }),
     )
     const opened: Session = {
       hostId,

@@ -37,6 +37,7 @@ export function sessionTurns(
   deps: FleetDeps,
   session: { hostId: string; epoch: bigint },
   send: (turn: StartTurn) => Promise<void>,
+  sendCancel: (turnId: string) => Promise<void>,
 ): SessionTurns {
   const { ctx, conversation } = deps
   const input = { hostId: session.hostId, sessionEpoch: session.epoch }
@@ -68,6 +69,9 @@ export function sessionTurns(
       again = false
       const limit = deps.maxTurnsPerHost - held.size
       if (limit > 0 && !closed) await hold(await conversation.claimTurns({ ctx, input: { ...input, limit } }))
+      for (const turnId of await conversation.turnsToStop({ ctx, input })) {
+        if (held.has(turnId) && !closed) await sendCancel(turnId)
+      }
     } while (again && !closed)
   }
   const pump = () => {

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import { type ChannelSenders, payloadSchema, SendError } from '../channels/sender.ts'
 import type { Clock } from '../context.ts'
+import { traceIdOf } from '../lib/trace.ts'
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
 
 /**
@@ -118,6 +119,11 @@ async function deliver(deps: DeliveryDeps, job: DeliveryJob): Promise<void> {
       throw error
     }
   }
+  const { traceParent } = await deps.db.message.findUniqueOrThrow({
+    where: { id: messageId },
+    select: { traceParent: true },
+  })
+  deps.log.info({ messageId, parts: parts.length, traceId: traceIdOf(traceParent) }, 'message sent')
   // FAILED too: a dead letter that an operator sent again.
   await deps.db.message.updateMany({
     where: { id: messageId, state: { in: ['PENDING', 'FAILED'] } },

@@ -1,4 +1,4 @@
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { readEnv } from '../env.ts'
 import { seedDevelopment } from '../seed.ts'
 import { createJoinToken } from '../services/host/create-join-token.ts'
@@ -17,6 +17,7 @@ export async function startSystem(options: {
   databaseUrl: string
   sandboxUrl: string
   settings: Record<string, string>
+  log?: Logger
 }): Promise<ControlPlane> {
   const [port, grpcPort] = [await freePort(), await freePort()]
   const apiUrl = `http://127.0.0.1:${port}`
@@ -30,7 +31,11 @@ export async function startSystem(options: {
     TELEGRAM_API_ROOT: `${options.sandboxUrl}/telegram`,
     ...options.settings,
   })
-  const controlPlane = await startControlPlane(env, options.databaseUrl, pino({ enabled: false }))
+  const controlPlane = await startControlPlane(
+    env,
+    options.databaseUrl,
+    options.log ?? pino({ enabled: false }),
+  )
   const { ctx } = controlPlane.deps
   await seedDevelopment(controlPlane.deps, options.sandboxUrl)
   return {

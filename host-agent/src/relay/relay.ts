@@ -201,6 +201,8 @@ export function createRelay(deps: {
       if (draining && !held) return
       const turn = take(start)
       if (!turn) return
+      const { turnId, attempt } = turn
+      log.info({ turnId, attempt, state: turn.state, traceId: start.traceParent.split('-')[1] }, 'turn taken')
       attach(turn, session).catch((error: unknown) =>
         log.error({ turnId: turn.turnId, err: error }, 'attach failed'),
       )

@@ -257,6 +257,7 @@ CREATE TABLE "turns" (
     "session_epoch" BIGINT,
     "not_before" TIMESTAMPTZ(3),
     "error_code" TEXT,
+    "cancel_requested_at" TIMESTAMPTZ(3),
     "trace_parent" TEXT,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "claimed_at" TIMESTAMPTZ(3),

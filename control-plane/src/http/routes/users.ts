@@ -2,7 +2,6 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Ctx } from '../../context.ts'
 import { readProfile } from '../../services/account/read-profile.ts'
 import { updateProfile } from '../../services/account/update-profile.ts'
-import { listMessages } from '../../services/conversation/list-messages.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 import { jsonBody, jsonResponse, refuseInvalid } from './openapi.ts'
 
@@ -45,16 +44,7 @@ const isTimeZone = (name: string) => {
   }
 }
 
-const message = z.object({
-  id: z.string(),
-  direction: z.enum(['INBOUND', 'OUTBOUND']),
-  channel,
-  body: z.string(),
-  at: z.string(),
-  state: z.enum(['RECEIVED', 'ANSWERED', 'REFUSED', 'PENDING', 'SENT', 'DELIVERED', 'READ', 'FAILED']),
-})
-
-/** The signed-in person and their conversation. Every query is scoped by the caller's own id (I9). */
+/** The signed-in person. Every query is scoped by the caller's own id (I9). */
 export function userRoutes(ctx: Ctx) {
   return new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
     .openapi(
@@ -78,33 +68,5 @@ export function userRoutes(ctx: Ctx) {
           await updateProfile({ ctx, input: { userId: c.get('user').id, ...c.req.valid('json') } }),
           200,
         ),
-    )
-    .openapi(
-      createRoute({
-        method: 'get',
-        path: '/messages',
-        request: {
-          query: z.object({
-            before: z
-              .string()
-              .regex(/^\d{1,18}$/)
-              .optional(),
-            limit: z.coerce.number().int().min(1).max(200).default(50),
-          }),
-        },
-        responses: jsonResponse(
-          200,
-          z.object({ messages: z.array(message), nextBefore: z.string().optional() }),
-          'One page, newest first',
-        ),
-      }),
-      async (c) => {
-        const { before, limit } = c.req.valid('query')
-        const cursor = before === undefined ? undefined : BigInt(before)
-        return c.json(
-          await listMessages({ ctx, input: { userId: c.get('user').id, before: cursor, limit } }),
-          200,
-        )
-      },
     )
 }

@@ -61,7 +61,7 @@ export function telegramWebhook(deps: TelegramWebhookDeps) {
     const message = update.data?.message
     // Groups neither bind nor drive an assistant (I3).
     if (update.success && message?.chat.type === 'private' && message.from?.is_bot !== true) {
-      await handleMessage(deps.ctx, update.data.update_id, message, c.req.header('traceparent'))
+      await handleMessage(deps.ctx, update.data.update_id, message, c.get('traceParent'))
     }
     return c.json({ ok: true })
   })

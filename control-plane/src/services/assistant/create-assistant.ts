@@ -53,7 +53,7 @@ export async function createAssistant({
       await recordChange(tx, assistant, 'RETRY', change)
       return
     }
-    const hostServerId = await takeSlot(tx)
+    const hostServerId = await takeSlot(tx, new Date(nowMs))
     await recordChange(tx, assistant, 'CREATE', {
       ...change,
       ...secrets,

@@ -18,7 +18,7 @@ const placeOne = (ctx: Ctx) =>
       ORDER BY updated_at LIMIT 1
       FOR NO KEY UPDATE SKIP LOCKED`
     if (!waiting) return false
-    const hostServerId = await takeSlot(tx)
+    const hostServerId = await takeSlot(tx, new Date(ctx.clock.now()))
     if (!hostServerId) return false
     const assistant = await tx.assistant.update({ where: { id: waiting.id }, data: { hostServerId } })
     const generation = { assistantId: assistant.id, generation: assistant.desiredGeneration }

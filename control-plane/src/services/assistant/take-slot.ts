@@ -1,18 +1,18 @@
 import type { Transaction } from '@yourclaw/db'
 
 /**
- * Takes one slot of the least loaded host that has one, or answers null. The host's row is locked while its count
+ * Takes one slot of the least loaded connected host that has one, or answers null. The host's row is locked while its count
  * changes, so hosts are never over-booked however many people create at once (F2). Placements go one by one: a
  * transaction that finds its host full after a wait still holds that row, and two of those would wait for each other.
  */
-export async function takeSlot(tx: Transaction): Promise<string | null> {
+export async function takeSlot(tx: Transaction, now: Date): Promise<string | null> {
   await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('yourclaw.placement'))`
   const [host] = await tx.$queryRaw<{ id: string }[]>`
-    SELECT id FROM host_servers
-    WHERE state::text = 'ACTIVE' AND current_containers < max_containers
-    ORDER BY current_containers::float / max_containers, id
+    SELECT h.id FROM host_servers h JOIN host_sessions s ON s.host_id = h.id AND s.lease_expires_at > ${now}
+    WHERE h.state::text = 'ACTIVE' AND h.current_containers < h.max_containers
+    ORDER BY h.current_containers::float / h.max_containers, h.id
     LIMIT 1
-    FOR NO KEY UPDATE`
+    FOR NO KEY UPDATE OF h`
   if (!host) return null
   await tx.hostServer.update({ where: { id: host.id }, data: { currentContainers: { increment: 1 } } })
   return host.id

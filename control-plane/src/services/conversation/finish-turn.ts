@@ -48,6 +48,7 @@ export function finishTurn({ ctx, input }: { ctx: ConversationCtx; input: Finish
       kind: 'CHAT',
       text,
       turnId: turn.id,
+      traceParent: turn.traceParent,
     })
     const day = await userDay(tx, turn.userId, at)
     await tx.$executeRaw`

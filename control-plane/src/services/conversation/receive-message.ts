@@ -17,11 +17,14 @@ export interface ReceiveInput extends Recipient {
   traceParent?: string
 }
 
-export type ReceiveOutcome = 'accepted' | 'refused' | 'duplicate' | 'unknown_sender'
+export type Received =
+  | { outcome: 'accepted' | 'duplicate'; messageId: string }
+  | { outcome: 'refused'; messageId: string; code: string }
+  | { outcome: 'unknown_sender' }
 
 /** Makes one incoming message durable, and asks for a turn that answers it; all in one transaction (M3). */
 export function receiveMessage({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInput }) {
-  return inTransaction(ctx, async (tx): Promise<{ outcome: ReceiveOutcome; messageId?: string }> => {
+  return inTransaction(ctx, async (tx): Promise<Received> => {
     const at = new Date(ctx.clock.now())
     const userId = await findOwner(tx, input)
     const assistant = userId === null ? null : await lockAssistant(tx, userId)
@@ -30,7 +33,7 @@ export function receiveMessage({ ctx, input }: { ctx: ConversationCtx; input: Re
       return { outcome: 'unknown_sender' }
     }
     const messageId = await insertMessage(tx, assistant, input, at)
-    if (messageId === null) return { outcome: 'duplicate' }
+    if (messageId === null) return { outcome: 'duplicate', messageId: await findStored(tx, input) }
     await nudge(tx, 'messages', assistant.userId)
     const day = await userDay(tx, assistant.userId, at)
     const refusal = await findRefusal(tx, ctx, assistant, { messageId, day, at })
@@ -39,7 +42,7 @@ export function receiveMessage({ ctx, input }: { ctx: ConversationCtx; input: Re
       const to = { channel: input.channel, address: input.address }
       const once = { kind: refusal.code, key: refusal.key }
       await sendNoticeIn(tx, ctx, { userId: assistant.userId, to, ...refusal, once })
-      return { outcome: 'refused', messageId }
+      return { outcome: 'refused', messageId, code: refusal.code }
     }
     await requestTurn(tx, assistant, at, input.traceParent)
     return { outcome: 'accepted', messageId }
@@ -58,6 +61,12 @@ async function insertMessage(tx: Transaction, assistant: AssistantRow, input: Re
   const id = rows[0]?.id
   if (id === undefined) return null
   await nextSeq(tx, assistant.userId)
+  return id
+}
+
+async function findStored(tx: Transaction, { channel, providerMessageId }: ReceiveInput): Promise<string> {
+  const where = { channel_providerMessageId: { channel, providerMessageId } }
+  const { id } = await tx.message.findUniqueOrThrow({ where, select: { id: true } })
   return id
 }
 

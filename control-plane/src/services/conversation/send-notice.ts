@@ -53,6 +53,7 @@ export async function storeOutgoing(tx: Transaction, ctx: ConversationCtx, input
       seq: await nextSeq(tx, userId),
       state: payloads.length === 0 ? 'DELIVERED' : 'PENDING',
       turnId: input.turnId ?? null,
+      traceParent: input.traceParent ?? null,
       code: input.code ?? null,
       createdAt: new Date(ctx.clock.now()),
     },
@@ -76,6 +77,8 @@ interface OutgoingInput {
   text: string
   code?: string
   turnId?: string
+  /** Of the message that it answers. */
+  traceParent?: string | null
 }
 
 async function lastAddress(tx: Transaction, userId: string): Promise<Recipient> {

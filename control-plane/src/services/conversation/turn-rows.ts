@@ -18,6 +18,7 @@ export interface TurnRow {
   attempts: number
   sessionEpoch: bigint | null
   hostServerId: string | null
+  traceParent: string | null
 }
 
 /** Attempts a turn gets before the user is told that it failed. */
@@ -33,7 +34,14 @@ export async function lockTurn(tx: Transaction, turnId: string): Promise<TurnRow
   await lockAssistant(tx, owner.assistant.userId)
   const turn = await tx.turn.findUniqueOrThrow({
     where: { id: turnId },
-    select: { id: true, state: true, attempts: true, sessionEpoch: true, hostServerId: true },
+    select: {
+      id: true,
+      state: true,
+      attempts: true,
+      sessionEpoch: true,
+      hostServerId: true,
+      traceParent: true,
+    },
   })
   return { ...turn, userId: owner.assistant.userId }
 }

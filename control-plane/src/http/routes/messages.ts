@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto'
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { ServiceError } from '../../errors.ts'
+import type { ConversationCtx } from '../../services/conversation/ctx.ts'
+import { listMessages } from '../../services/conversation/list-messages.ts'
+import { receiveMessage } from '../../services/conversation/receive-message.ts'
+import { stopTurn } from '../../services/conversation/stop-turn.ts'
+import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
+import { jsonBody, jsonResponse, refuseInvalid } from './openapi.ts'
+
+const maxTextLength = 32_000
+
+const message = z.object({
+  id: z.string(),
+  direction: z.enum(['INBOUND', 'OUTBOUND']),
+  channel: z.enum(['WHATSAPP', 'TELEGRAM', 'WEB']),
+  body: z.string(),
+  at: z.string(),
+  state: z.enum(['RECEIVED', 'ANSWERED', 'REFUSED', 'PENDING', 'SENT', 'DELIVERED', 'READ', 'FAILED']),
+})
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/messages',
+  request: {
+    query: z.object({
+      before: z
+        .string()
+        .regex(/^\d{1,18}$/)
+        .optional(),
+      limit: z.coerce.number().int().min(1).max(200).default(50),
+    }),
+  },
+  responses: jsonResponse(
+    200,
+    z.object({ messages: z.array(message), nextBefore: z.string().optional() }),
+    'One page, newest first',
+  ),
+})
+
+const sendRoute = createRoute({
+  method: 'post',
+  path: '/messages',
+  request: {
+    headers: z.object({
+      'idempotency-key': z
+        .string()
+        .min(1)
+        .max(100)
+        .optional()
+        .openapi({ description: 'Sent once, whatever is retried' }),
+    }),
+    ...jsonBody(z.object({ text: z.string().trim().min(1).max(maxTextLength) })),
+  },
+  responses: jsonResponse(
+    202,
+    z.object({ messageId: z.string() }),
+    'Stored; the answer appears among the messages',
+  ),
+})
+
+const stopRoute = createRoute({
+  method: 'post',
+  path: '/messages/stop',
+  responses: jsonResponse(202, z.object({ stopping: z.boolean() }), 'Whether a turn runs that will now stop'),
+})
+
+/** The conversation of the signed-in person, the web being one more channel of it. */
+export function messageRoutes(ctx: ConversationCtx) {
+  return new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
+    .openapi(listRoute, async (c) => {
+      const { before, limit } = c.req.valid('query')
+      const cursor = before === undefined ? undefined : BigInt(before)
+      const page = await listMessages({ ctx, input: { userId: c.get('user').id, before: cursor, limit } })
+      return c.json(page, 200)
+    })
+    .openapi(sendRoute, async (c) => {
+      const { id: address } = c.get('user')
+      const key = c.req.valid('header')['idempotency-key'] ?? randomUUID()
+      const received = await receiveMessage({
+        ctx,
+        input: {
+          channel: 'WEB',
+          address,
+          // The person's own id keeps keys of different people apart.
+          providerMessageId: `${address}:${key}`,
+          body: c.req.valid('json').text,
+          traceParent: c.get('traceParent'),
+        },
+      })
+      if (received.outcome === 'refused') {
+        const status = received.code === 'not_entitled' ? 402 : received.code === 'no_assistant' ? 409 : 429
+        throw new ServiceError(status, received.code, 'The message was stored but will not be answered.')
+      }
+      if (received.outcome === 'unknown_sender') throw new Error('a signed-in user without an assistant row')
+      return c.json({ messageId: received.messageId }, 202)
+    })
+    .openapi(stopRoute, async (c) =>
+      c.json(await stopTurn({ ctx, input: { userId: c.get('user').id } }), 202),
+    )
+}
