@@ -65,6 +65,19 @@ const restart = createRoute({
   responses: { 202: answer('On its way') },
 })
 
+const events = createRoute({
+  method: 'get',
+  path: '/assistants/events',
+  summary: 'The user’s assistant, live',
+  responses: {
+    200: {
+      description:
+        'Server-sent events named `assistant`, each with the whole state as JSON; the first comes at once',
+      content: { 'text/event-stream': { schema: z.string() } },
+    },
+  },
+})
+
 const keepAliveMs = 25_000
 
 /** Everything here is the signed-in user's own: no route takes an id (I9). */
@@ -84,7 +97,7 @@ export function assistantRoutes({
   })
   const now = (userId: string) => getAssistant({ ctx, input: { userId } })
 
-  app.get('/assistants/events', (c) => {
+  app.openapi(events, (c) => {
     const userId = c.get('user').id
     return streamSSE(c, async (stream) => {
       let wake = Promise.withResolvers<void>()

@@ -16,6 +16,7 @@ export function modelRoutes(ctx: Ctx) {
     createRoute({
       method: 'get',
       path: '/models',
+      security: [],
       responses: jsonResponse(200, z.object({ models: z.array(model) }), 'The models on offer'),
     }),
     (c) => {
