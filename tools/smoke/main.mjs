@@ -2,7 +2,7 @@
 // host joins it by the printed command, and the real OpenClaw answers by the other.
 // usage: node tools/smoke/main.mjs [--port-base N] [--result FILE]     FILE receives { "passed": n, "failed": n }
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -139,15 +139,18 @@ async function expectRemembered() {
     throw new Error('the model was not told what was said before')
 }
 
-/** The processes whose command line names this clone's OpenClaw. */
+/** The OpenClaw processes of this clone, by the folder they work in (Linux; CI is). */
 function gatewayPids() {
-  const { stdout } = spawnSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
-  return stdout
-    .split('\n')
-    .filter((line) => line.includes(join(clone, '.cache', 'openclaw')))
-    .map((line) => line.trim().split(' ')[0])
-    .sort()
-    .join(' ')
+  const isOurs = (pid) => {
+    try {
+      const title = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      return title.startsWith('openclaw') && readlinkSync(`/proc/${pid}/cwd`).startsWith(clone)
+    } catch {
+      // It ended while we looked, or is no process.
+      return false
+    }
+  }
+  return readdirSync('/proc').filter(isOurs).sort().join(' ')
 }
 
 async function stop(command) {
