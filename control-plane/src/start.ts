@@ -7,7 +7,7 @@ import { createApp } from './app.ts'
 import { type Deps, openDeps } from './deps.ts'
 import type { Env } from './env.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
-import { workDeliveries } from './jobs/deliveries.ts'
+import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
 import { adoptTurns } from './services/conversation/adopt-turns.ts'
 import { claimTurns } from './services/conversation/claim-turns.ts'
 import { failTurn } from './services/conversation/fail-turn.ts'
@@ -20,6 +20,9 @@ import { texts } from './services/conversation/texts.ts'
 import { createTyping } from './typing.ts'
 
 const sweepIntervalMs = 30_000
+/** What a request in flight gets to finish; a stream of events has no end of its own and opens again elsewhere. */
+const httpGraceMs = 3_000
+const deliveryGraceMs = 10_000
 
 export interface ControlPlane {
   deps: Deps
@@ -33,18 +36,21 @@ export interface ControlPlane {
 export async function startControlPlane(env: Env, databaseUrl: string, log: Logger): Promise<ControlPlane> {
   await deploy(databaseUrl)
   const deps = await openDeps(env, databaseUrl, log)
-  await workDeliveries({ ...deps, clock: deps.ctx.clock, senders: { TELEGRAM: deps.telegram } })
+  const delivery = { ...deps, clock: deps.ctx.clock, senders: { TELEGRAM: deps.telegram } }
+  const deliveries = workDeliveries(delivery)
   const fleet = await startFleet(deps)
   const { server, port: httpPort } = await listenHttp(deps)
   await registerWebhook(deps)
   const sweeper = setInterval(() => {
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
+    reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
   }, sweepIntervalMs)
 
   let stopping: Promise<void> | undefined
   const stop = async () => {
     clearInterval(sweeper)
-    await Promise.all([fleet.close(), new Promise((resolve) => server.close(resolve))])
+    await Promise.all([fleet.close(), closeHttp(server)])
+    await deliveries.stop(deliveryGraceMs)
     await deps.close()
   }
   return {
@@ -99,6 +105,13 @@ function listenHttp(deps: Deps) {
   )
   server.once('error', started.reject)
   return started.promise
+}
+
+async function closeHttp(server: ReturnType<typeof serve>): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  const force = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), httpGraceMs)
+  await closed
+  clearTimeout(force)
 }
 
 /** Idempotent. When the provider is down the old registration still stands, so the start goes on. */
