@@ -21,6 +21,8 @@ export interface System {
   sandboxUrl: string
   apiUrl: string
   people: Person[]
+  /** Where the hosts keep everything they write. */
+  hostsDir: string
   startHost(runtime?: 'fake' | 'process'): Promise<void>
   /** Sends a Telegram message as the person would. */
   say(person: Person, text: string): Promise<void>
@@ -68,6 +70,7 @@ export async function startTestSystem(
     sandboxUrl: sandbox.url,
     apiUrl,
     people,
+    hostsDir: folder,
     async startHost(runtime = 'fake') {
       const name = `host-${stops.length + 1}`
       const agent = await startAgent(

@@ -7,7 +7,7 @@ const testName = /\b(?:test|it)(?:\.\w+)*(?:\([^'"`]*\))?\(\s*['"`]((?:[MISFBDO]
 
 /** A number that is not followed by a colon would go unseen. */
 const unseen =
-  /\b(?:test|it)(?:\.\w+)*(?:\([^'"`]*\))?\(\s*['"`][MISFBDO]\d+(?!(?:(?:, | and )[MISFBDO]\d+)*:)[^'"`]*/g
+  /\b(?:test|it)(?:\.\w+)*(?:\([^'"`]*\))?\(\s*['"`][MISFBDO]\d+(?!\d|(?:(?:, | and )[MISFBDO]\d+)*:)[^'"`]*/g
 
 /** Problems in words; none when the page is true. `tests` maps paths of test files to their texts. */
 export function guaranteeProblems(page: string, tests: ReadonlyMap<string, string>): string[] {
