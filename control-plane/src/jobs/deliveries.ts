@@ -1,10 +1,10 @@
 import type { Database } from '@yourclaw/db'
+import { traceIdOf } from '@yourclaw/telemetry'
 import { fromPrisma, type JobResult, type JobWithMetadata, type PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { type ChannelSenders, payloadSchema, SendError } from '../channels/sender.ts'
 import type { Clock } from '../context.ts'
-import { traceIdOf } from '../lib/trace.ts'
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
 
 /**

@@ -1,7 +1,7 @@
+import { traceIdOf, traceParentFrom } from '@yourclaw/telemetry'
 import { createMiddleware } from 'hono/factory'
 import { routePath } from 'hono/route'
 import type { Ctx } from '../../context.ts'
-import { traceIdOf, traceParentFrom } from '../../lib/trace.ts'
 
 declare module 'hono' {
   interface ContextVariableMap {
