@@ -45,7 +45,8 @@ export function openExport(input: { endpoint: string; service: string; instance:
       const { traceId, spanId, traceFlags } = span.spanContext()
       return {
         traceParent: `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`,
-        end({ errorCode, attributes: more = {} } = {}) {
+        end({ name: better, errorCode, attributes: more = {} } = {}) {
+          if (better !== undefined) span.updateName(better)
           span.setAttributes(more)
           if (errorCode !== undefined) {
             span.setAttribute('error.type', errorCode)

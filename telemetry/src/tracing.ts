@@ -23,8 +23,10 @@ export interface SpanOptions {
 export interface Span {
   /** What the children of this span get as their parent. */
   readonly traceParent: string
-  /** Once. `errorCode` marks the span as failed: a stable code, no sentence. */
-  end(result?: { errorCode?: string; attributes?: Attributes }): void
+  /**
+   * Once. `errorCode` marks the span as failed: a stable code, no sentence. `name` replaces the one it began with.
+   */
+  end(result?: { name?: string; errorCode?: string; attributes?: Attributes }): void
 }
 
 export type Attributes = Record<string, string | number | boolean>

@@ -1,12 +1,16 @@
+import { tracingOff } from '@yourclaw/telemetry'
 import { PgBoss } from 'pg-boss'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ChannelSender, SendError } from '../channels/sender.ts'
+import { watchDeliveries } from '../observability/deliveries.ts'
+import { createMetrics } from '../observability/metrics.ts'
 import { createFixture, createPerson, type Fixture } from '../services/conversation/fixtures.ts'
 import { sendNotice } from '../services/conversation/send-notice.ts'
 import { createDeliveryQueues, createOutbox, deadDeliveryQueue, workDeliveries } from './deliveries.ts'
 
 let fixture: Fixture
 let boss: PgBoss
+const metrics = createMetrics()
 const failures = new Map<string, SendError[]>()
 const sent: { address: string; text: string; at: number }[] = []
 const sender: ChannelSender = {
@@ -26,7 +30,8 @@ beforeAll(async () => {
   await createDeliveryQueues(boss)
   fixture.ctx.outbox = createOutbox(boss)
   const { db, ctx } = fixture
-  await workDeliveries({ boss, db, senders: { TELEGRAM: sender }, log: ctx.log, clock: ctx.clock })
+  const watch = watchDeliveries({ metrics, tracing: tracingOff, clock: ctx.clock })
+  await workDeliveries({ boss, db, senders: { TELEGRAM: sender }, log: ctx.log, clock: ctx.clock, watch })
 })
 afterAll(async () => {
   await boss.stop({ graceful: false })
@@ -58,4 +63,13 @@ test('M6: what can never be sent is a dead letter, and does not block the next m
     await fixture.db.delivery.count({ where: { userId, state: 'DEAD', lastErrorCode: 'telegram_403' } }),
   ).toBe(1)
   expect(await boss.findJobs(deadDeliveryQueue)).toHaveLength(1)
+})
+
+test('O2: messages sent and given up are counted by channel', async () => {
+  const { values } = await metrics.deliveries.get()
+  const counted = values.map(({ labels, value }) => [labels.channel, labels.outcome, value])
+  expect(counted).toEqual([
+    ['TELEGRAM', 'sent', 3],
+    ['TELEGRAM', 'dead', 1],
+  ])
 })

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import { type ChannelSenders, payloadSchema, SendError } from '../channels/sender.ts'
 import type { Clock } from '../context.ts'
+import type { Origin, WatchDelivery } from '../observability/deliveries.ts'
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
 
 /**
@@ -58,6 +59,8 @@ export interface DeliveryDeps {
   senders: ChannelSenders
   log: Logger
   clock: Clock
+  /** Counts, times and traces each try. */
+  watch: WatchDelivery
   /** Recipients served at once; 20 when absent. */
   batchSize?: number
 }
@@ -77,8 +80,11 @@ export async function workDeliveries(deps: DeliveryDeps): Promise<void> {
 
 async function settle(deps: DeliveryDeps, job: JobWithMetadata<unknown>): Promise<JobResult> {
   const data = jobSchema.parse(job.data)
+  const origin = await originOf(deps.db, data)
+  const watch = deps.watch(origin)
   try {
-    await deliver(deps, data)
+    await deliver(deps, data, origin)
+    watch.sent()
     return { id: job.id, status: 'completed' }
   } catch (error) {
     const failure = error instanceof SendError ? error : new SendError('delivery_error', { cause: error })
@@ -86,13 +92,27 @@ async function settle(deps: DeliveryDeps, job: JobWithMetadata<unknown>): Promis
       { jobId: job.id, code: failure.code, err: failure.cause, attempt: job.retryCount + 1 },
       'delivery failed',
     )
-    if (failure.permanent || job.retryCount >= retryLimit) return bury(deps, job, data, failure)
+    if (failure.permanent || job.retryCount >= retryLimit) {
+      const buried = await bury(deps, job, data, failure)
+      watch.dead(failure.code)
+      return buried
+    }
+    watch.retried(failure.code)
     if (failure.retryAfterMs !== undefined) await retryAfter(deps, job, failure.retryAfterMs)
     return { id: job.id, status: 'failed', output: { code: failure.code } }
   }
 }
 
-async function deliver(deps: DeliveryDeps, job: DeliveryJob): Promise<void> {
+async function originOf(db: Database, job: DeliveryJob): Promise<Origin> {
+  const { channel } = job
+  if ('payload' in job) return { channel, traceParent: null, answeredAt: null, receivedAt: null }
+  const [found] = await db.$queryRaw<Omit<Origin, 'channel'>[]>`
+    SELECT m.trace_parent AS "traceParent", m.created_at AS "answeredAt", t.created_at AS "receivedAt"
+    FROM messages m LEFT JOIN turns t ON t.id = m.turn_id WHERE m.id = ${job.messageId}::uuid`
+  return { channel, traceParent: null, answeredAt: null, receivedAt: null, ...found }
+}
+
+async function deliver(deps: DeliveryDeps, job: DeliveryJob, origin: Origin): Promise<void> {
   const sender = deps.senders[job.channel]
   if (!sender) throw new SendError('channel_disabled')
   if ('payload' in job) {
@@ -119,11 +139,7 @@ async function deliver(deps: DeliveryDeps, job: DeliveryJob): Promise<void> {
       throw error
     }
   }
-  const { traceParent } = await deps.db.message.findUniqueOrThrow({
-    where: { id: messageId },
-    select: { traceParent: true },
-  })
-  deps.log.info({ messageId, parts: parts.length, traceId: traceIdOf(traceParent) }, 'message sent')
+  deps.log.info({ messageId, parts: parts.length, traceId: traceIdOf(origin.traceParent) }, 'message sent')
   // FAILED too: a dead letter that an operator sent again.
   await deps.db.message.updateMany({
     where: { id: messageId, state: { in: ['PENDING', 'FAILED'] } },
