@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type ControlPlane, startSystem } from '@yourclaw/control-plane/testing'
 import { createTestDatabase } from '@yourclaw/db/testing'
-import { readEnv, startAgent } from '@yourclaw/host-agent/testing'
+import { type Agent, readEnv, startAgent } from '@yourclaw/host-agent/testing'
 import { startSandbox } from '@yourclaw/sandbox'
 import { pino } from 'pino'
 import { z } from 'zod'
@@ -21,7 +21,8 @@ export interface System {
   sandboxUrl: string
   apiUrl: string
   people: Person[]
-  startHost(runtime?: 'fake' | 'process'): Promise<void>
+  /** Its figures are at the agent's `metricsPort` when `settings` give it an AGENT_METRICS_PORT. */
+  startHost(runtime?: 'fake' | 'process', settings?: Record<string, string>): Promise<Agent>
   /** Sends a Telegram message as the person would. */
   say(person: Person, text: string): Promise<void>
   /** The texts the bot sent to the person so far. */
@@ -68,7 +69,7 @@ export async function startTestSystem(
     sandboxUrl: sandbox.url,
     apiUrl,
     people,
-    async startHost(runtime = 'fake') {
+    async startHost(runtime = 'fake', settings = {}) {
       const name = `host-${stops.length + 1}`
       const agent = await startAgent(
         readEnv({
@@ -82,10 +83,12 @@ export async function startTestSystem(
           ANTHROPIC_BASE_URL: `${sandbox.url}/anthropic`,
           OPENAI_BASE_URL: `${sandbox.url}/openai`,
           GEMINI_BASE_URL: `${sandbox.url}/gemini`,
+          ...settings,
         }),
         { log },
       )
       stops.push(() => agent.stop(2_000))
+      return agent
     },
     async say(person, text) {
       await request(`${sandbox.url}/sim/telegram/${person.telegramUserId}/messages`, { text })

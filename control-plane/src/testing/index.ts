@@ -8,6 +8,8 @@ import { freePort } from './free-port.ts'
 /** A running control plane, with what a test needs of it. */
 export interface ControlPlane {
   apiUrl: string
+  /** Absent without METRICS_PORT in the settings. */
+  metricsPort: number | undefined
   joinToken(): Promise<string>
   stop(): Promise<void>
 }
@@ -40,6 +42,7 @@ export async function startSystem(options: {
   await seedDevelopment(controlPlane.deps, options.sandboxUrl)
   return {
     apiUrl,
+    metricsPort: controlPlane.metricsPort,
     joinToken: async () => (await createJoinToken({ ctx, input: { createdBy: 'operator:test' } })).token,
     stop: controlPlane.stop,
   }
