@@ -17,7 +17,9 @@ export interface Person {
 
 /** Everything in one process over real sockets: sandbox, control plane, one host agent, a database of its own. */
 export interface System {
-  controlPlane: ControlPlane
+  /** The one that runs now. */
+  readonly controlPlane: ControlPlane
+  databaseUrl: string
   sandboxUrl: string
   apiUrl: string
   people: Person[]
@@ -29,6 +31,8 @@ export interface System {
   heard(person: Person): Promise<string[]>
   /** Calls the API as the person. */
   api(person: Person, method: string, path: string, body?: unknown): Promise<Response>
+  /** Stops the control plane and starts its successor, on the same ports with other settings. */
+  restart(settings: Record<string, string>): Promise<void>
   sandbox(path: string, body?: unknown): Promise<unknown>
   stop(): Promise<void>
 }
@@ -44,12 +48,9 @@ export async function startTestSystem(
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-e2e-'))
   const database = await createTestDatabase()
   const sandbox = await startSandbox({ port: 0 })
-  const controlPlane = await startSystem({
-    databaseUrl: database.url,
-    sandboxUrl: sandbox.url,
-    settings,
-    log,
-  })
+  const start = (settings: Record<string, string>) =>
+    startSystem({ databaseUrl: database.url, sandboxUrl: sandbox.url, settings, log })
+  let controlPlane = await start(settings)
   const { apiUrl } = controlPlane
   const stops: (() => Promise<unknown>)[] = []
 
@@ -65,7 +66,10 @@ export async function startTestSystem(
   const people = z.array(personSchema).parse(await request(`${sandbox.url}/sim/people`))
 
   return {
-    controlPlane,
+    get controlPlane() {
+      return controlPlane
+    },
+    databaseUrl: database.url,
     sandboxUrl: sandbox.url,
     apiUrl,
     people,
@@ -106,6 +110,11 @@ export async function startTestSystem(
         headers: { authorization: `Bearer ${person.bearer}`, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       }),
+    async restart(settings) {
+      const { ports } = controlPlane
+      await controlPlane.stop()
+      controlPlane = await start({ ...settings, ...ports })
+    },
     sandbox: (path, body) => request(`${sandbox.url}${path}`, body),
     async stop() {
       for (const stop of stops) await stop()

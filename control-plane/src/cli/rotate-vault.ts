@@ -12,7 +12,11 @@ const env = readEnv(process.env)
 if (env.DATABASE_URL === undefined) throw new Error('DATABASE_URL is not set')
 const db = openDatabase(env.DATABASE_URL, 2)
 const ctx = { db, clock: systemClock, log: pino({ enabled: false }), settings: settingsOf(env) }
-const { rotated, unreadable, keys } = await rotateVault({ ctx, vault: createVault(env.ENCRYPTION_KEYS) })
+const { rotated, unreadable, keys } = await rotateVault({
+  ctx,
+  vault: createVault(env.ENCRYPTION_KEYS),
+  input: { startedBy: 'operator:cli' },
+})
 await db.$disconnect()
 
 for (const [column, count] of Object.entries(rotated)) console.log(`${column}: ${count} sealed anew`)

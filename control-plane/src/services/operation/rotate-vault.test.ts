@@ -15,7 +15,7 @@ beforeEach(async () => {
 })
 afterEach(() => fixture.close())
 
-const rotate = () => rotateVault({ ctx: fixture.ctx, vault })
+const rotate = () => rotateVault({ ctx: fixture.ctx, vault, input: { startedBy: 'operator:test' } })
 const sumOf = (counts: Record<string, number>) => Object.values(counts).reduce((sum, n) => sum + n, 0)
 
 /** People, each with an assistant and a secret in every table that holds some. */
@@ -60,6 +60,8 @@ test('S7: after a rotation the new key alone opens every secret, and each is sti
     expect(await open(integration?.refreshTokenEncrypted ?? null)).toBe(`refresh of ${userId}`)
   }
   expect(sumOf((await rotate()).rotated)).toBe(0)
+  const audited = { actor: 'operator:test', action: 'vault.rotated', subject: 'vault' }
+  expect(await fixture.db.auditEvent.count({ where: audited })).toBe(2)
 })
 
 test('S7: several rotations at once share the work over many batches and seal nothing twice', async () => {

@@ -28,7 +28,16 @@ const pauseMs = 1_000
  * once: what is left to do is what the rows themselves say. Locked rows are passed over, so that neither we nor a
  * conversation waits for the other; who writes a secret meanwhile wins.
  */
-export async function rotateVault({ ctx, vault }: { ctx: Ctx; vault: Vault }): Promise<Rotation> {
+export async function rotateVault({
+  ctx,
+  vault,
+  input,
+}: {
+  ctx: Ctx
+  vault: Vault
+  /** Who asked for it, e.g. "operator:<email>"; for the audit. */
+  input: { startedBy: string }
+}): Promise<Rotation> {
   const rotated: Rotation['rotated'] = {}
   const unreadable = new Set<string>()
   for (let pass = 1; pass <= passes; pass += 1) {
@@ -41,6 +50,10 @@ export async function rotateVault({ ctx, vault }: { ctx: Ctx; vault: Vault }): P
     if ((await countOld(ctx, vault)) <= unreadable.size) break
     if (pass < passes) await pause(pauseMs)
   }
+  const data = { rotated, unreadable: unreadable.size }
+  await ctx.db.auditEvent.create({
+    data: { actor: input.startedBy, action: 'vault.rotated', subject: 'vault', data },
+  })
   return { rotated, unreadable: [...unreadable], keys: await countByKey(ctx) }
 }
 
