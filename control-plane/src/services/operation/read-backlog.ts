@@ -75,11 +75,11 @@ async function readDeliveries({ db }: Ctx, nowMs: number): Promise<Backlog['deli
   }
 }
 
-/** pg-boss's own figures are some seconds old; its table has an index on jobs that nobody works on. */
+/** pg-boss's own figures are some seconds old; its table has an index on just these, however many are done. */
 async function readQueues({ db }: Ctx, nowMs: number): Promise<Backlog['queues']> {
   const rows = await db.$queryRaw<{ name: string; waiting: number; oldest: Date | null }[]>`
     SELECT q.name, count(j.id)::int AS waiting, min(j.created_on) AS oldest
-    FROM pgboss.queue q LEFT JOIN pgboss.job j ON j.name = q.name AND j.state < 'active'
+    FROM pgboss.queue q LEFT JOIN pgboss.job j ON j.name = q.name AND j.state < 'active' AND NOT j.blocked
     WHERE q.name NOT LIKE '\\_\\_pgboss%' GROUP BY q.name ORDER BY q.name`
   return rows.map(({ name, waiting, oldest }) => ({ name, waiting, oldestMs: ageMs(nowMs, oldest) }))
 }
