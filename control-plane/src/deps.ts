@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { type Database, openDatabase } from '@yourclaw/db'
+import { openTracing, type Tracing } from '@yourclaw/telemetry'
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { createTelegram, type Telegram } from './channels/telegram.ts'
@@ -10,6 +12,8 @@ import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
 import { createTokens, type Tokens } from './lib/tokens.ts'
 import { createVault, type Vault } from './lib/vault.ts'
+import { registerGauges } from './observability/gauges.ts'
+import { createMetrics, type Metrics } from './observability/metrics.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
@@ -24,6 +28,10 @@ export interface Deps {
   boss: PgBoss
   notifications: Notifications
   telegram: Telegram
+  metrics: Metrics
+  tracing: Tracing
+  /** Names this process among the replicas. */
+  replica: string
   close(): Promise<void>
 }
 
@@ -45,6 +53,11 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   const notifications = await listen(databaseUrl, log)
   const clock = systemClock
   const ctx: ConversationCtx = { db, clock, log, settings: settingsOf(env), outbox: createOutbox(boss) }
+  const replica = randomUUID()
+  const metrics = createMetrics()
+  registerGauges(metrics.registry, ctx)
+  const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT
+  const tracing = await openTracing({ endpoint, service: 'yourclaw-control-plane', instance: replica })
   return {
     env,
     log,
@@ -56,9 +69,13 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     boss,
     notifications,
     telegram: createTelegram({ token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT }),
+    metrics,
+    tracing,
+    replica,
     async close() {
       await notifications.close()
       await boss.stop({ graceful: true, timeout: 10_000 })
+      await tracing.close()
       await db.$disconnect()
     },
   }

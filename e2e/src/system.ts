@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type ControlPlane, startSystem } from '@yourclaw/control-plane/testing'
 import { createTestDatabase } from '@yourclaw/db/testing'
-import { readEnv, startAgent } from '@yourclaw/host-agent/testing'
+import { type Agent, readEnv, startAgent } from '@yourclaw/host-agent/testing'
 import { startSandbox } from '@yourclaw/sandbox'
 import { pino } from 'pino'
 import { z } from 'zod'
@@ -17,19 +17,24 @@ export interface Person {
 
 /** Everything in one process over real sockets: sandbox, control plane, one host agent, a database of its own. */
 export interface System {
-  controlPlane: ControlPlane
+  /** The one that runs now. */
+  readonly controlPlane: ControlPlane
+  databaseUrl: string
   sandboxUrl: string
   apiUrl: string
   people: Person[]
   /** Where the hosts keep everything they write. */
   hostsDir: string
-  startHost(runtime?: 'fake' | 'process'): Promise<void>
+  /** Its figures are at the agent's `metricsPort` when `settings` give it an AGENT_METRICS_PORT. */
+  startHost(runtime?: 'fake' | 'process', settings?: Record<string, string>): Promise<Agent>
   /** Sends a Telegram message as the person would. */
   say(person: Person, text: string): Promise<void>
   /** The texts the bot sent to the person so far. */
   heard(person: Person): Promise<string[]>
   /** Calls the API as the person. */
   api(person: Person, method: string, path: string, body?: unknown): Promise<Response>
+  /** Stops the control plane and starts its successor, on the same ports with other settings. */
+  restart(settings: Record<string, string>): Promise<void>
   sandbox(path: string, body?: unknown): Promise<unknown>
   stop(): Promise<void>
 }
@@ -45,12 +50,9 @@ export async function startTestSystem(
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-e2e-'))
   const database = await createTestDatabase()
   const sandbox = await startSandbox({ port: 0 })
-  const controlPlane = await startSystem({
-    databaseUrl: database.url,
-    sandboxUrl: sandbox.url,
-    settings,
-    log,
-  })
+  const start = (settings: Record<string, string>) =>
+    startSystem({ databaseUrl: database.url, sandboxUrl: sandbox.url, settings, log })
+  let controlPlane = await start(settings)
   const { apiUrl } = controlPlane
   const stops: (() => Promise<unknown>)[] = []
 
@@ -66,12 +68,15 @@ export async function startTestSystem(
   const people = z.array(personSchema).parse(await request(`${sandbox.url}/sim/people`))
 
   return {
-    controlPlane,
+    get controlPlane() {
+      return controlPlane
+    },
+    databaseUrl: database.url,
     sandboxUrl: sandbox.url,
     apiUrl,
     people,
     hostsDir: folder,
-    async startHost(runtime = 'fake') {
+    async startHost(runtime = 'fake', settings = {}) {
       const name = `host-${stops.length + 1}`
       const agent = await startAgent(
         readEnv({
@@ -85,10 +90,12 @@ export async function startTestSystem(
           ANTHROPIC_BASE_URL: `${sandbox.url}/anthropic`,
           OPENAI_BASE_URL: `${sandbox.url}/openai`,
           GEMINI_BASE_URL: `${sandbox.url}/gemini`,
+          ...settings,
         }),
         { log },
       )
       stops.push(() => agent.stop(2_000))
+      return agent
     },
     async say(person, text) {
       await request(`${sandbox.url}/sim/telegram/${person.telegramUserId}/messages`, { text })
@@ -106,6 +113,11 @@ export async function startTestSystem(
         headers: { authorization: `Bearer ${person.bearer}`, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       }),
+    async restart(settings) {
+      const { ports } = controlPlane
+      await controlPlane.stop()
+      controlPlane = await start({ ...settings, ...ports })
+    },
     sandbox: (path, body) => request(`${sandbox.url}${path}`, body),
     async stop() {
       for (const stop of stops) await stop()

@@ -1,7 +1,10 @@
+import { tracingOff } from '@yourclaw/telemetry'
 import type { PgBoss } from 'pg-boss'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ChannelSender, SendError } from '../channels/sender.ts'
 import { listen, type Notifications } from '../lib/notifications.ts'
+import { watchDeliveries } from '../observability/deliveries.ts'
+import { createMetrics } from '../observability/metrics.ts'
 import { createFixture, createPerson, type Fixture } from '../services/conversation/fixtures.ts'
 import { sendNotice } from '../services/conversation/send-notice.ts'
 import { openBoss } from './boss.ts'
@@ -21,6 +24,7 @@ let boss: PgBoss
 let notifications: Notifications
 let deps: DeliveryDeps
 let runner: QueueRunner
+const metrics = createMetrics()
 const slow = new Map<string, Promise<void>>()
 const failures = new Map<string, SendError[]>()
 const sent: { address: string; text: string; at: number }[] = []
@@ -41,7 +45,9 @@ beforeAll(async () => {
   await createDeliveryQueues(boss)
   fixture.ctx.outbox = createOutbox(boss)
   const { db, ctx } = fixture
-  deps = { boss, db, senders: { TELEGRAM: sender }, notifications, log: ctx.log, clock: ctx.clock }
+  const { clock, log } = ctx
+  const watch = watchDeliveries({ metrics, tracing: tracingOff, clock })
+  deps = { boss, db, senders: { TELEGRAM: sender }, notifications, log, clock, watch }
   runner = workDeliveries(deps)
 })
 afterAll(async () => {
@@ -122,4 +128,13 @@ test('M6: a job nobody can read holds nobody back', async () => {
   await reopenLines(deps)
   await expect.poll(() => textsTo(address), { timeout: 10_000 }).toEqual(['next'])
   expect(await boss.findJobs(deadDeliveryQueue)).toHaveLength(deadBefore + 1)
+})
+
+test('O2: messages sent and given up are counted by channel', async () => {
+  const counted = async () =>
+    (await metrics.deliveries.get()).values.map(({ labels, value }) => [labels.outcome, value])
+  await expect.poll(counted).toEqual([
+    ['sent', sent.length],
+    ['dead', 1],
+  ])
 })

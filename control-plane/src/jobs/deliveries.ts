@@ -1,11 +1,12 @@
 import type { Database, Transaction } from '@yourclaw/db'
+import { traceIdOf } from '@yourclaw/telemetry'
 import { fromPrisma, type JobWithMetadata, type PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { type ChannelSenders, payloadSchema, SendError } from '../channels/sender.ts'
 import { type Clock, nudge } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
-import { traceIdOf } from '../lib/trace.ts'
+import type { DeliveryWatch, Origin, WatchDelivery } from '../observability/deliveries.ts'
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
 import { type QueueRunner, runQueue } from './run-queue.ts'
 
@@ -65,6 +66,8 @@ export interface DeliveryDeps {
   notifications: Notifications
   log: Logger
   clock: Clock
+  /** Counts, times and traces each try. */
+  watch: WatchDelivery
 }
 
 /** Sends what is enqueued until it is stopped. */
@@ -107,22 +110,40 @@ export async function reopenLines({ boss, db, log }: DeliveryDeps): Promise<numb
 
 async function attempt(deps: DeliveryDeps, job: Job): Promise<void> {
   const { boss, log } = deps
-  const parsed = jobSchema.safeParse(job.data)
+  const { data } = jobSchema.safeParse(job.data)
+  let watch: DeliveryWatch | undefined
   try {
-    if (!parsed.success) throw new SendError('delivery_unreadable')
-    await deliver(deps, parsed.data)
+    if (data === undefined) throw new SendError('delivery_unreadable')
+    const origin = await originOf(deps.db, data)
+    watch = deps.watch(origin)
+    await deliver(deps, data, origin)
     await boss.complete(deliveryQueue, job)
+    watch.sent()
   } catch (error) {
     const failure = error instanceof SendError ? error : new SendError('delivery_error', { cause: error })
     const { code } = failure
     log.warn({ jobId: job.id, code, err: failure.cause, attempt: job.retryCount + 1 }, 'delivery failed')
-    if (failure.permanent || job.retryCount >= retryLimit) await bury(deps, job, parsed.data, code)
-    else if (failure.retryAfterMs !== undefined) await retryAfter(deps, job, failure.retryAfterMs)
+    if (failure.permanent || job.retryCount >= retryLimit) {
+      await bury(deps, job, data, code)
+      watch?.dead(code)
+      return
+    }
+    watch?.retried(code)
+    if (failure.retryAfterMs !== undefined) await retryAfter(deps, job, failure.retryAfterMs)
     else await boss.fail(deliveryQueue, job, { code })
   }
 }
 
-async function deliver(deps: DeliveryDeps, job: DeliveryJob): Promise<void> {
+async function originOf(db: Database, job: DeliveryJob): Promise<Origin> {
+  const { channel } = job
+  if ('payload' in job) return { channel, traceParent: null, answeredAt: null, receivedAt: null }
+  const [found] = await db.$queryRaw<Omit<Origin, 'channel'>[]>`
+    SELECT m.trace_parent AS "traceParent", m.created_at AS "answeredAt", t.created_at AS "receivedAt"
+    FROM messages m LEFT JOIN turns t ON t.id = m.turn_id WHERE m.id = ${job.messageId}::uuid`
+  return { channel, traceParent: null, answeredAt: null, receivedAt: null, ...found }
+}
+
+async function deliver(deps: DeliveryDeps, job: DeliveryJob, origin: Origin): Promise<void> {
   const sender = deps.senders[job.channel]
   if (!sender) throw new SendError('channel_disabled')
   if ('payload' in job) {
@@ -150,13 +171,11 @@ async function deliver(deps: DeliveryDeps, job: DeliveryJob): Promise<void> {
     }
   }
   // FAILED too: a dead letter that an operator sent again.
-  const [message] = await deps.db.message.updateManyAndReturn({
+  await deps.db.message.updateMany({
     where: { id: messageId, state: { in: ['PENDING', 'FAILED'] } },
     data: { state: 'SENT' },
-    select: { traceParent: true },
   })
-  const traceId = traceIdOf(message?.traceParent ?? null)
-  deps.log.info({ messageId, parts: parts.length, traceId }, 'message sent')
+  deps.log.info({ messageId, parts: parts.length, traceId: traceIdOf(origin.traceParent) }, 'message sent')
 }
 
 async function bury({ db, boss }: DeliveryDeps, job: Job, data: DeliveryJob | undefined, code: string) {

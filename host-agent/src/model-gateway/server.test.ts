@@ -1,8 +1,11 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Provider } from '@yourclaw/proto/host/v1'
+import { tracingOff } from '@yourclaw/telemetry'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
+import { createMetrics } from '../observability/metrics.ts'
+import { createWatch } from '../observability/watch.ts'
 import { createKeyRing } from './keys.ts'
 import { startModelGateway } from './server.ts'
 
@@ -25,14 +28,16 @@ async function start(status = 200) {
   ])
   keys.setAssistant('a1', 'vk', [{ provider: Provider.PROVIDER_ANTHROPIC, key: 'own-a' }])
   const env = { ANTHROPIC_BASE_URL: `${base}/anthropic`, OPENAI_BASE_URL: base, GEMINI_BASE_URL: base }
-  const gateway = await startModelGateway({ keys, env, log: pino({ level: 'silent' }) })
+  const metrics = createMetrics()
+  const watch = createWatch({ metrics, tracing: tracingOff })
+  const gateway = await startModelGateway({ watch, keys, env, log: pino({ level: 'silent' }) })
   onTestFinished(async () => {
     release()
     await gateway.close()
     provider.closeAllConnections()
     provider.close()
   })
-  return { url: gateway.url, release }
+  return { url: gateway.url, release, metrics }
 }
 
 test('the own key wins over the shared one, and the answer streams through', async () => {
@@ -67,4 +72,15 @@ test('a provider 401 reaches the assistant as 403, since OpenClaw would switch t
   release()
   const response = await fetch(`${url}/anthropic/v1/messages`, { headers: { 'x-api-key': 'vk' } })
   expect(response.status).toBe(403)
+})
+
+test('O2: calls are counted by provider and status, refused ones by code', async () => {
+  const { url, release, metrics } = await start()
+  release()
+  await (await fetch(`${url}/google/v1beta/models/g:generateContent?key=vk`)).text()
+  await fetch(`${url}/unheard-of/v1`)
+  const figures = () => metrics.registry.metrics()
+  await expect.poll(figures).toContain('model_call_seconds_count{provider="google",status="200"} 1')
+  expect(await figures()).toContain('model_calls_refused_total{code="unknown_provider"} 1')
+  expect(await figures()).not.toContain('unheard-of')
 })

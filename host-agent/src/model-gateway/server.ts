@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import type { Logger } from 'pino'
+import type { Watch } from '../observability/watch.ts'
 import type { KeyRing } from './keys.ts'
 import { forwardedHeaders, type ProviderRoute, providerRoutes, shownKey } from './providers.ts'
 
@@ -19,14 +20,15 @@ export interface ModelGateway {
 export async function startModelGateway(input: {
   keys: KeyRing
   env: Parameters<typeof providerRoutes>[0]
+  watch: Watch
   log: Logger
 }): Promise<ModelGateway> {
   const routes = providerRoutes(input.env)
   const server = createServer((request, response) => {
-    handle(request, response, routes, input.keys).catch((error: unknown) => {
+    handle(request, response, routes, input).catch((error: unknown) => {
       input.log.warn({ err: error }, 'model call broke off')
       if (response.headersSent) response.destroy()
-      else refuse(response, 502, 'provider_unreachable', 'The model provider did not answer.')
+      else answerRefusal(response, 502, 'provider_unreachable', 'The model provider did not answer.')
     })
   })
   // A model may think for minutes before its first byte; the turn's deadline is what ends a call.
@@ -50,27 +52,37 @@ async function handle(
   request: IncomingMessage,
   response: ServerResponse,
   routes: Map<string, ProviderRoute>,
-  keys: KeyRing,
+  { keys, watch }: { keys: KeyRing; watch: Watch },
 ): Promise<void> {
+  const refuse = (status: number, code: string, detail: string) => {
+    watch.modelCallRefused(code)
+    answerRefusal(response, status, code, detail)
+  }
   const called = new URL(request.url ?? '/', 'http://gateway')
   const [, segment = ''] = called.pathname.split('/')
   const route = routes.get(segment)
-  if (!route) return refuse(response, 404, 'unknown_provider', 'No such provider.')
+  if (!route) return refuse(404, 'unknown_provider', 'No such provider.')
   const shown = shownKey(request.headers) ?? called.searchParams.get('key')
   const caller = shown ? keys.resolve(shown, route.provider) : undefined
-  if (!caller)
-    return refuse(response, 403, 'unknown_virtual_key', 'This key belongs to no assistant of this host.')
-  if (!caller.key) return refuse(response, 403, 'no_provider_key', 'There is no key for this provider.')
+  if (!caller) return refuse(403, 'unknown_virtual_key', 'This key belongs to no assistant of this host.')
+  if (!caller.key) return refuse(403, 'no_provider_key', 'There is no key for this provider.')
 
   if (called.searchParams.has('key')) called.searchParams.delete('key')
   const target = new URL(route.baseUrl + called.pathname.slice(segment.length + 1) + called.search)
-  const answer = await forward(request, response, target, {
-    ...forwardedHeaders(request.headers),
-    ...route.keyHeaders(caller.key),
-  })
-  response.writeHead(shownStatus(answer.statusCode ?? 502), forwardedHeaders(answer.headers))
-  response.flushHeaders()
-  await pipeline(answer, response)
+  const call = watch.modelCall({ provider: segment, assistantId: caller.assistantId })
+  let status: number | 'unreachable' = 'unreachable'
+  try {
+    const answer = await forward(request, response, target, {
+      ...forwardedHeaders(request.headers),
+      ...route.keyHeaders(caller.key),
+    })
+    status = answer.statusCode ?? 502
+    response.writeHead(shownStatus(status), forwardedHeaders(answer.headers))
+    response.flushHeaders()
+    await pipeline(answer, response)
+  } finally {
+    call.end(status)
+  }
 }
 
 /** Sends the request on; resolves with the head of the answer. */
@@ -94,7 +106,7 @@ function shownStatus(status: number): number {
   return status === 401 || status === 402 ? 403 : status
 }
 
-function refuse(response: ServerResponse, status: number, code: string, detail: string): void {
+function answerRefusal(response: ServerResponse, status: number, code: string, detail: string): void {
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(JSON.stringify({ error: { type: code, code, message: detail } }))
 }

@@ -11,6 +11,7 @@ import type { Logger } from 'pino'
 import { createBackoff, pause } from '../backoff.ts'
 import { AgentError } from '../errors.ts'
 import type { Journal } from '../journal/journal.ts'
+import type { Watch } from '../observability/watch.ts'
 import type { TurnTarget } from '../reconcile/reconciler.ts'
 import { complete } from './completions.ts'
 import { openTurnStream, type TurnStream, type TurnView } from './turn-stream.ts'
@@ -35,6 +36,7 @@ interface Turn extends TurnView {
   turnId: string
   assistantId: string
   attempt: number
+  traceParent: string
   state: 'waiting' | 'running' | 'finished'
   abort: AbortController
   stream?: TurnStream
@@ -48,6 +50,7 @@ export function createRelay(deps: {
   journal: Journal
   target: (assistantId: string) => TurnTarget
   conversationExists: (assistantId: string) => Promise<boolean>
+  watch: Watch['turn']
   log: Logger
   now?: () => number
 }): Relay {
@@ -119,6 +122,7 @@ export function createRelay(deps: {
   async function run(turn: Turn, input: TurnInput): Promise<void> {
     turn.state = 'running'
     journal.begin(turn.turnId, turn.attempt)
+    const watch = deps.watch(turn)
     const deadline = setTimeout(
       () => turn.abort.abort(new AgentError('turn_deadline', 'The turn took too long.')),
       Math.max(0, Number(input.deadlineUnixMs) - now()),
@@ -134,10 +138,12 @@ export function createRelay(deps: {
           turn.stream?.pump()
         },
       })
+      watch.end()
       finish(turn, { $case: 'done', done: { text: turn.text, usage } })
     } catch (error) {
       const known = error instanceof AgentError ? error : new AgentError('gateway_error', 'The turn failed.')
       log.warn({ turnId: turn.turnId, err: error }, 'turn failed')
+      watch.end(known.code)
       const cause = { code: known.code, detail: known.detail }
       finish(turn, { $case: 'failed', failed: { cause, retryable: known.retryable } })
     } finally {
@@ -178,6 +184,7 @@ export function createRelay(deps: {
       turnId: start.turnId,
       assistantId: start.assistantId,
       attempt: start.attempt,
+      traceParent: start.traceParent,
       state: 'waiting',
       text: '',
       abort: new AbortController(),

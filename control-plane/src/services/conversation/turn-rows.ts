@@ -9,6 +9,8 @@ export interface ClaimedTurn {
   /** From 1. */
   attempt: number
   traceParent: string | null
+  /** When the oldest message it answers arrived. */
+  receivedAt: Date
 }
 
 export interface TurnRow {

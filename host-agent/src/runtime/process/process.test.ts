@@ -5,11 +5,14 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AssistantSpec, Provider, TurnInput } from '@yourclaw/proto/host/v1'
 import { startSandbox } from '@yourclaw/sandbox'
+import { tracingOff } from '@yourclaw/telemetry'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { ensureOpenclaw } from '../../../openclaw/install.ts'
 import { createKeyRing } from '../../model-gateway/keys.ts'
 import { startModelGateway } from '../../model-gateway/server.ts'
+import { createMetrics } from '../../observability/metrics.ts'
+import { createWatch } from '../../observability/watch.ts'
 import { complete } from '../../relay/completions.ts'
 import { createProcessRuntime } from './process.ts'
 
@@ -31,7 +34,12 @@ async function start() {
     OPENAI_BASE_URL: `${sandbox.url}/openai`,
     GEMINI_BASE_URL: `${sandbox.url}/gemini`,
   }
-  const modelGateway = await startModelGateway({ keys, env, log: pino({ level: 'silent' }) })
+  const modelGateway = await startModelGateway({
+    watch: createWatch({ metrics: createMetrics(), tracing: tracingOff }),
+    keys,
+    env,
+    log: pino({ level: 'silent' }),
+  })
   process.env.ANTHROPIC_API_KEY = canary
   const runtime = createProcessRuntime({ dataDir, modelGatewayUrl: modelGateway.url })
   onTestFinished(async () => {
