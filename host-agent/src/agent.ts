@@ -49,7 +49,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   const relay = createRelay({
     journal,
     target: reconciler.target,
-    conversationExists: runtime.conversationExists,
+    conversation: reconciler.conversation,
     log,
   })
   const capacity = () => readCapacity(env.MAX_ASSISTANTS, reconciler.observed().length)
