@@ -16,7 +16,7 @@ beforeAll(async () => {
   if (!first || !second) throw new Error('the sandbox has no people')
   ada = first
   ben = second
-  const agent = await system.startHost('fake', { ...traces, AGENT_METRICS_PORT: '0' })
+  const agent = await system.startHost('fake', { settings: { ...traces, AGENT_METRICS_PORT: '0' } })
   const scrape = async (port: number | undefined) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
   figures = async () => ({
     controlPlane: await scrape(system.controlPlane.metricsPort),

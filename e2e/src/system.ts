@@ -1,9 +1,11 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type ControlPlane, startSystem } from '@yourclaw/control-plane/testing'
 import { createTestDatabase } from '@yourclaw/db/testing'
-import { type Agent, readEnv, startAgent } from '@yourclaw/host-agent/testing'
+import { type Agent, type FakeFaults, readEnv, startAgent } from '@yourclaw/host-agent/testing'
 import { startSandbox } from '@yourclaw/sandbox'
 import { pino } from 'pino'
 import { z } from 'zod'
@@ -25,8 +27,13 @@ export interface System {
   people: Person[]
   /** Where the hosts keep everything they write. */
   hostsDir: string
-  /** Its figures are at the agent's `metricsPort` when `settings` give it an AGENT_METRICS_PORT. */
-  startHost(runtime?: 'fake' | 'process', settings?: Record<string, string>): Promise<Agent>
+  /** A host in this process; `settings` win over its own. */
+  startHost(
+    runtime?: 'fake' | 'process',
+    options?: { settings?: Record<string, string>; faults?: FakeFaults },
+  ): Promise<Agent>
+  /** A host whose agent is a process of its own, so that it can be killed. */
+  spawnHost(runtime: 'fake' | 'process'): Promise<HostProcess>
   /** Sends a Telegram message as the person would. */
   say(person: Person, text: string): Promise<void>
   /** The texts the bot sent to the person so far. */
@@ -37,6 +44,14 @@ export interface System {
   restart(settings: Record<string, string>): Promise<void>
   sandbox(path: string, body?: unknown): Promise<unknown>
   stop(): Promise<void>
+}
+
+export interface HostProcess {
+  dataDir: string
+  /** SIGKILL to the agent alone; resolves when it is gone. */
+  kill(): Promise<void>
+  /** Starts it again, with the state it left. */
+  start(): void
 }
 
 const personSchema = z.object({ userId: z.string(), telegramUserId: z.number(), bearer: z.string() })
@@ -67,6 +82,22 @@ export async function startTestSystem(
   }
   const people = z.array(personSchema).parse(await request(`${sandbox.url}/sim/people`))
 
+  async function hostSettings(runtime: 'fake' | 'process') {
+    const name = `host-${stops.length + 1}`
+    return {
+      CONTROL_PLANE_URL: apiUrl,
+      JOIN_TOKEN: await controlPlane.joinToken(),
+      HOST_NAME: name,
+      RUNTIME: runtime,
+      LOG_LEVEL: 'silent',
+      STATE_DIR: path.join(folder, name, 'state'),
+      ASSISTANT_DATA_DIR: path.join(folder, name, 'data'),
+      ANTHROPIC_BASE_URL: `${sandbox.url}/anthropic`,
+      OPENAI_BASE_URL: `${sandbox.url}/openai`,
+      GEMINI_BASE_URL: `${sandbox.url}/gemini`,
+    }
+  }
+
   return {
     get controlPlane() {
       return controlPlane
@@ -76,26 +107,28 @@ export async function startTestSystem(
     apiUrl,
     people,
     hostsDir: folder,
-    async startHost(runtime = 'fake', settings = {}) {
-      const name = `host-${stops.length + 1}`
-      const agent = await startAgent(
-        readEnv({
-          CONTROL_PLANE_URL: apiUrl,
-          JOIN_TOKEN: await controlPlane.joinToken(),
-          HOST_NAME: name,
-          RUNTIME: runtime,
-          LOG_LEVEL: 'silent',
-          STATE_DIR: path.join(folder, name, 'state'),
-          ASSISTANT_DATA_DIR: path.join(folder, name, 'data'),
-          ANTHROPIC_BASE_URL: `${sandbox.url}/anthropic`,
-          OPENAI_BASE_URL: `${sandbox.url}/openai`,
-          GEMINI_BASE_URL: `${sandbox.url}/gemini`,
-          ...settings,
-        }),
-        { log },
-      )
+    async startHost(runtime = 'fake', { settings = {}, faults = {} } = {}) {
+      const env = readEnv({ ...(await hostSettings(runtime)), ...settings })
+      const agent = await startAgent(env, { log, faults })
       stops.push(() => agent.stop(2_000))
       return agent
+    },
+    async spawnHost(runtime) {
+      const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...(await hostSettings(runtime)) }
+      const main = path.join(import.meta.dirname, '../../host-agent/src/main.ts')
+      let child: ChildProcess | undefined
+      const end = async (signal: NodeJS.Signals) => {
+        const ended = child && once(child, 'exit')
+        child?.kill(signal)
+        await ended
+        child = undefined
+      }
+      const start = () => {
+        child = spawn(process.execPath, [main], { env, stdio: 'ignore' })
+      }
+      start()
+      stops.push(() => end('SIGTERM'))
+      return { dataDir: env.ASSISTANT_DATA_DIR, start, kill: () => end('SIGKILL') }
     },
     async say(person, text) {
       await request(`${sandbox.url}/sim/telegram/${person.telegramUserId}/messages`, { text })

@@ -59,7 +59,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   const relay = createRelay({
     journal,
     target: reconciler.target,
-    conversationExists: runtime.conversationExists,
+    conversation: reconciler.conversation,
     watch: watch.turn,
     log,
   })

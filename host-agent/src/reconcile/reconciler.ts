@@ -1,8 +1,9 @@
-import { type AssistantSpec, Observed, Phase, type ProviderKey } from '@yourclaw/proto/host/v1'
+import { type AssistantSpec, Observed, Phase, Presence, type ProviderKey } from '@yourclaw/proto/host/v1'
 import type { Logger } from 'pino'
+import { pause } from '../backoff.ts'
 import { AgentError, assertNever } from '../errors.ts'
 import type { KeyRing } from '../model-gateway/keys.ts'
-import { isPlainId, type Running, type Runtime } from '../runtime/runtime.ts'
+import { type Conversation, isPlainId, type Running, type Runtime } from '../runtime/runtime.ts'
 import { createKeyedLock } from './lock.ts'
 import { plan, type Seen, type Step } from './plan.ts'
 
@@ -13,8 +14,13 @@ export interface Reconciler {
   delta(assistants: AssistantSpec[]): void
   /** The last report about every assistant. */
   observed(): Observed[]
-  /** Where a turn of this assistant goes; an AgentError says why it cannot. */
-  target(assistantId: string): TurnTarget
+  /**
+   * Where a turn of this assistant goes; waits while it is on its way up. An AgentError says why it cannot go there,
+   * and `signal` ends the wait with its reason.
+   */
+  target(assistantId: string, signal: AbortSignal): Promise<TurnTarget>
+  /** What this assistant remembers; an AgentError when the host does not hold it. */
+  conversation(assistantId: string): Conversation
   stop(): Promise<void>
 }
 
@@ -22,6 +28,8 @@ export interface TurnTarget {
   url: string
   gatewayToken: string
 }
+
+const comingPollMs = 50
 
 /** More unplanned ends than this within the window are a crash loop. */
 const crashLimit = 3
@@ -43,6 +51,7 @@ export function createReconciler(deps: {
   const crashes = new Map<string, number[]>()
   const lock = createKeyedLock()
   let stopped = false
+  let known = false
 
   runtime.onExit((id) => void converge(id, () => noteCrash(id)))
 
@@ -157,6 +166,24 @@ export function createReconciler(deps: {
     void converge(spec.assistantId)
   }
 
+  /** Should run, and does not yet. */
+  function isComing(id: string): boolean {
+    const phase = seen.get(id)?.phase ?? Phase.PHASE_STARTING
+    return desired.get(id)?.presence === Presence.PRESENCE_RUNNING && phase === Phase.PHASE_STARTING
+  }
+
+  function specOf(id: string): AssistantSpec {
+    const spec = desired.get(id)
+    if (spec && isPlainId(spec.userId)) return spec
+    throw new AgentError('assistant_unknown', 'This host does not hold the assistant.')
+  }
+
+  /** Now that it is known who should run, whoever else was left running should not. */
+  async function endStrays(): Promise<void> {
+    const strays = (await runtime.leftRunning()).filter((id) => !desired.has(id))
+    await Promise.all(strays.map((id) => lock.run(id, async () => desired.has(id) || (await retire(id)))))
+  }
+
   return {
     snapshot(assistants, sharedKeys) {
       keys.setShared(sharedKeys)
@@ -168,18 +195,25 @@ export function createReconciler(deps: {
         void converge(id)
       }
       assistants.forEach(accept)
+      if (known) return
+      known = true
+      endStrays().catch((error: unknown) => log.error({ err: error }, 'strays were not ended'))
     },
     delta: (assistants) => assistants.forEach(accept),
     observed: () => [...reports.values()],
-    target(assistantId) {
-      const spec = desired.get(assistantId)
-      if (!spec) throw new AgentError('assistant_unknown', 'This host does not hold the assistant.')
-      const url = seen.get(assistantId)?.running?.url
-      if (!url) {
+    async target(assistantId, signal) {
+      while (isComing(assistantId)) {
+        await pause(comingPollMs, signal)
+        signal.throwIfAborted()
+      }
+      const { gatewayToken } = specOf(assistantId)
+      const { running, applied } = seen.get(assistantId) ?? {}
+      if (!running) {
         throw new AgentError('assistant_unreachable', 'The assistant is not running.', { retryable: true })
       }
-      return { url, gatewayToken: seen.get(assistantId)?.applied.gatewayToken ?? spec.gatewayToken }
+      return { url: running.url, gatewayToken: applied?.gatewayToken ?? gatewayToken }
     },
+    conversation: (assistantId) => runtime.conversation(specOf(assistantId)),
     async stop() {
       stopped = true
       await lock.idle()
