@@ -45,7 +45,13 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   const runtime = createRuntime(env, modelGateway.url, options.faults, log)
 
   let report: Parameters<LinkDeps['connected']>[1] | undefined
-  const reconciler = createReconciler({ runtime, keys, log, report: (observed) => report?.(observed) })
+  const reconciler = createReconciler({
+    runtime,
+    maxAssistants: env.MAX_ASSISTANTS,
+    keys,
+    log,
+    report: (observed) => report?.(observed),
+  })
   const relay = createRelay({
     journal,
     target: reconciler.target,
@@ -142,8 +148,6 @@ function createRuntime(
       return createFakeRuntime({ dataDir, modelGatewayUrl, ...(faults && { faults }) })
     case 'process':
       return createProcessRuntime({ dataDir, modelGatewayUrl, progress: (line) => log.info(line) })
-    case 'docker':
-      throw new Error('RUNTIME=docker is not available in this build; use process or fake.')
   }
 }
 

@@ -30,6 +30,8 @@ const crashWindowMs = 10 * 60_000
 /** Compares desired with seen, one assistant at a time, and acts until they agree. Every step ends in a report. */
 export function createReconciler(deps: {
   runtime: Runtime
+  /** Most assistants that run here at once. */
+  maxAssistants: number
   keys: KeyRing
   log: Logger
   report: (observed: Observed) => void
@@ -83,6 +85,7 @@ export function createReconciler(deps: {
       }
       case 'restart':
       case 'start': {
+        requireSlot(id)
         settle(id, spec, Phase.PHASE_STARTING, { step: step === 'start' ? 'starting' : 'restarting' })
         if (step === 'restart') await runtime.stop(id)
         const running = await runtime.start(spec)
@@ -102,6 +105,16 @@ export function createReconciler(deps: {
         return retire(id)
       default:
         assertNever(step)
+    }
+  }
+
+  /** The control plane places no more than we said we take; this holds when it is wrong about that. */
+  function requireSlot(id: string): void {
+    const up = [...seen].filter(
+      ([other, { phase }]) => other !== id && (phase === Phase.PHASE_READY || phase === Phase.PHASE_STARTING),
+    )
+    if (up.length >= deps.maxAssistants) {
+      throw new AgentError('host_full', `This host runs its ${deps.maxAssistants} assistants already.`)
     }
   }
 

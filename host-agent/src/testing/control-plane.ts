@@ -44,8 +44,17 @@ export function createInbox<T>() {
   }
 }
 
+export interface TestControlPlaneOptions {
+  /** Of the certificates it signs. */
+  lifeMs?: number
+  sessionTimeoutMs?: number
+}
+
 /** One authority, one enrollment route and one gRPC server with mutual TLS: what an agent sees of a control plane. */
-export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
+export async function startTestControlPlane({
+  lifeMs = 24 * 3600_000,
+  sessionTimeoutMs = 5_000,
+}: TestControlPlaneOptions = {}) {
   const newKeys = () => crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const caKeys = await newKeys()
   const ca = await X509CertificateGenerator.createSelfSigned({
@@ -94,7 +103,7 @@ export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
           protocolVersion: 1,
           capabilities: [],
           heartbeatIntervalMs: 50,
-          sessionTimeoutMs: 5_000,
+          sessionTimeoutMs,
         }
         call.write({ seq: 1n, ack: 1n, body: { $case: 'welcome', welcome } })
         sessions.push({ call, hello: message.body.hello, epoch })
@@ -138,8 +147,10 @@ export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
   }
   const grpcAddress = `127.0.0.1:${(cable.address() as AddressInfo).port}`
 
+  let enrollments = 0
   const http = createServer(async (request, response) => {
     const { csr, token } = (await json(request)) as { csr: string; token: string }
+    enrollments += 1
     if (token !== 'join') return void response.writeHead(401).end('{}')
     const answer = { certificate: await certify(csr), ca: caPem, grpcAddress }
     response.end(JSON.stringify(answer))
@@ -152,6 +163,7 @@ export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
     said,
     turnCalls,
     renewals: () => renewals,
+    enrollments: () => enrollments,
     /** Breaks every connection at once. */
     cut,
     async stop() {
