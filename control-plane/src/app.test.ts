@@ -300,8 +300,13 @@ test('the API describes itself', async () => {
   const page = (await (await call('GET', '/openapi.json')).json()) as { openapi: string; paths: object }
   expect(page.openapi).toBe('3.1.0')
   const listed = ['/users/me', '/users/me/channel', '/users/me/phone', '/assistants', '/models', '/usage']
-  listed.push('/messages', '/auth/logout', '/hosts/enroll')
+  listed.push('/messages', '/auth/logout', '/hosts/enroll', '/assistants/events')
   expect(Object.keys(page.paths)).toEqual(expect.arrayContaining(listed.map((path) => `/api/v1${path}`)))
+  // The readable page takes everything from here: it must work on a machine without internet.
+  const readable = await (await call('GET', '/docs')).text()
+  const taken = [...readable.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address)
+  expect(taken).toEqual(['docs/swagger-ui.css', 'openapi.json', 'docs/swagger-ui-bundle.js'])
+  for (const address of taken) expect((await call('GET', `/${address}`)).status).toBe(200)
 })
 
 test('O2: without a host the service is degraded and says so', async () => {

@@ -35,12 +35,14 @@ const chosen = z.object({ model: z.string() })
 const get = createRoute({
   method: 'get',
   path: '/assistants',
+  tags: ['assistant'],
   summary: 'The user’s assistant',
   responses: { 200: answer('Its state; NONE without one') },
 })
 const create = createRoute({
   method: 'post',
   path: '/assistants',
+  tags: ['assistant'],
   summary: 'Create the user’s assistant, or try a failed one again',
   request: { body: json(chosen.partial()) },
   responses: { 202: answer('On its way') },
@@ -48,6 +50,7 @@ const create = createRoute({
 const change = createRoute({
   method: 'patch',
   path: '/assistants',
+  tags: ['assistant'],
   summary: 'Choose the model',
   request: { body: { required: true, ...json(chosen) } },
   responses: { 200: answer('Changed') },
@@ -55,14 +58,30 @@ const change = createRoute({
 const remove = createRoute({
   method: 'delete',
   path: '/assistants',
+  tags: ['assistant'],
   summary: 'Delete the assistant with its data',
   responses: { 202: answer('NONE once its host has confirmed it') },
 })
 const restart = createRoute({
   method: 'post',
   path: '/assistants/restart',
+  tags: ['assistant'],
   summary: 'Restart the assistant',
   responses: { 202: answer('On its way') },
+})
+
+const events = createRoute({
+  method: 'get',
+  path: '/assistants/events',
+  tags: ['assistant'],
+  summary: 'The user’s assistant, live',
+  responses: {
+    200: {
+      description:
+        'Server-sent events named `assistant`, each with the whole state as JSON; the first comes at once',
+      content: { 'text/event-stream': { schema: z.string() } },
+    },
+  },
 })
 
 const keepAliveMs = 25_000
@@ -84,7 +103,7 @@ export function assistantRoutes({
   })
   const now = (userId: string) => getAssistant({ ctx, input: { userId } })
 
-  app.get('/assistants/events', (c) => {
+  app.openapi(events, (c) => {
     const userId = c.get('user').id
     return streamSSE(c, async (stream) => {
       let wake = Promise.withResolvers<void>()

@@ -48,13 +48,21 @@ const isTimeZone = (name: string) => {
 export function userRoutes(ctx: Ctx) {
   return new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
     .openapi(
-      createRoute({ method: 'get', path: '/users/me', responses: jsonResponse(200, profile, 'The profile') }),
+      createRoute({
+        method: 'get',
+        path: '/users/me',
+        tags: ['account'],
+        summary: 'Who I am, with channels, subscription and credit',
+        responses: jsonResponse(200, profile, 'The profile'),
+      }),
       async (c) => c.json(await readProfile({ ctx, input: { userId: c.get('user').id } }), 200),
     )
     .openapi(
       createRoute({
         method: 'patch',
         path: '/users/me',
+        tags: ['account'],
+        summary: 'Change name or time zone',
         request: jsonBody(
           z.object({
             name: z.string().trim().max(200).optional(),
