@@ -14,12 +14,13 @@ import {
 } from '@yourclaw/proto/host/v1'
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
-import { type AgentOptions, startAgent } from '../agent.ts'
+import { startAgent } from '../agent.ts'
 import { readEnv } from '../env.ts'
-import { startTestControlPlane } from './control-plane.ts'
+import type { FakeFaults } from '../runtime/fake/gateway.ts'
+import { startTestControlPlane, type TestControlPlaneOptions } from './control-plane.ts'
 
-/** A model that speaks Anthropic's stream, in two pieces; the second waits for `release`. */
-async function startModel() {
+/** A model that speaks Anthropic's stream: one piece, then `rest` once it is released. */
+async function startModel(rest: string[]) {
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
   const requests: { key: unknown; last: unknown }[] = []
   const aborted = Promise.withResolvers<void>()
@@ -32,7 +33,7 @@ async function startModel() {
       response.write(`data: ${JSON.stringify({ type: 'content_block_delta', delta: { text } })}\n\n`)
     piece('one ')
     await released
-    piece('two')
+    rest.forEach(piece)
     response.end()
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -45,16 +46,19 @@ async function startModel() {
   return { url, release, requests, aborted: aborted.promise }
 }
 
+interface TestAgentOptions {
+  control?: TestControlPlaneOptions
+  settings?: Record<string, string>
+  faults?: FakeFaults
+  /** What the model says after its first piece and its release. */
+  rest?: string[]
+}
+
 /** An agent with fake assistants between a test's control plane and a test's model, over real sockets. */
-export async function startTestAgent(
-  options: {
-    control?: Parameters<typeof startTestControlPlane>[0]
-    settings?: Record<string, string>
-  } & Pick<AgentOptions, 'faults' | 'backoff'> = {},
-) {
+export async function startTestAgent(options: TestAgentOptions = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'agent-'))
   onTestFinished(() => rm(dir, { recursive: true, force: true }))
-  const model = await startModel()
+  const model = await startModel(options.rest ?? ['two'])
   const control = await startTestControlPlane(options.control)
   onTestFinished(control.stop)
   const env = readEnv({
@@ -70,7 +74,7 @@ export async function startTestAgent(
     const agent = await startAgent(env, {
       log: pino({ level: 'silent' }),
       backoff: { baseMs: 5, maxMs: 20, stableMs: 1000 },
-      ...options,
+      ...(options.faults && { faults: options.faults }),
     })
     onTestFinished(() => agent.stop(0))
     return agent

@@ -32,6 +32,7 @@ export function createInbox<T>() {
       items.push(item)
       wake()
     },
+    waiting: () => items.length,
     /** The next item that fits; those before it are dropped. */
     async next(fits: (item: T) => boolean = () => true): Promise<T> {
       for (;;) {
@@ -83,7 +84,7 @@ export async function startTestControlPlane({
     return (await sign('CN=host', await csr.publicKey.export())).toString('pem')
   }
 
-  const sessions = createInbox<{ call: Session; hello: Hello; epoch: bigint }>()
+  const sessions = createInbox<{ call: Session; hello: Hello; epoch: bigint; serial: string | undefined }>()
   const said = createInbox<AgentMessage>()
   const turnCalls = createInbox<{ call: TurnCall; events: ReturnType<typeof createInbox<TurnEvent>> }>()
   let epoch = 0n
@@ -106,7 +107,8 @@ export async function startTestControlPlane({
           sessionTimeoutMs,
         }
         call.write({ seq: 1n, ack: 1n, body: { $case: 'welcome', welcome } })
-        sessions.push({ call, hello: message.body.hello, epoch })
+        const serial = call.getAuthContext().sslPeerCertificate?.serialNumber
+        sessions.push({ call, hello: message.body.hello, epoch, serial })
       })
     },
     runTurn(call: TurnCall) {
@@ -147,10 +149,11 @@ export async function startTestControlPlane({
   }
   const grpcAddress = `127.0.0.1:${(cable.address() as AddressInfo).port}`
 
-  let enrollments = 0
+  const enrollments: unknown[] = []
   const http = createServer(async (request, response) => {
-    const { csr, token } = (await json(request)) as { csr: string; token: string }
-    enrollments += 1
+    const body = (await json(request)) as { csr: string; token: string }
+    enrollments.push(body)
+    const { csr, token } = body
     if (token !== 'join') return void response.writeHead(401).end('{}')
     const answer = { certificate: await certify(csr), ca: caPem, grpcAddress }
     response.end(JSON.stringify(answer))
@@ -163,7 +166,10 @@ export async function startTestControlPlane({
     said,
     turnCalls,
     renewals: () => renewals,
-    enrollments: () => enrollments,
+    /** Of the newest session. */
+    epoch: () => epoch,
+    /** What was sent to be enrolled. */
+    enrollments,
     /** Breaks every connection at once. */
     cut,
     async stop() {
