@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import { createApp } from './app.ts'
 import { type Deps, openDeps } from './deps.ts'
 import type { Env } from './env.ts'
+import { fleetTiming } from './fleet/deps.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
 import { workDeliveries } from './jobs/deliveries.ts'
 import { adoptTurns } from './services/conversation/adopt-turns.ts'
@@ -87,8 +88,7 @@ function startFleet(deps: Deps): Promise<FleetServer> {
     },
     onProgress: createTyping(deps),
     maxTurnsPerHost: 40,
-    sweepMs: sweepIntervalMs,
-    resyncMs: 10 * 60_000,
+    timing: fleetTiming,
   })
 }
 

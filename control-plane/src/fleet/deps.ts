@@ -73,6 +73,21 @@ export interface FleetDeps {
   onProgress: (progress: TurnProgress) => void | Promise<void>
   /** Turns a host runs at once. */
   maxTurnsPerHost: number
+  timing: FleetTiming
+}
+
+export interface FleetTiming {
+  /** How often a host gives a sign of life, and gets one back. */
+  heartbeatIntervalMs: number
+  /** Silence after which a session counts as gone, on either side. */
+  sessionLeaseMs: number
   sweepMs: number
   resyncMs: number
+}
+
+export const fleetTiming: FleetTiming = {
+  heartbeatIntervalMs: 10_000,
+  sessionLeaseMs: 30_000,
+  sweepMs: 30_000,
+  resyncMs: 10 * 60_000,
 }

@@ -4,13 +4,7 @@ import { invalidInput, ServiceError, unauthenticated } from '../errors.ts'
 import { applyObserved } from '../services/assistant/apply-observed.ts'
 import { desiredGenerations, desiredState } from '../services/assistant/desired-state.ts'
 import { placeWaiting } from '../services/assistant/place-waiting.ts'
-import {
-  closeHostSession,
-  heartbeat,
-  heartbeatIntervalMs,
-  openHostSession,
-  sessionLeaseMs,
-} from '../services/host/host-session.ts'
+import { closeHostSession, heartbeat, openHostSession } from '../services/host/host-session.ts'
 import { identifyHost } from '../services/host/identify-host.ts'
 import type { FleetDeps } from './deps.ts'
 import { writeTo } from './stream.ts'
@@ -52,7 +46,8 @@ export async function runSession(
   call: Call,
   host: PeerHost,
 ): Promise<void> {
-  const { ctx } = deps
+  const { ctx, timing } = deps
+  const leaseMs = timing.sessionLeaseMs
   const { hostId } = host
   const log = ctx.log.child({ hostId })
   const cleanups: (() => void)[] = []
@@ -65,10 +60,12 @@ export async function runSession(
   let sentSeq = 0n
   let receivedSeq = 0n
   let sending: Promise<void> = Promise.resolve()
-  const send = (body: Body) => {
-    sending = sending.then(() => writeTo(call, { seq: ++sentSeq, ack: receivedSeq, body }))
+  const write = (message: () => ServerMessage) => {
+    sending = sending.then(() => writeTo(call, message()))
     return sending
   }
+  const send = (body: Body) => write(() => ({ seq: ++sentSeq, ack: receivedSeq, body }))
+  const acknowledge = () => write(() => ({ seq: 0n, ack: receivedSeq, body: undefined }))
 
   const endAfter = (delayMs: number, error: () => ServiceError) => {
     const timer = setTimeout(() => ended.reject(error()), delayMs)
@@ -85,7 +82,10 @@ export async function runSession(
     const hello = await Promise.race([firstHello(messages), ended.promise])
     if (!hello) return
     clearTimeout(silence)
-    const { epoch } = await openHostSession({ ctx, input: { hostId, replica: deps.replica, ...hello } })
+    const { epoch } = await openHostSession({
+      ctx,
+      input: { hostId, replica: deps.replica, leaseMs, ...hello },
+    })
     log.info({ epoch: String(epoch), agentVersion: hello.agentVersion }, 'host session opened')
     const turns = sessionTurns(
       deps,
@@ -146,8 +146,8 @@ export async function runSession(
         sessionEpoch: epoch,
         protocolVersion,
         capabilities: [],
-        heartbeatIntervalMs,
-        sessionTimeoutMs: sessionLeaseMs,
+        heartbeatIntervalMs: timing.heartbeatIntervalMs,
+        sessionTimeoutMs: leaseMs,
       },
     })
 
@@ -181,8 +181,8 @@ export async function runSession(
     })
     await step(() => turns.adopt(hello.heldTurns.map((turn) => turn.turnId)))
     void step(turns.pump)
-    every(deps.resyncMs, pushSnapshot)
-    every(deps.sweepMs, async () => {
+    every(timing.resyncMs, pushSnapshot)
+    every(timing.sweepMs, async () => {
       if (!(await stillNewest())) return
       if (!(await identifyHost({ ctx, input: host }).catch(() => null))) return opened.goAway('revoked')
       await placeWaiting({ ctx })
@@ -190,14 +190,17 @@ export async function runSession(
       await turns.sweep()
     })
 
-    const quiet = endAfter(sessionLeaseMs, silent)
+    const quiet = endAfter(leaseMs, silent)
     const listen = async () => {
       for (let next = await messages.next(); !next.done; next = await messages.next()) {
         const message = next.value
         quiet.refresh()
         switch (message.body?.$case) {
           case 'heartbeat':
-            await heartbeat({ ctx, input: { hostId, epoch, capacity: message.body.heartbeat.capacity } })
+            await heartbeat({
+              ctx,
+              input: { hostId, epoch, capacity: message.body.heartbeat.capacity, leaseMs },
+            })
             break
           case 'observed':
             await observe(message.body.observed)
@@ -212,6 +215,7 @@ export async function runSession(
             break
         }
         receivedSeq = message.seq
+        if (message.body?.$case === 'heartbeat') await acknowledge()
       }
     }
     const listening = listen().catch((error: unknown) => {

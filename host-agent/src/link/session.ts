@@ -54,7 +54,6 @@ export function runSession(
   const timers: { heartbeat?: NodeJS.Timeout; silence?: NodeJS.Timeout } = {}
   let seq = 0n
   let received = 0n
-  let heard = 0n
   let answers = false
   let welcome: Welcome | undefined
 
@@ -90,17 +89,16 @@ export function runSession(
       beat(welcome.heartbeatIntervalMs || 10_000)
     } else if (body?.$case === 'goAway') {
       resolve(body.goAway.reason)
-    } else if (body === undefined) {
-      // A bare ack is no unknown message.
-      if (message.ack === heard) send({ $case: 'unsupported', unsupported: { seq: message.seq } })
-    } else if (welcome) {
-      handlers.message(body)
+    } else if (body !== undefined) {
+      if (welcome) handlers.message(body)
+    } else if (message.seq === 0n) {
+      // A control plane that answers signs of life can be missed; one that does not is left to keepalive.
+      answers = true
+    } else {
+      send({ $case: 'unsupported', unsupported: { seq: message.seq } })
     }
     if (message.seq > received) received = message.seq
-    // A control plane that sends bare acks can be missed; one that does not is left to keepalive.
-    if (body === undefined && message.ack > heard) answers = true
     if (welcome && answers) expectSign(welcome.sessionTimeoutMs || 45_000, 'The control plane fell silent.')
-    if (message.ack > heard) heard = message.ack
   }
 
   call.on('data', onMessage)
