@@ -7,6 +7,7 @@ import { createApp } from './app.ts'
 import { type Deps, openDeps } from './deps.ts'
 import type { Env } from './env.ts'
 import { fleetTiming } from './fleet/deps.ts'
+import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
 import { workDeliveries } from './jobs/deliveries.ts'
 import { adoptTurns } from './services/conversation/adopt-turns.ts'
@@ -63,7 +64,6 @@ function startFleet(deps: Deps): Promise<FleetServer> {
   const { ctx, env } = deps
   return startFleetServer({
     ctx,
-    vault: deps.vault,
     authority: deps.authority,
     notifications: deps.notifications,
     port: env.GRPC_PORT,
@@ -73,6 +73,15 @@ function startFleet(deps: Deps): Promise<FleetServer> {
       { provider: Provider.PROVIDER_OPENAI, key: env.OPENAI_API_KEY },
       { provider: Provider.PROVIDER_GOOGLE, key: env.GOOGLE_API_KEY },
     ],
+    hosts: hostVerbs({
+      ctx,
+      vault: deps.vault,
+      onFirstReady: async (tx, { userId, assistantId }) => {
+        const { desiredGeneration } = await tx.assistant.findUniqueOrThrow({ where: { id: assistantId } })
+        const once = { kind: 'assistant_ready', key: `${assistantId}:${desiredGeneration}` }
+        await sendNoticeIn(tx, ctx, { userId, code: 'assistant_ready', text: texts.ready, once })
+      },
+    }),
     conversation: {
       claimTurns: ({ input }) => claimTurns({ ctx, input }),
       adoptTurns: ({ input }) => adoptTurns({ ctx, input }),
@@ -80,11 +89,6 @@ function startFleet(deps: Deps): Promise<FleetServer> {
       finishTurn: ({ input }) => finishTurn({ ctx, input }),
       failTurn: ({ input }) => failTurn({ ctx, input }),
       turnsToStop: ({ input }) => turnsToStop({ ctx, input }),
-    },
-    onFirstReady: async (tx, { userId, assistantId }) => {
-      const { desiredGeneration } = await tx.assistant.findUniqueOrThrow({ where: { id: assistantId } })
-      const once = { kind: 'assistant_ready', key: `${assistantId}:${desiredGeneration}` }
-      await sendNoticeIn(tx, ctx, { userId, code: 'assistant_ready', text: texts.ready, once })
     },
     onProgress: createTyping(deps),
     maxTurnsPerHost: 40,

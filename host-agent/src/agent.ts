@@ -44,14 +44,13 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   const modelGateway = await startModelGateway({ keys, env, log })
   const runtime = createRuntime(env, modelGateway.url, options.faults, log)
 
-  let report: Parameters<LinkDeps['connected']>[1] | undefined
   const reconciler = createReconciler({
     runtime,
     maxAssistants: env.MAX_ASSISTANTS,
     keys,
     log,
-    report: (observed) => report?.(observed),
   })
+  let disconnect = () => {}
   const relay = createRelay({
     journal,
     target: reconciler.target,
@@ -84,13 +83,9 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       }),
       capacity,
       connected(_session, send) {
-        report = send
-        // What changed between Hello and Welcome was told to nobody.
-        reconciler.observed().forEach(send)
+        disconnect = reconciler.connect(send)
       },
-      disconnected() {
-        report = undefined
-      },
+      disconnected: () => disconnect(),
       message(body, session) {
         switch (body.$case) {
           case 'snapshot':

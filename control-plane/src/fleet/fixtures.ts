@@ -13,6 +13,7 @@ import { createJoinToken } from '../services/host/create-join-token.ts'
 import { enrollHost } from '../services/host/enroll-host.ts'
 import { openAuthority, serverName } from './authority.ts'
 import { type ClaimedTurn, type Conversation, type FleetTiming, fleetTiming } from './deps.ts'
+import { hostVerbs } from './host-verbs.ts'
 import { startFleetServer } from './server.ts'
 
 export const vault = createVault(`k1:${Buffer.alloc(32, 7).toString('base64')}`)
@@ -54,13 +55,12 @@ export async function createFleet(timing: Partial<FleetTiming> = {}) {
   }
   const server = await startFleetServer({
     ctx,
-    vault,
     authority,
     notifications,
+    hosts: hostVerbs({ ctx, vault, onFirstReady: async () => {} }),
     conversation,
     sharedKeys: [],
     replica: 'test',
-    onFirstReady: async () => {},
     onProgress: ({ text }) => void shown.push(text),
     maxTurnsPerHost: 1,
     timing: { ...fleetTiming, ...timing },

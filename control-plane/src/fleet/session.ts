@@ -1,11 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { AgentMessage, Hello, ServerMessage } from '@yourclaw/proto/host/v1'
 import { invalidInput, ServiceError, unauthenticated } from '../errors.ts'
-import { applyObserved } from '../services/assistant/apply-observed.ts'
-import { desiredGenerations, desiredState } from '../services/assistant/desired-state.ts'
-import { placeWaiting } from '../services/assistant/place-waiting.ts'
-import { closeHostSession, heartbeat, openHostSession } from '../services/host/host-session.ts'
-import { identifyHost } from '../services/host/identify-host.ts'
 import type { FleetDeps } from './deps.ts'
 import { writeTo } from './stream.ts'
 import { type SessionTurns, sessionTurns } from './turns.ts'
@@ -46,7 +41,7 @@ export async function runSession(
   call: Call,
   host: PeerHost,
 ): Promise<void> {
-  const { ctx, timing } = deps
+  const { ctx, hosts, timing } = deps
   const leaseMs = timing.sessionLeaseMs
   const { hostId } = host
   const log = ctx.log.child({ hostId })
@@ -81,11 +76,9 @@ export async function runSession(
   try {
     const hello = await Promise.race([firstHello(messages), ended.promise])
     if (!hello) return
+    receivedSeq = 1n
     clearTimeout(silence)
-    const { epoch } = await openHostSession({
-      ctx,
-      input: { hostId, replica: deps.replica, leaseMs, ...hello },
-    })
+    const { epoch } = await hosts.openSession({ hostId, replica: deps.replica, leaseMs, ...hello })
     log.info({ epoch: String(epoch), agentVersion: hello.agentVersion }, 'host session opened')
     const turns = sessionTurns(
       deps,
@@ -111,34 +104,29 @@ export async function runSession(
 
     const sent = new Map<string, number>()
     const pushSnapshot = async () => {
-      const assistants = await desiredState({ ctx, vault: deps.vault, input: { hostId } })
+      const assistants = await hosts.desiredState({ hostId })
       sent.clear()
       for (const spec of assistants) sent.set(spec.assistantId, spec.generation)
       await send({ $case: 'snapshot', snapshot: { assistants, sharedKeys: deps.sharedKeys } })
     }
     const pushDelta = async () => {
-      const wanted = await desiredGenerations({ ctx, input: { hostId } })
+      const wanted = await hosts.desiredGenerations({ hostId })
       for (const id of sent.keys()) if (!wanted.has(id)) sent.delete(id)
       const assistantIds = [...wanted]
         .filter(([id, generation]) => sent.get(id) !== generation)
         .map(([id]) => id)
       if (assistantIds.length === 0) return
-      const assistants = await desiredState({ ctx, vault: deps.vault, input: { hostId, assistantIds } })
+      const assistants = await hosts.desiredState({ hostId, assistantIds })
       for (const spec of assistants) sent.set(spec.assistantId, spec.generation)
       await send({ $case: 'delta', delta: { assistants } })
     }
     const stillNewest = async () => {
-      const row = await ctx.db.hostSession.findUnique({ where: { hostId }, select: { epoch: true } })
-      if (row?.epoch === epoch) return true
+      if ((await hosts.newestEpoch(hostId)) === epoch) return true
       await opened.goAway('superseded')
       return false
     }
     const observe = (observed: Hello['observed'][number]) =>
-      applyObserved({
-        ctx,
-        onFirstReady: deps.onFirstReady,
-        input: { hostId, sessionEpoch: epoch, observed },
-      })
+      hosts.applyObserved({ hostId, sessionEpoch: epoch, observed })
 
     await send({
       $case: 'welcome',
@@ -176,7 +164,7 @@ export async function runSession(
     onNotice('turns', turns.pump)
     await step(async () => {
       for (const observed of hello.observed) await observe(observed)
-      await placeWaiting({ ctx })
+      await hosts.placeWaiting()
       await pushSnapshot()
     })
     await step(() => turns.adopt(hello.heldTurns.map((turn) => turn.turnId)))
@@ -184,8 +172,8 @@ export async function runSession(
     every(timing.resyncMs, pushSnapshot)
     every(timing.sweepMs, async () => {
       if (!(await stillNewest())) return
-      if (!(await identifyHost({ ctx, input: host }).catch(() => null))) return opened.goAway('revoked')
-      await placeWaiting({ ctx })
+      if (!(await hosts.identify(host).catch(() => null))) return opened.goAway('revoked')
+      await hosts.placeWaiting()
       await pushDelta()
       await turns.sweep()
     })
@@ -195,11 +183,15 @@ export async function runSession(
       for (let next = await messages.next(); !next.done; next = await messages.next()) {
         const message = next.value
         quiet.refresh()
+        if (message.seq <= receivedSeq) continue
+        if (message.seq > receivedSeq + 1n) throw missing()
         switch (message.body?.$case) {
           case 'heartbeat':
-            await heartbeat({
-              ctx,
-              input: { hostId, epoch, capacity: message.body.heartbeat.capacity, leaseMs },
+            await hosts.heartbeat({
+              hostId,
+              epoch,
+              capacity: message.body.heartbeat.capacity,
+              leaseMs,
             })
             break
           case 'observed':
@@ -229,12 +221,14 @@ export async function runSession(
     if (session) {
       session.turns.close()
       if (sessions.get(hostId) === session) sessions.delete(hostId)
-      await closeHostSession({ ctx, input: session })
+      await hosts.closeSession(session)
       log.info({ epoch: String(session.epoch) }, 'host session ended')
     }
   }
 }
 
+/** What was lost is not known, and the next session begins with the whole state. */
+const missing = () => new ServiceError(409, 'message_missing', 'A message went missing.', { retryable: true })
 const silent = () => new ServiceError(408, 'session_silent', 'Nothing was heard.', { retryable: true })
 
 async function firstHello(messages: AsyncIterator<AgentMessage>): Promise<Hello> {

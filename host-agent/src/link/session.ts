@@ -76,6 +76,11 @@ export function runSession(
   }
   function onMessage(message: ServerMessage): void {
     if (message.seq !== 0n && message.seq <= received) return
+    if (message.seq > received + 1n) {
+      // What was lost is not known, and the next session begins with the whole state.
+      reject(new AgentError('message_missing', 'A message of the control plane went missing.'))
+      return
+    }
     const { body } = message
     if (body?.$case === 'welcome') {
       if (welcome) return

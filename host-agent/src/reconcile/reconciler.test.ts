@@ -61,6 +61,6 @@ test('F7: what crashes is started again; a crash loop ends with its cause, and a
   ])
 
   faults.crash = false
-  sendSnapshot({ ...session, seq: 8n }, [spec({ generation: 2 })])
+  sendSnapshot({ ...session, seq: 7n }, [spec({ generation: 2 })])
   expect(await reported(control, ({ phase }) => phase === Phase.PHASE_READY)).toMatchObject({ generation: 2 })
 })

@@ -13,6 +13,8 @@ export interface Reconciler {
   delta(assistants: AssistantSpec[]): void
   /** The last report about every assistant. */
   observed(): Observed[]
+  /** Tells `send` what is seen now, since nobody may have heard it yet, and every report from then on, until called off. */
+  connect(send: (observed: Observed) => void): () => void
   /** Where a turn of this assistant goes; an AgentError says why it cannot. */
   target(assistantId: string): TurnTarget
   stop(): Promise<void>
@@ -34,7 +36,6 @@ export function createReconciler(deps: {
   maxAssistants: number
   keys: KeyRing
   log: Logger
-  report: (observed: Observed) => void
   now?: () => number
 }): Reconciler {
   const { runtime, keys, log } = deps
@@ -45,6 +46,7 @@ export function createReconciler(deps: {
   const crashes = new Map<string, number[]>()
   const lock = createKeyedLock()
   let stopped = false
+  let report: ((observed: Observed) => void) | undefined
 
   runtime.onExit((id) => void converge(id, () => noteCrash(id)))
 
@@ -135,7 +137,7 @@ export function createReconciler(deps: {
     more: { step?: string; cause?: { code: string; detail: string }; running?: Running | undefined },
   ): void {
     seen.set(id, { phase, applied: spec, ...(more.running && { running: more.running }) })
-    const report = Observed.create({
+    const observed = Observed.create({
       assistantId: id,
       generation: spec.generation,
       phase,
@@ -143,8 +145,8 @@ export function createReconciler(deps: {
       containerId: more.running?.containerId ?? '',
       ...(more.cause && { cause: more.cause }),
     })
-    reports.set(id, report)
-    deps.report(report)
+    reports.set(id, observed)
+    report?.(observed)
   }
 
   /** An end nobody asked for: started again, until it keeps happening. */
@@ -184,6 +186,13 @@ export function createReconciler(deps: {
     },
     delta: (assistants) => assistants.forEach(accept),
     observed: () => [...reports.values()],
+    connect(send) {
+      report = send
+      for (const observed of reports.values()) send(observed)
+      return () => {
+        if (report === send) report = undefined
+      }
+    },
     target(assistantId) {
       const spec = desired.get(assistantId)
       if (!spec) throw new AgentError('assistant_unknown', 'This host does not hold the assistant.')

@@ -51,6 +51,12 @@ export function openHostSession({
   })
 }
 
+/** The epoch of the host's newest session; undefined for a host that never had one. */
+export async function newestEpoch({ ctx, input }: { ctx: Ctx; input: { hostId: string } }) {
+  const row = await ctx.db.hostSession.findUnique({ where: input, select: { epoch: true } })
+  return row?.epoch
+}
+
 /** Renews the lease of the newest session; throws stale_epoch for any other. */
 export function heartbeat({
   ctx,
