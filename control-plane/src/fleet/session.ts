@@ -133,7 +133,7 @@ export async function runSession(
       welcome: {
         sessionEpoch: epoch,
         protocolVersion,
-        capabilities: [],
+        capabilities: ['heartbeat-ack'],
         heartbeatIntervalMs: timing.heartbeatIntervalMs,
         sessionTimeoutMs: leaseMs,
       },

@@ -15,6 +15,7 @@ import type { Identity } from '../identity/store.ts'
 const serverName = 'control-plane.yourclaw.internal'
 
 const welcomeTimeoutMs = 15_000
+const heartbeatAck = 'heartbeat-ack'
 
 /** A client that shows this host's certificate and trusts its authority alone. */
 export function createClient(identity: Identity): HostServiceClient {
@@ -54,7 +55,6 @@ export function runSession(
   const timers: { heartbeat?: NodeJS.Timeout; silence?: NodeJS.Timeout } = {}
   let seq = 0n
   let received = 0n
-  let answers = false
   let welcome: Welcome | undefined
 
   function send(body: NonNullable<AgentMessage['body']>): void {
@@ -96,14 +96,14 @@ export function runSession(
       resolve(body.goAway.reason)
     } else if (body !== undefined) {
       if (welcome) handlers.message(body)
-    } else if (message.seq === 0n) {
-      // A control plane that answers signs of life can be missed; one that does not is left to keepalive.
-      answers = true
-    } else {
+    } else if (message.seq !== 0n) {
       send({ $case: 'unsupported', unsupported: { seq: message.seq } })
     }
     if (message.seq > received) received = message.seq
-    if (welcome && answers) expectSign(welcome.sessionTimeoutMs || 45_000, 'The control plane fell silent.')
+    // A control plane that answers signs of life can be missed; one that does not is left to keepalive.
+    if (welcome?.capabilities.includes(heartbeatAck)) {
+      expectSign(welcome.sessionTimeoutMs || 45_000, 'The control plane fell silent.')
+    }
   }
 
   call.on('data', onMessage)

@@ -89,6 +89,7 @@ export async function startTestControlPlane({
   const turnCalls = createInbox<{ call: TurnCall; events: ReturnType<typeof createInbox<TurnEvent>> }>()
   let epoch = 0n
   let renewals = 0
+  let silent = false
 
   const grpc = new Server()
   grpc.addService(HostServiceService, {
@@ -97,12 +98,15 @@ export async function startTestControlPlane({
       call.on('end', () => call.end())
       call.on('data', (message: AgentMessage) => {
         said.push(message)
+        if (message.body?.$case === 'heartbeat' && !silent) {
+          call.write({ seq: 0n, ack: message.seq, body: undefined })
+        }
         if (message.body?.$case !== 'hello') return
         epoch += 1n
         const welcome = {
           sessionEpoch: epoch,
           protocolVersion: 1,
-          capabilities: [],
+          capabilities: ['heartbeat-ack'],
           heartbeatIntervalMs: 50,
           sessionTimeoutMs,
         }
@@ -170,6 +174,10 @@ export async function startTestControlPlane({
     epoch: () => epoch,
     /** What was sent to be enrolled. */
     enrollments,
+    /** Answers no sign of life any more. */
+    fallSilent() {
+      silent = true
+    },
     /** Breaks every connection at once. */
     cut,
     async stop() {
