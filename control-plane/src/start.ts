@@ -7,6 +7,8 @@ import { collectDefaultMetrics } from 'prom-client'
 import { createApp } from './app.ts'
 import { type Deps, openDeps } from './deps.ts'
 import type { Env } from './env.ts'
+import { fleetTiming } from './fleet/deps.ts'
+import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
 import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
 import { observeConversation } from './observability/conversation.ts'
@@ -78,7 +80,6 @@ function startFleet(deps: Deps): Promise<FleetServer> {
   const { ctx, env } = deps
   return startFleetServer({
     ctx,
-    vault: deps.vault,
     authority: deps.authority,
     notifications: deps.notifications,
     port: env.GRPC_PORT,
@@ -88,6 +89,15 @@ function startFleet(deps: Deps): Promise<FleetServer> {
       { provider: Provider.PROVIDER_OPENAI, key: env.OPENAI_API_KEY },
       { provider: Provider.PROVIDER_GOOGLE, key: env.GOOGLE_API_KEY },
     ],
+    hosts: hostVerbs({
+      ctx,
+      vault: deps.vault,
+      onFirstReady: async (tx, { userId, assistantId }) => {
+        const { desiredGeneration } = await tx.assistant.findUniqueOrThrow({ where: { id: assistantId } })
+        const once = { kind: 'assistant_ready', key: `${assistantId}:${desiredGeneration}` }
+        await sendNoticeIn(tx, ctx, { userId, code: 'assistant_ready', text: texts.ready, once })
+      },
+    }),
     ...observeConversation({
       conversation: {
         claimTurns: ({ input }) => claimTurns({ ctx, input }),
@@ -102,14 +112,8 @@ function startFleet(deps: Deps): Promise<FleetServer> {
       tracing: deps.tracing,
       clock: ctx.clock,
     }),
-    onFirstReady: async (tx, { userId, assistantId }) => {
-      const { desiredGeneration } = await tx.assistant.findUniqueOrThrow({ where: { id: assistantId } })
-      const once = { kind: 'assistant_ready', key: `${assistantId}:${desiredGeneration}` }
-      await sendNoticeIn(tx, ctx, { userId, code: 'assistant_ready', text: texts.ready, once })
-    },
     maxTurnsPerHost: 40,
-    sweepMs: sweepIntervalMs,
-    resyncMs: 10 * 60_000,
+    timing: fleetTiming,
   })
 }
 

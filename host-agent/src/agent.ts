@@ -54,8 +54,13 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   const modelGateway = await startModelGateway({ keys, env, watch, log })
   const runtime = createRuntime(env, modelGateway.url, options.faults, log)
 
-  let report: Parameters<LinkDeps['connected']>[1] | undefined
-  const reconciler = createReconciler({ runtime, keys, log, report: (observed) => report?.(observed) })
+  const reconciler = createReconciler({
+    runtime,
+    maxAssistants: env.MAX_ASSISTANTS,
+    keys,
+    log,
+  })
+  let disconnect = () => {}
   const relay = createRelay({
     journal,
     target: reconciler.target,
@@ -91,13 +96,11 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       }),
       capacity,
       connected(_session, send) {
-        report = send
+        disconnect = reconciler.connect(send)
         metrics.linkUp.set(1)
-        // What changed between Hello and Welcome was told to nobody.
-        reconciler.observed().forEach(send)
       },
       disconnected() {
-        report = undefined
+        disconnect()
         metrics.linkUp.set(0)
       },
       message(body, session) {
@@ -167,8 +170,6 @@ function createRuntime(
       return createFakeRuntime({ dataDir, modelGatewayUrl, ...(faults && { faults }) })
     case 'process':
       return createProcessRuntime({ dataDir, modelGatewayUrl, progress: (line) => log.info(line) })
-    case 'docker':
-      throw new Error('RUNTIME=docker is not available in this build; use process or fake.')
   }
 }
 

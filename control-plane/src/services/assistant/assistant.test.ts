@@ -44,6 +44,7 @@ async function host(maxContainers: number, name = 'host-1') {
     runtime: 'fake',
     ip: '',
     capacity: undefined,
+    leaseMs: 30_000,
   }
   const { epoch } = await openHostSession({ ctx, input: open })
   return { hostId: id, sessionEpoch: epoch, open }
