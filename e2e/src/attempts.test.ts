@@ -24,7 +24,7 @@ async function start() {
     const { turnId } = attached.at(-1) ?? {}
     return [...new Set(attached.filter((line) => line.turnId === turnId).map(({ attempt }) => attempt))]
   }
-  return { system, ada, asked, attempts }
+  return { system, ada, asked, attempts, logs }
 }
 
 async function isReady(system: System, person: Person) {
@@ -49,21 +49,33 @@ function gatewayPid(dataDir: string): number {
 const slow = { match: 'the question', reply: 'too late', delayMs: 60_000 }
 const prompt = { match: 'the question', reply: 'The answer.' }
 
-test('M15: a gateway that crashes in a turn resumes it, and the next attempt adopts that answer', async () => {
-  const { system, ada, asked, attempts } = await start()
-  const faults = { crash: true }
+test('M15: a gateway that crashes before it keeps the messages gets them again', async () => {
+  await crashOnce('crash')
+})
+
+test('M15: a gateway that crashes in a run resumes it, and the next attempt adopts that answer', async () => {
+  const resumed = await crashOnce('crashInRun')
+  // Nobody called the gateway for it: the conversation had it when the attempt looked.
+  expect(resumed).toBe('answered')
+})
+
+/** A turn whose gateway crashes in its first attempt; returns what the second one found. */
+async function crashOnce(fault: 'crash' | 'crashInRun') {
+  const { system, ada, asked, attempts, logs } = await start()
+  const faults = { [fault]: true }
   await system.startHost('fake', { faults })
   await eventually(() => isReady(system, ada))
   await system.sandbox('/sim/models/script', prompt)
   await system.say(ada, 'the question')
-  // The crash comes before the model is asked: its one call is the resumed run's.
   await eventually(async () => expect(attempts()).toEqual([1]))
-  faults.crash = false
+  faults[fault] = false
   await eventually(async () => expect(await system.heard(ada)).toContain('The answer.'))
+  // Both crashes come before the model is asked.
   expect(await asked('the question')).toHaveLength(1)
   expect(attempts()).toEqual([1, 2])
-  expect((await said(system, ada)).filter((line) => line.includes('The answer.'))).toHaveLength(1)
-})
+  await expectOneExchange(system, ada, asked)
+  return logs.find(({ msg }) => msg === 'conversation read')?.found
+}
 
 test('M15 F9: kill -9 of the agent and all it runs: one answer, the messages once in the conversation', async () => {
   const { system, ada, asked, attempts } = await start()
@@ -92,8 +104,10 @@ test('M15: kill -9 of a real OpenClaw in a turn: its resumed answer is the one a
   await system.sandbox('/sim/models/script', prompt)
   await eventually(async () => expect(await system.heard(ada)).toContain('The answer.'))
   expect(attempts()).toEqual([1, 2])
-  // Once by the run that was killed, once by the one that OpenClaw resumed.
-  expect(await asked('the question')).toHaveLength(2)
+  // Once by the run that was killed, once by the one that OpenClaw resumed; never by a second sending.
+  const [, resumed, ...more] = await asked('the question')
+  expect(resumed).toContain('interrupted by a gateway restart')
+  expect(more).toEqual([])
   await expectOneExchange(system, ada, asked)
 }, 240_000)
 

@@ -112,7 +112,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
           case 'startTurn':
             return relay.startTurn(body.startTurn, session)
           case 'cancelTurn':
-            return relay.cancelTurn(body.cancelTurn.turnId)
+            return relay.cancelTurn(body.cancelTurn)
         }
       },
       log,

@@ -30,10 +30,7 @@ export interface Conversation {
     ctx: Ctx
     input: { hostId: string; sessionEpoch: bigint; limit: number }
   }): Promise<ClaimedTurn[]>
-  adoptTurns(call: {
-    ctx: Ctx
-    input: { hostId: string; sessionEpoch: bigint; heldTurnIds: string[] }
-  }): Promise<ClaimedTurn[]>
+  adoptTurns(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<ClaimedTurn[]>
   readTurnInput(call: {
     ctx: Ctx
     input: { turnId: string; sessionEpoch: bigint; withHistory: boolean }

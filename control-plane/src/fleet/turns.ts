@@ -21,6 +21,7 @@ const announceMs = 30_000
 export interface SessionTurns {
   /** Claims what fits and announces it. */
   pump(): Promise<void>
+  /** Takes over the host's running turns, and lets the agent forget the rest of what it holds. */
   adopt(heldTurnIds: string[]): Promise<void>
   /** Announces again what the agent did not open. */
   sweep(): Promise<void>
@@ -37,7 +38,7 @@ export function sessionTurns(
   deps: FleetDeps,
   session: { hostId: string; epoch: bigint },
   send: (turn: StartTurn) => Promise<void>,
-  sendCancel: (turnId: string) => Promise<void>,
+  sendCancel: (turnId: string, forget: boolean) => Promise<void>,
 ): SessionTurns {
   const { ctx, conversation } = deps
   const input = { hostId: session.hostId, sessionEpoch: session.epoch }
@@ -70,7 +71,7 @@ export function sessionTurns(
       const limit = deps.maxTurnsPerHost - held.size
       if (limit > 0 && !closed) await hold(await conversation.claimTurns({ ctx, input: { ...input, limit } }))
       for (const turnId of await conversation.turnsToStop({ ctx, input })) {
-        if (held.has(turnId) && !closed) await sendCancel(turnId)
+        if (held.has(turnId) && !closed) await sendCancel(turnId, false)
       }
     } while (again && !closed)
   }
@@ -95,7 +96,11 @@ export function sessionTurns(
   return {
     pump,
     async adopt(heldTurnIds) {
-      await hold(await conversation.adoptTurns({ ctx, input: { ...input, heldTurnIds } }))
+      const adopted = await conversation.adoptTurns({ ctx, input })
+      await hold(adopted)
+      // What the agent holds and nobody waits for: it was stored, or given up, while the link was cut.
+      const wanted = new Set(adopted.map(({ turnId }) => turnId))
+      for (const turnId of heldTurnIds) if (!wanted.has(turnId)) await sendCancel(turnId, true)
     },
     async sweep() {
       const late = ctx.clock.now() - announceMs

@@ -72,14 +72,13 @@ test('M15: a newer session takes running turns over, and the older one writes no
   await fixture.receive(address, 'hi')
   const turnId = await claimOne(hostId)
   await fixture.db.hostSession.update({ where: { hostId }, data: { epoch: 2n } })
-  const adopt = (sessionEpoch: bigint, heldTurnIds: string[]) =>
-    adoptTurns({ ctx: fixture.ctx, input: { hostId, sessionEpoch, heldTurnIds } })
-  expect(await adopt(2n, [turnId])).toMatchObject([{ turnId, attempt: 1 }])
+  const adopt = (sessionEpoch: bigint) => adoptTurns({ ctx: fixture.ctx, input: { hostId, sessionEpoch } })
+  expect(await adopt(2n)).toMatchObject([{ turnId, attempt: 1 }])
   const late = finishTurn({ ctx: fixture.ctx, input: { turnId, sessionEpoch: 1n, text: 'late' } })
   await expect(late).rejects.toMatchObject({ code: 'stale_epoch' })
-  await expect(adopt(1n, [])).rejects.toMatchObject({ code: 'stale_epoch' })
+  await expect(adopt(1n)).rejects.toMatchObject({ code: 'stale_epoch' })
   await fixture.db.hostSession.update({ where: { hostId }, data: { epoch: 3n } })
-  expect(await adopt(3n, [])).toMatchObject([{ turnId, attempt: 2 }])
+  expect(await adopt(3n)).toMatchObject([{ turnId, attempt: 1 }])
 })
 
 test('M5: a message waits for READY, and a long wait is told once', async () => {
