@@ -9,7 +9,7 @@ import { openWire, type Wire } from './wire.ts'
 const people = ['ada', 'ben', 'cleo', 'dan']
 const hostIds = ['host-1', 'host-2']
 const slots = 2
-const steps = 40
+const steps = 80
 const healMs = 30 * 60_000
 
 /**
@@ -154,7 +154,7 @@ async function live(
     if (row) act(row)
   }
   const actions: [number, string, () => void][] = [
-    [6, 'create', () => store.people.create(random.pick(people))],
+    [8, 'create', () => store.people.create(random.pick(people))],
     [3, 'delete', withRow(store.people.remove)],
     [3, 'model', withRow((row) => store.people.choose(row, random.pick(['anthropic/a', 'openai/b'])))],
     [2, 'restart', withRow(store.people.restart)],
