@@ -31,6 +31,10 @@ const schema = z.object({
   GEMINI_BASE_URL: url.default('https://generativelanguage.googleapis.com'),
   /** How operators see this host. */
   HOST_NAME: z.string().default(hostname()),
+  /** Where the agent's own /metrics is served, on 127.0.0.1 alone (S4); absent = nowhere. */
+  AGENT_METRICS_PORT: optional(z.coerce.number().int().min(0).max(65_535)),
+  /** An OTLP collector over HTTP; absent = spans are not even made. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(url),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 })
 

@@ -11,6 +11,8 @@ export interface ClaimedTurn {
   userId: string
   attempt: number
   traceParent: string | null
+  /** When the oldest message it answers arrived. */
+  receivedAt: Date
 }
 
 export interface TurnInputMessages {

@@ -118,7 +118,14 @@ test('a turn is announced, answered and stored; a failed attempt is announced ag
   const agent = open(client)
   await agent.next('welcome')
   await agent.next('snapshot')
-  waiting.push({ turnId: 't1', assistantId: 'a', userId: 'u', attempt: 1, traceParent: null })
+  waiting.push({
+    turnId: 't1',
+    assistantId: 'a',
+    userId: 'u',
+    attempt: 1,
+    traceParent: null,
+    receivedAt: new Date(),
+  })
   await inTransaction(ctx, (tx) => nudge(tx, 'turns', host.hostId))
   expect((await agent.next('startTurn')).startTurn).toMatchObject({ turnId: 't1', attempt: 1 })
   const run = (turnId: string, attempt: number, sessionEpoch = 1n) => {

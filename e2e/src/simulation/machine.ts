@@ -13,6 +13,8 @@ export interface Wear {
 
 interface Container {
   spec: AssistantSpec
+  /** Of the spec it was launched for. */
+  restartCount: number
 }
 
 export interface MachineDeps {
@@ -41,6 +43,8 @@ export function createMachine(deps: MachineDeps) {
   function startAgent() {
     const stopping = new AbortController()
     const busy = new Set<string>()
+    /** Assistants this agent has started or adopted. */
+    const known = new Set<string>()
     let exited: (assistantId: string) => void = () => {}
     let wire: Wire | undefined
 
@@ -60,25 +64,32 @@ export function createMachine(deps: MachineDeps) {
       changes += 1
       deps.note('stopped', id)
     }
+    /** Brings up to date what runs, else launches it. */
+    const launch = (spec: AssistantSpec) => {
+      const container = containers.get(spec.assistantId)
+      if (container?.spec.model !== spec.model) changes += 1
+      if (container) container.spec = spec
+      else {
+        deps.note('launched', spec.assistantId)
+        containers.set(spec.assistantId, { spec, restartCount: spec.restartCount })
+        data.add(spec.assistantId)
+      }
+    }
     const runtime: Runtime = {
       name: 'fake',
       start: (spec) =>
         operate(spec.assistantId, () => {
-          changes += 1
           const container = containers.get(spec.assistantId)
-          if (container) container.spec = spec
-          else {
-            deps.note('launched', spec.assistantId)
-            containers.set(spec.assistantId, { spec })
-            data.add(spec.assistantId)
-          }
+          // As the real ones do: a new agent adopts what an earlier one left, unless a restart is due.
+          const adopts = container && !known.has(spec.assistantId)
+          if (adopts && container.restartCount !== spec.restartCount) end(spec.assistantId)
+          known.add(spec.assistantId)
+          launch(spec)
           return { containerId: spec.assistantId, url: 'http://container' }
         }),
       apply: (spec) =>
         operate(spec.assistantId, () => {
-          changes += 1
-          const container = containers.get(spec.assistantId)
-          if (container) container.spec = spec
+          if (containers.has(spec.assistantId)) launch(spec)
         }),
       stop: (id) => operate(id, () => end(id)),
       erase: (spec) =>
@@ -86,7 +97,10 @@ export function createMachine(deps: MachineDeps) {
           end(spec.assistantId)
           data.delete(spec.assistantId)
         }),
-      conversationExists: async () => false,
+      conversation: () => {
+        throw new Error('nobody talks here')
+      },
+      leftRunning: async () => [...containers.keys()].filter((id) => !known.has(id)),
       onExit(listener) {
         exited = listener
       },
@@ -145,7 +159,8 @@ export function createMachine(deps: MachineDeps) {
     return {
       wire: () => wire,
       crash(id: string) {
-        if (containers.delete(id)) exited(id)
+        if (!containers.delete(id)) return
+        if (known.has(id)) exited(id)
       },
       kill() {
         stopping.abort()
@@ -161,10 +176,9 @@ export function createMachine(deps: MachineDeps) {
     changes: () => changes,
     wire: () => agent.wire(),
     crash: (id: string) => agent.crash(id),
-    /** Its containers end with it, as processes of its own do. */
+    /** Its containers go on without it. */
     restartAgent() {
       agent.kill()
-      containers.clear()
       agent = startAgent()
     },
     stop: () => agent.kill(),

@@ -131,8 +131,8 @@ async function live(
       } else if (row.status !== 'READY' && !row.suspended) say(`is ${row.status}`)
       if (at.length !== (wanted ? 1 : 0)) say(`runs on ${at.join(' and ') || 'no host'}`)
       if (wanted && at[0] !== row.hostServerId) say('runs on the wrong host')
-      const running = machines.get(at[0] ?? '')?.containers.get(row.id)?.spec
-      if (running && running.model !== row.model) say('runs the wrong model')
+      const running = machines.get(at[0] ?? '')?.containers.get(row.id)
+      if (running && running.spec.model !== row.model) say('runs the wrong model')
       if (running && running.restartCount !== row.restartCount) say('missed a restart')
     }
     for (const [hostId, host] of store.hosts) {

@@ -3,8 +3,11 @@ import { createServer, request as httpRequest, type IncomingHttpHeaders } from '
 import { type AddressInfo, connect } from 'node:net'
 import { json, text } from 'node:stream/consumers'
 import { Provider } from '@yourclaw/proto/host/v1'
+import { tracingOff } from '@yourclaw/telemetry'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
+import { createMetrics } from '../observability/metrics.ts'
+import { createWatch } from '../observability/watch.ts'
 import { createKeyRing } from './keys.ts'
 import { startModelGateway } from './server.ts'
 
@@ -41,7 +44,9 @@ async function start({ status = 200, headers = {}, body = '' }: Answer = {}) {
     OPENAI_BASE_URL: `${base}/v1`,
     GEMINI_BASE_URL: base,
   }
-  const gateway = await startModelGateway({ keys, env, log: pino({ level: 'silent' }) })
+  const metrics = createMetrics()
+  const watch = createWatch({ metrics, tracing: tracingOff })
+  const gateway = await startModelGateway({ watch, keys, env, log: pino({ level: 'silent' }) })
   onTestFinished(async () => {
     release()
     await gateway.close()
@@ -51,7 +56,7 @@ async function start({ status = 200, headers = {}, body = '' }: Answer = {}) {
   const { url } = gateway
   const post = (path: string, headers: Record<string, string> = { 'x-api-key': 'vk' }) =>
     fetch(url + path, { method: 'POST', headers })
-  return { url, release, seen, post }
+  return { url, release, seen, post, metrics }
 }
 
 test('S3: the own key wins over the shared one, and the answer streams through', async () => {
@@ -220,4 +225,15 @@ test('a caller that breaks off in its request leaves the gateway serving others'
   socket.destroy()
   release()
   expect((await post('/anthropic/v1/messages')).status).toBe(200)
+})
+
+test('O2: calls are counted by provider and status, refused ones by code', async () => {
+  const { post, release, metrics } = await start()
+  release()
+  await (await post('/google/v1beta/models/g:generateContent?key=vk', {})).text()
+  await post('/unheard-of/v1')
+  const figures = () => metrics.registry.metrics()
+  await expect.poll(figures).toContain('model_call_seconds_count{provider="google",status="200"} 1')
+  expect(await figures()).toContain('model_calls_refused_total{code="unknown_provider"} 1')
+  expect(await figures()).not.toContain('unheard-of')
 })

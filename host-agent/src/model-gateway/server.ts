@@ -5,6 +5,7 @@ import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Logger } from 'pino'
 import { AgentError } from '../errors.ts'
+import type { Watch } from '../observability/watch.ts'
 import type { KeyRing } from './keys.ts'
 import { forwardedHeaders, type ProviderRoute, providerRoutes, shownKey } from './providers.ts'
 
@@ -40,12 +41,14 @@ class Refusal extends AgentError {
 export async function startModelGateway(input: {
   keys: KeyRing
   env: Parameters<typeof providerRoutes>[0]
+  watch: Watch
   log: Logger
 }): Promise<ModelGateway> {
   const routes = providerRoutes(input.env)
   const server = createServer((request, response) => {
     handle(request, response, { ...input, routes }).catch((error: unknown) => {
       input.log.warn({ err: error }, 'model call ended early')
+      if (error instanceof Refusal) input.watch.modelCallRefused(error.code)
       if (response.headersSent) response.destroy()
       else refuse(response, error instanceof Refusal ? error : unreachable())
     })
@@ -68,9 +71,14 @@ export async function startModelGateway(input: {
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  { routes, keys, log }: { routes: Map<string, ProviderRoute>; keys: KeyRing; log: Logger },
+  {
+    routes,
+    keys,
+    watch,
+    log,
+  }: { routes: Map<string, ProviderRoute>; keys: KeyRing; watch: Watch; log: Logger },
 ): Promise<void> {
-  const { route, path, query } = findRoute(request, routes)
+  const { name, route, path, query } = findRoute(request, routes)
   const shown = shownKey(request.headers) ?? query.get('key')
   query.delete('key')
   const caller = shown ? keys.resolve(shown, route.provider) : undefined
@@ -81,32 +89,39 @@ async function handle(
   if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge()
 
   const target = new URL(route.baseUrl + path + (query.size > 0 ? `?${query}` : ''))
-  const answer = await forward(request, response, target, {
-    ...forwardedHeaders(request.headers),
-    ...route.keyHeaders(caller.key),
-  })
-  if (keyRefusals.includes(answer.statusCode ?? 0)) {
-    // Nor its words: some providers quote the key, and OpenClaw switches it off for words as for numbers.
-    answer.destroy()
-    log.error({ call: path, status: answer.statusCode }, 'the provider refused a key')
-    throw new Refusal(422, 'provider_refused', 'The provider did not accept this request.')
+  const call = watch.modelCall({ provider: name, assistantId: caller.assistantId })
+  let status: number | 'unreachable' = 'unreachable'
+  try {
+    const answer = await forward(request, response, target, {
+      ...forwardedHeaders(request.headers),
+      ...route.keyHeaders(caller.key),
+    })
+    status = answer.statusCode ?? 502
+    if (keyRefusals.includes(status)) {
+      // Nor its words: some providers quote the key, and OpenClaw switches it off for words as for numbers.
+      answer.destroy()
+      log.error({ call: path, status }, 'the provider refused a key')
+      throw new Refusal(422, 'provider_refused', 'The provider did not accept this request.')
+    }
+    response.writeHead(status, forwardedHeaders(answer.headers))
+    response.flushHeaders()
+    await pipeline(answer, response)
+  } finally {
+    call.end(status)
   }
-  response.writeHead(answer.statusCode ?? 502, forwardedHeaders(answer.headers))
-  response.flushHeaders()
-  await pipeline(answer, response)
 }
 
 /** Compares the path as it was sent, undecoded: whatever is not exactly a known call goes nowhere. */
 function findRoute(request: IncomingMessage, routes: Map<string, ProviderRoute>) {
   const [sent = '', ...rest] = (request.url ?? '').split('?')
-  const [, segment = '', below = ''] = /^\/([a-z]+)(\/.*)$/.exec(sent) ?? []
-  const route = routes.get(segment)
+  const [, name = '', below = ''] = /^\/([a-z]+)(\/.*)$/.exec(sent) ?? []
+  const route = routes.get(name)
   if (!route) throw new Refusal(404, 'unknown_provider', 'No such provider.')
   const path = route.calls.exec(below)?.[1]
   if (path === undefined || request.method !== 'POST') {
     throw new Refusal(404, 'unknown_call', 'Assistants may not make this call.')
   }
-  return { route, path, query: new URLSearchParams(rest.join('?')) }
+  return { name, route, path, query: new URLSearchParams(rest.join('?')) }
 }
 
 /** Sends the request on; resolves with the head of the answer. */

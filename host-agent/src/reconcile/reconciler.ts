@@ -1,8 +1,9 @@
-import { type AssistantSpec, Observed, Phase, type ProviderKey } from '@yourclaw/proto/host/v1'
+import { type AssistantSpec, Observed, Phase, Presence, type ProviderKey } from '@yourclaw/proto/host/v1'
 import type { Logger } from 'pino'
+import { pause } from '../backoff.ts'
 import { AgentError, assertNever } from '../errors.ts'
 import type { KeyRing } from '../model-gateway/keys.ts'
-import { isPlainId, type Running, type Runtime } from '../runtime/runtime.ts'
+import { type Conversation, isPlainId, type Running, type Runtime } from '../runtime/runtime.ts'
 import { createKeyedLock } from './lock.ts'
 import { plan, type Seen, type Step } from './plan.ts'
 
@@ -15,8 +16,13 @@ export interface Reconciler {
   observed(): Observed[]
   /** Tells `send` what is seen now, since nobody may have heard it yet, and every report from then on, until called off. */
   connect(send: (observed: Observed) => void): () => void
-  /** Where a turn of this assistant goes; an AgentError says why it cannot. */
-  target(assistantId: string): TurnTarget
+  /**
+   * Where a turn of this assistant goes; waits while it is on its way up. An AgentError says why it cannot go there,
+   * and `signal` ends the wait with its reason.
+   */
+  target(assistantId: string, signal: AbortSignal): Promise<TurnTarget>
+  /** What this assistant remembers; an AgentError when the host does not hold it. */
+  conversation(assistantId: string): Conversation
   stop(): Promise<void>
 }
 
@@ -24,6 +30,8 @@ export interface TurnTarget {
   url: string
   gatewayToken: string
 }
+
+const comingPollMs = 50
 
 /** More unplanned ends than this within the window are a crash loop. */
 const crashLimit = 3
@@ -47,6 +55,7 @@ export function createReconciler(deps: {
   const lock = createKeyedLock()
   let stopped = false
   let report: ((observed: Observed) => void) | undefined
+  let known = false
 
   runtime.onExit((id) => void converge(id, () => noteCrash(id)))
 
@@ -136,7 +145,8 @@ export function createReconciler(deps: {
     phase: Phase,
     more: { step?: string; cause?: { code: string; detail: string }; running?: Running | undefined },
   ): void {
-    seen.set(id, { phase, applied: spec, ...(more.running && { running: more.running }) })
+    const launched = phase === Phase.PHASE_READY ? spec : (seen.get(id)?.launched ?? spec)
+    seen.set(id, { phase, applied: spec, launched, ...(more.running && { running: more.running }) })
     const observed = Observed.create({
       assistantId: id,
       generation: spec.generation,
@@ -172,6 +182,24 @@ export function createReconciler(deps: {
     void converge(spec.assistantId)
   }
 
+  /** Should run, and does not yet. */
+  function isComing(id: string): boolean {
+    const phase = seen.get(id)?.phase ?? Phase.PHASE_STARTING
+    return desired.get(id)?.presence === Presence.PRESENCE_RUNNING && phase === Phase.PHASE_STARTING
+  }
+
+  function specOf(id: string): AssistantSpec {
+    const spec = desired.get(id)
+    if (spec && isPlainId(spec.userId)) return spec
+    throw new AgentError('assistant_unknown', 'This host does not hold the assistant.')
+  }
+
+  /** Now that it is known who should run, whoever else was left running should not. */
+  async function endStrays(): Promise<void> {
+    const strays = (await runtime.leftRunning()).filter((id) => !desired.has(id))
+    await Promise.all(strays.map((id) => lock.run(id, async () => desired.has(id) || (await retire(id)))))
+  }
+
   return {
     snapshot(assistants, sharedKeys) {
       keys.setShared(sharedKeys)
@@ -183,6 +211,9 @@ export function createReconciler(deps: {
         void converge(id)
       }
       assistants.forEach(accept)
+      if (known) return
+      known = true
+      endStrays().catch((error: unknown) => log.error({ err: error }, 'strays were not ended'))
     },
     delta: (assistants) => assistants.forEach(accept),
     observed: () => [...reports.values()],
@@ -193,15 +224,19 @@ export function createReconciler(deps: {
         if (report === send) report = undefined
       }
     },
-    target(assistantId) {
-      const spec = desired.get(assistantId)
-      if (!spec) throw new AgentError('assistant_unknown', 'This host does not hold the assistant.')
-      const url = seen.get(assistantId)?.running?.url
-      if (!url) {
+    async target(assistantId, signal) {
+      while (isComing(assistantId)) {
+        await pause(comingPollMs, signal)
+        signal.throwIfAborted()
+      }
+      const { gatewayToken } = specOf(assistantId)
+      const { running, applied } = seen.get(assistantId) ?? {}
+      if (!running) {
         throw new AgentError('assistant_unreachable', 'The assistant is not running.', { retryable: true })
       }
-      return { url, gatewayToken: seen.get(assistantId)?.applied.gatewayToken ?? spec.gatewayToken }
+      return { url: running.url, gatewayToken: applied?.gatewayToken ?? gatewayToken }
     },
+    conversation: (assistantId) => runtime.conversation(specOf(assistantId)),
     async stop() {
       stopped = true
       await lock.idle()
