@@ -39,8 +39,6 @@ export interface Trouble {
   nudgeLost: number
 }
 
-export type Store = ReturnType<typeof createStore>
-
 /**
  * The tables in memory. Rules come from production where they are pure; what is SQL there is done here in one go, as a
  * transaction is, with a delay before and after it and failures on either side of the commit.
