@@ -40,7 +40,8 @@ async function live(
     failure ??= what
   }
   const check = () => {
-    if (failure) throw new Error(`SEED=${seed}: ${failure}\n${history.slice(-60).join('\n')}`)
+    if (failure)
+      throw new Error(`SEED=${seed}: ${failure}\n${history.slice(process.env.SEED ? 0 : -60).join('\n')}`)
   }
 
   const weather = { lost: 0.02, repeated: 0.05, overtaken: 0.02, maxLatencyMs: 400 }
@@ -193,6 +194,7 @@ async function live(
 
   for (let step = 0; step < steps; step++) {
     await clock.advance(random.chance(0.3) ? random.between(0, 300) : random.between(0, 20_000))
+    weather.maxLatencyMs = random.pick([20, 400, 5_000])
     const { name, act } = random.pick(bag)
     tell(name)
     act()
