@@ -5,6 +5,14 @@ import { createJoinToken } from '../services/host/create-join-token.ts'
 import { type Around, startControlPlane } from '../start.ts'
 import { freePort } from './free-port.ts'
 
+/** What the simulation runs against a virtual database and a virtual network. */
+export { staleEpoch, unauthenticated } from '../errors.ts'
+export { type FleetDeps, fleetTiming } from '../fleet/deps.ts'
+export type { HostVerbs } from '../fleet/host-verbs.ts'
+export { runSession as runFleetSession, type Sessions } from '../fleet/session.ts'
+export type { Notifications } from '../lib/notifications.ts'
+export { judgeReport, nextAttempt } from '../services/assistant/judge-report.ts'
+
 /** A running control plane, with what a test needs of it. */
 export interface ControlPlane {
   apiUrl: string

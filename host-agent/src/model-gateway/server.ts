@@ -49,9 +49,9 @@ export async function startModelGateway(input: {
     handle(request, response, { ...input, routes }).catch((error: unknown) => {
       const refusal = error instanceof Refusal ? error : unreachable()
       input.log.warn({ err: error }, 'model call ended early')
-      if (response.headersSent) return response.destroy()
-      input.watch.modelCallRefused(refusal.code)
-      refuse(response, refusal)
+      if (error instanceof Refusal) input.watch.modelCallRefused(error.code)
+      if (response.headersSent) response.destroy()
+      else refuse(response, error instanceof Refusal ? error : unreachable())
     })
   })
   await new Promise<void>((resolve, reject) => {
@@ -79,7 +79,7 @@ async function handle(
     log,
   }: { routes: Map<string, ProviderRoute>; keys: KeyRing; watch: Watch; log: Logger },
 ): Promise<void> {
-  const { segment, route, path, query } = findRoute(request, routes)
+  const { name, route, path, query } = findRoute(request, routes)
   const shown = shownKey(request.headers) ?? query.get('key')
   query.delete('key')
   const caller = shown ? keys.resolve(shown, route.provider) : undefined
@@ -90,7 +90,7 @@ async function handle(
   if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge()
 
   const target = new URL(route.baseUrl + path + (query.size > 0 ? `?${query}` : ''))
-  const call = watch.modelCall({ provider: segment, assistantId: caller.assistantId })
+  const call = watch.modelCall({ provider: name, assistantId: caller.assistantId })
   let status: number | 'unreachable' = 'unreachable'
   try {
     const answer = await forward(request, response, target, {
@@ -115,14 +115,14 @@ async function handle(
 /** Compares the path as it was sent, undecoded: whatever is not exactly a known call goes nowhere. */
 function findRoute(request: IncomingMessage, routes: Map<string, ProviderRoute>) {
   const [sent = '', ...rest] = (request.url ?? '').split('?')
-  const [, segment = '', below = ''] = /^\/([a-z]+)(\/.*)$/.exec(sent) ?? []
-  const route = routes.get(segment)
+  const [, name = '', below = ''] = /^\/([a-z]+)(\/.*)$/.exec(sent) ?? []
+  const route = routes.get(name)
   if (!route) throw new Refusal(404, 'unknown_provider', 'No such provider.')
   const path = route.calls.exec(below)?.[1]
   if (path === undefined || request.method !== 'POST') {
     throw new Refusal(404, 'unknown_call', 'Assistants may not make this call.')
   }
-  return { segment, route, path, query: new URLSearchParams(rest.join('?')) }
+  return { name, route, path, query: new URLSearchParams(rest.join('?')) }
 }
 
 /** Sends the request on; resolves with the head of the answer. */

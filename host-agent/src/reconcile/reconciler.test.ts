@@ -35,23 +35,23 @@ test('F2: the place of an assistant that was erased is free again', async () => 
 
 test('F7: what crashes is started again; a crash loop ends with its cause, and a new generation is a new try', async () => {
   const faults: FakeFaults = { crash: true }
-  const { control, boot, model } = await startTestAgent({ faults })
-  // The gateway that comes after a crash takes the run up again; it ends at once.
+  const { control, model, boot } = await startTestAgent({ faults })
+  // A run that a crash interrupted is taken up again and answered, so that the next turn can begin.
   model.release()
   await boot()
   const session = await ready(control)
-  const crash = async (turn: number) => {
-    const startTurn = { turnId: `t${turn}`, assistantId: 'a1', attempt: 1, traceParent: '' }
-    session.call.write({ seq: BigInt(2 + turn), ack: 0n, body: { $case: 'startTurn', startTurn } })
-    const { call, events } = await control.turnCalls.next()
+  const crash = async (count: number) => {
+    const startTurn = { turnId: `t${count}`, assistantId: 'a1', attempt: 1, traceParent: '' }
+    session.call.write({ seq: BigInt(2 + count), ack: 0n, body: { $case: 'startTurn', startTurn } })
+    const turn = await control.turnCalls.next()
     const messages = [{ text: 'hi', atUnixMs: 0n }]
     const deadlineUnixMs = BigInt(Date.now() + 60_000)
-    call.write({ body: { $case: 'input', input: { messages, history: [], deadlineUnixMs } } })
-    const { body } = await events.next((event) => event.body?.$case === 'failed')
+    turn.call.write({ body: { $case: 'input', input: { messages, history: [], deadlineUnixMs } } })
+    const { body } = await turn.events.next((event) => event.body?.$case === 'failed')
     expect(body).toMatchObject({ failed: { cause: { code: 'assistant_unreachable' }, retryable: true } })
   }
-  for (const turn of [1, 2, 3]) {
-    await crash(turn)
+  for (const count of [1, 2, 3]) {
+    await crash(count)
     await reported(control, ({ phase }) => phase === Phase.PHASE_STARTING)
     await reported(control, ({ phase }) => phase === Phase.PHASE_READY)
   }

@@ -54,8 +54,8 @@ export function createReconciler(deps: {
   const crashes = new Map<string, number[]>()
   const lock = createKeyedLock()
   let stopped = false
-  let known = false
   let report: ((observed: Observed) => void) | undefined
+  let known = false
 
   runtime.onExit((id) => void converge(id, () => noteCrash(id)))
 
@@ -145,7 +145,8 @@ export function createReconciler(deps: {
     phase: Phase,
     more: { step?: string; cause?: { code: string; detail: string }; running?: Running | undefined },
   ): void {
-    seen.set(id, { phase, applied: spec, ...(more.running && { running: more.running }) })
+    const launched = phase === Phase.PHASE_READY ? spec : (seen.get(id)?.launched ?? spec)
+    seen.set(id, { phase, applied: spec, launched, ...(more.running && { running: more.running }) })
     const observed = Observed.create({
       assistantId: id,
       generation: spec.generation,
