@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { type Database, openDatabase } from '@yourclaw/db'
 import { openTracing, type Tracing } from '@yourclaw/telemetry'
-import { PgBoss } from 'pg-boss'
+import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { createTelegram, type Telegram } from './channels/telegram.ts'
 import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
+import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
 import { createTokens, type Tokens } from './lib/tokens.ts'
@@ -47,13 +48,7 @@ export function settingsOf(env: Env): Settings {
 export async function openDeps(env: Env, databaseUrl: string, log: Logger): Promise<Deps> {
   const db = openDatabase(databaseUrl)
   const vault = createVault(env.ENCRYPTION_KEYS)
-  const boss = new PgBoss({
-    connectionString: databaseUrl,
-    application_name: 'yourclaw-jobs',
-    useListenNotify: true,
-  })
-  boss.on('error', (err) => log.error({ err }, 'job queue error'))
-  await boss.start()
+  const boss = await openBoss(databaseUrl, log)
   await createDeliveryQueues(boss)
   const notifications = await listen(databaseUrl, log)
   const clock = systemClock

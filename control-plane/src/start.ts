@@ -8,7 +8,7 @@ import { createApp } from './app.ts'
 import { type Deps, openDeps } from './deps.ts'
 import type { Env } from './env.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
-import { workDeliveries } from './jobs/deliveries.ts'
+import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
 import { adoptTurns } from './services/conversation/adopt-turns.ts'
@@ -23,6 +23,9 @@ import { texts } from './services/conversation/texts.ts'
 import { createTyping } from './typing.ts'
 
 const sweepIntervalMs = 30_000
+/** What a request in flight gets to finish; a stream of events has no end of its own and opens again elsewhere. */
+const httpGraceMs = 3_000
+const deliveryGraceMs = 10_000
 
 export interface ControlPlane {
   deps: Deps
@@ -41,18 +44,21 @@ export async function startControlPlane(env: Env, databaseUrl: string, log: Logg
   const metricsServer = await serveFigures(deps)
   const { clock } = deps.ctx
   const senders = observeSenders({ TELEGRAM: deps.telegram }, deps.metrics, clock)
-  await workDeliveries({ ...deps, clock, senders, watch: watchDeliveries({ ...deps, clock }) })
+  const delivery = { ...deps, clock, senders, watch: watchDeliveries({ ...deps, clock }) }
+  const deliveries = workDeliveries(delivery)
   const fleet = await startFleet(deps)
   const { server, port: httpPort } = await listenHttp(deps)
   await registerWebhook(deps)
   const sweeper = setInterval(() => {
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
+    reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
   }, sweepIntervalMs)
 
   let stopping: Promise<void> | undefined
   const stop = async () => {
     clearInterval(sweeper)
-    await Promise.all([fleet.close(), new Promise((resolve) => server.close(resolve))])
+    await Promise.all([fleet.close(), closeHttp(server)])
+    await deliveries.stop(deliveryGraceMs)
     await metricsServer?.close()
     await deps.close()
   }
@@ -120,6 +126,13 @@ function listenHttp(deps: Deps) {
   )
   server.once('error', started.reject)
   return started.promise
+}
+
+async function closeHttp(server: ReturnType<typeof serve>): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  const force = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), httpGraceMs)
+  await closed
+  clearTimeout(force)
 }
 
 /** Idempotent. When the provider is down the old registration still stands, so the start goes on. */

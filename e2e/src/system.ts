@@ -23,6 +23,8 @@ export interface System {
   sandboxUrl: string
   apiUrl: string
   people: Person[]
+  /** Where the hosts keep everything they write. */
+  hostsDir: string
   /** Its figures are at the agent's `metricsPort` when `settings` give it an AGENT_METRICS_PORT. */
   startHost(runtime?: 'fake' | 'process', settings?: Record<string, string>): Promise<Agent>
   /** Sends a Telegram message as the person would. */
@@ -73,6 +75,7 @@ export async function startTestSystem(
     sandboxUrl: sandbox.url,
     apiUrl,
     people,
+    hostsDir: folder,
     async startHost(runtime = 'fake', settings = {}) {
       const name = `host-${stops.length + 1}`
       const agent = await startAgent(

@@ -148,7 +148,7 @@ const code = (client: HostServiceClient) =>
     call.on('data', () => resolve(0))
   })
 
-test('S6 a join token works once, not after its hour, and a CSR without proof of its key spends nothing', async () => {
+test('S6: a join token works once, not after its hour, and a CSR without proof of its key spends nothing', async () => {
   const { token } = await createJoinToken({ ctx, input: { createdBy: 'operator:test' } })
   const { csrPem } = await csr()
   const attempt = (name: string, pem = csrPem, at = ctx) =>
@@ -165,13 +165,13 @@ test('S6 a join token works once, not after its hour, and a CSR without proof of
   expect(JSON.stringify(await ctx.db.joinToken.findMany())).not.toContain(token)
 })
 
-test('S5 replicas that race for the authority end with one', async () => {
+test('S5: replicas that race for the authority end with one', async () => {
   await ctx.db.certificateAuthority.deleteMany()
   const all = await Promise.all([1, 2, 3].map(() => openAuthority({ db: ctx.db, vault, clock: systemClock })))
   expect(new Set(all.map((one) => one.caPem)).size).toBe(1)
 })
 
-test('S5 without a certificate, with an unknown or a revoked one, nobody gets in', async () => {
+test('S5: without a certificate, with an unknown or a revoked one, nobody gets in', async () => {
   const host = await enroll()
   expect(await code(connect(null))).toBe(14)
   const { csrPem, keyPem } = await csr()
@@ -181,7 +181,7 @@ test('S5 without a certificate, with an unknown or a revoked one, nobody gets in
   expect(await code(connect(host))).toBe(16)
 })
 
-test('F1 desired state reaches the host as a snapshot, then as deltas, and its reports come back', async () => {
+test('F1: desired state reaches the host as a snapshot, then as deltas, and its reports come back', async () => {
   const agent = open(connect(await enroll()))
   expect((await agent.next('welcome')).welcome.sessionEpoch).toBe(1n)
   expect((await agent.next('snapshot')).snapshot.assistants).toEqual([])
@@ -206,7 +206,7 @@ test('F1 desired state reaches the host as a snapshot, then as deltas, and its r
   expect(await ctx.db.assistant.findUnique({ where: { userId } })).toMatchObject({ status: 'READY' })
 })
 
-test('S5 the newest session wins and a renewal sends the session away', async () => {
+test('S5: the newest session wins and a renewal sends the session away', async () => {
   const client = connect(await enroll())
   const first = open(client)
   await first.next('welcome')

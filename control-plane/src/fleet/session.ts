@@ -174,12 +174,15 @@ export async function runSession(
     // Listen before reading, so that no change falls between.
     onNotice('changes', async () => (await stillNewest()) && pushDelta())
     onNotice('turns', turns.pump)
-    await step(async () => {
+    // Nothing repeats these: a session that cannot begin ends, and the agent's next one tries again.
+    const begin = working.then(async () => {
       for (const observed of hello.observed) await observe(observed)
       await placeWaiting({ ctx })
       await pushSnapshot()
+      await turns.adopt(hello.heldTurns.map((turn) => turn.turnId))
     })
-    await step(() => turns.adopt(hello.heldTurns.map((turn) => turn.turnId)))
+    working = begin.catch(() => {})
+    await begin
     void step(turns.pump)
     every(deps.resyncMs, pushSnapshot)
     every(deps.sweepMs, async () => {

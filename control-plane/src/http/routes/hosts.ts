@@ -7,6 +7,8 @@ import type { CertificateSigner } from '../../services/host/signer.ts'
 const enroll = createRoute({
   method: 'post',
   path: '/hosts/enroll',
+  tags: ['hosts'],
+  security: [],
   summary: 'Enroll a host with a join token',
   request: {
     body: {

@@ -1,6 +1,8 @@
 import type { Assistant, Transaction } from '@yourclaw/db'
 import { type Observed, Phase } from '@yourclaw/proto/host/v1'
+import { z } from 'zod'
 import { type Ctx, inTransaction, nudge } from '../../context.ts'
+import { sanitize } from '../conversation/sanitize.ts'
 import { requireEpoch } from '../host/host-session.ts'
 import { noAssistant } from './no-assistant.ts'
 import { nudgeAbout } from './record-change.ts'
@@ -44,8 +46,9 @@ export function applyObserved({
   onFirstReady: OnFirstReady
   input: ApplyObservedInput
 }): Promise<boolean> {
-  const { observed, hostId } = input
-  if (!/^[0-9a-f-]{36}$/.test(observed.assistantId)) return Promise.resolve(false)
+  const { hostId } = input
+  const observed = storable(input.observed)
+  if (!uuid.safeParse(observed.assistantId).success) return Promise.resolve(false)
   return inTransaction(ctx, async (tx) => {
     await requireEpoch(tx, hostId, input.sessionEpoch)
     await tx.$queryRaw`SELECT 1 FROM assistants WHERE id = ${observed.assistantId}::uuid FOR NO KEY UPDATE`
@@ -62,6 +65,20 @@ export function applyObserved({
     if (applied) await nudge(tx, 'assistant', assistant.userId)
     return applied
   })
+}
+
+const uuid = z.guid()
+const maxTextLength = 500
+
+/** A host's words end in columns and on people's screens: what cannot be stored or read there is left out. */
+function storable({ step, containerId, cause, ...rest }: Observed): Observed {
+  const clean = (text: string) => sanitize(text).slice(0, maxTextLength).toWellFormed()
+  return {
+    ...rest,
+    step: clean(step),
+    containerId: clean(containerId),
+    cause: cause && { code: clean(cause.code), detail: clean(cause.detail) },
+  }
 }
 
 async function applyPhase(

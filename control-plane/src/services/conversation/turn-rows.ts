@@ -21,6 +21,8 @@ export interface TurnRow {
   sessionEpoch: bigint | null
   hostServerId: string | null
   traceParent: string | null
+  /** The user wants no answer any more. */
+  cancelRequestedAt: Date | null
 }
 
 /** Attempts a turn gets before the user is told that it failed. */
@@ -43,6 +45,7 @@ export async function lockTurn(tx: Transaction, turnId: string): Promise<TurnRow
       sessionEpoch: true,
       hostServerId: true,
       traceParent: true,
+      cancelRequestedAt: true,
     },
   })
   return { ...turn, userId: owner.assistant.userId }

@@ -88,7 +88,7 @@ const isAlive = (pid: number) => {
   }
 }
 
-test('F6 M13 S3: a real OpenClaw answers, remembers over a change of model in one process, and holds no provider key', {
+test('F6, M13: S3: a real OpenClaw answers, remembers over a change of model in one process, and holds no provider key', {
   timeout: 180_000,
 }, async () => {
   const { runtime, spec, script, requests, ask, dataDir } = await start()
