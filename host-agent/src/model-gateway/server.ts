@@ -47,7 +47,6 @@ export async function startModelGateway(input: {
   const routes = providerRoutes(input.env)
   const server = createServer((request, response) => {
     handle(request, response, { ...input, routes }).catch((error: unknown) => {
-      const refusal = error instanceof Refusal ? error : unreachable()
       input.log.warn({ err: error }, 'model call ended early')
       if (error instanceof Refusal) input.watch.modelCallRefused(error.code)
       if (response.headersSent) response.destroy()
