@@ -41,7 +41,12 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   let identity = await enrollPatiently(env, log)
   const journal = openJournal(join(env.STATE_DIR, 'journal.sqlite'))
   const keys = createKeyRing()
-  const modelGateway = await startModelGateway({ keys, env, log })
+  const modelGateway = await startModelGateway({
+    keys,
+    env,
+    log,
+    portPath: join(env.STATE_DIR, 'model-gateway-port'),
+  })
   const runtime = createRuntime(env, modelGateway.url, options.faults, log)
 
   let report: Parameters<LinkDeps['connected']>[1] | undefined

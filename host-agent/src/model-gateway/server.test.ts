@@ -1,5 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Provider } from '@yourclaw/proto/host/v1'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
@@ -67,4 +70,31 @@ test('a provider 401 reaches the assistant as 403, since OpenClaw would switch t
   release()
   const response = await fetch(`${url}/anthropic/v1/messages`, { headers: { 'x-api-key': 'vk' } })
   expect(response.status).toBe(403)
+})
+
+test('F9: an agent that comes back listens where it did, and knows no key before its snapshot', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'model-gateway-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const env = { ANTHROPIC_BASE_URL: '', OPENAI_BASE_URL: '', GEMINI_BASE_URL: '' }
+  const boot = () =>
+    startModelGateway({
+      keys: createKeyRing(),
+      env,
+      log: pino({ level: 'silent' }),
+      portPath: join(folder, 'port'),
+    })
+  const before = await boot()
+  await before.close()
+  const after = await boot()
+  onTestFinished(after.close)
+  expect(after.url).toBe(before.url)
+  const beside = await boot()
+  onTestFinished(beside.close)
+  expect(beside.url).not.toBe(after.url)
+  // 503 is tried again; a refusal would end the run that outlived the agent.
+  const early = await fetch(`${after.url}/anthropic/v1/messages`, {
+    method: 'POST',
+    headers: { 'x-api-key': 'vk' },
+  })
+  expect(early.status).toBe(503)
 })

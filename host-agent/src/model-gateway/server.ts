@@ -1,9 +1,9 @@
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import type { Logger } from 'pino'
 import type { KeyRing } from './keys.ts'
+import { listenAgain } from './port.ts'
 import { forwardedHeaders, type ProviderRoute, providerRoutes, shownKey } from './providers.ts'
 
 export interface ModelGateway {
@@ -20,6 +20,8 @@ export async function startModelGateway(input: {
   keys: KeyRing
   env: Parameters<typeof providerRoutes>[0]
   log: Logger
+  /** Where its port is noted, so that it is the same next time; without, any free one. */
+  portPath?: string
 }): Promise<ModelGateway> {
   const routes = providerRoutes(input.env)
   const server = createServer((request, response) => {
@@ -31,11 +33,7 @@ export async function startModelGateway(input: {
   })
   // A model may think for minutes before its first byte; the turn's deadline is what ends a call.
   server.requestTimeout = 0
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const { port } = server.address() as AddressInfo
+  const port = await listenAgain(server, input.portPath)
   return {
     url: `http://127.0.0.1:${port}`,
     close: () =>
@@ -58,6 +56,8 @@ async function handle(
   if (!route) return refuse(response, 404, 'unknown_provider', 'No such provider.')
   const shown = shownKey(request.headers) ?? called.searchParams.get('key')
   const caller = shown ? keys.resolve(shown, route.provider) : undefined
+  // An agent that has just started holds no keys yet; OpenClaw tries again.
+  if (!caller && !keys.isFilled()) return refuse(response, 503, 'starting', 'The host agent is starting.')
   if (!caller)
     return refuse(response, 403, 'unknown_virtual_key', 'This key belongs to no assistant of this host.')
   if (!caller.key) return refuse(response, 403, 'no_provider_key', 'There is no key for this provider.')
