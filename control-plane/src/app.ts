@@ -39,7 +39,7 @@ export function createApp(deps: Deps) {
   app.onError(errorHandler(deps.log))
   app.notFound(notFoundHandler)
   app.use(requestId())
-  app.use(observe(ctx))
+  app.use(observe(deps))
   app.use(secureHeaders())
   const tooLarge = { detail: 'The body is too large.', code: 'body_too_large' }
   app.use(bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }))

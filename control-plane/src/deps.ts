@@ -1,14 +1,19 @@
+import { randomUUID } from 'node:crypto'
 import { type Database, openDatabase } from '@yourclaw/db'
-import { PgBoss } from 'pg-boss'
+import { openTracing, type Tracing } from '@yourclaw/telemetry'
+import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { createTelegram, type Telegram } from './channels/telegram.ts'
 import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
+import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
 import { createTokens, type Tokens } from './lib/tokens.ts'
 import { createVault, type Vault } from './lib/vault.ts'
+import { registerGauges } from './observability/gauges.ts'
+import { createMetrics, type Metrics } from './observability/metrics.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
@@ -23,6 +28,10 @@ export interface Deps {
   boss: PgBoss
   notifications: Notifications
   telegram: Telegram
+  metrics: Metrics
+  tracing: Tracing
+  /** Names this process among the replicas. */
+  replica: string
   close(): Promise<void>
 }
 
@@ -39,17 +48,16 @@ export function settingsOf(env: Env): Settings {
 export async function openDeps(env: Env, databaseUrl: string, log: Logger): Promise<Deps> {
   const db = openDatabase(databaseUrl)
   const vault = createVault(env.ENCRYPTION_KEYS)
-  const boss = new PgBoss({
-    connectionString: databaseUrl,
-    application_name: 'yourclaw-jobs',
-    useListenNotify: true,
-  })
-  boss.on('error', (err) => log.error({ err }, 'job queue error'))
-  await boss.start()
+  const boss = await openBoss(databaseUrl, log)
   await createDeliveryQueues(boss)
   const notifications = await listen(databaseUrl, log)
   const clock = systemClock
   const ctx: ConversationCtx = { db, clock, log, settings: settingsOf(env), outbox: createOutbox(boss) }
+  const replica = randomUUID()
+  const metrics = createMetrics()
+  registerGauges(metrics.registry, ctx)
+  const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT
+  const tracing = await openTracing({ endpoint, service: 'yourclaw-control-plane', instance: replica })
   return {
     env,
     log,
@@ -61,9 +69,13 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     boss,
     notifications,
     telegram: createTelegram({ token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT }),
+    metrics,
+    tracing,
+    replica,
     async close() {
       await notifications.close()
       await boss.stop({ graceful: true, timeout: 10_000 })
+      await tracing.close()
       await db.$disconnect()
     },
   }

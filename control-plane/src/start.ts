@@ -1,13 +1,18 @@
-import { randomUUID } from 'node:crypto'
 import { serve } from '@hono/node-server'
 import { deploy } from '@yourclaw/db/migrate'
 import { Provider } from '@yourclaw/proto/host/v1'
+import { type MetricsServer, serveMetrics } from '@yourclaw/telemetry'
 import type { Logger } from 'pino'
+import { collectDefaultMetrics } from 'prom-client'
 import { createApp } from './app.ts'
 import { type Deps, openDeps } from './deps.ts'
 import type { Env } from './env.ts'
+import { fleetTiming } from './fleet/deps.ts'
+import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
-import { workDeliveries } from './jobs/deliveries.ts'
+import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
+import { observeConversation } from './observability/conversation.ts'
+import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
 import { adoptTurns } from './services/conversation/adopt-turns.ts'
 import { claimTurns } from './services/conversation/claim-turns.ts'
 import { failTurn } from './services/conversation/fail-turn.ts'
@@ -20,11 +25,16 @@ import { texts } from './services/conversation/texts.ts'
 import { createTyping } from './typing.ts'
 
 const sweepIntervalMs = 30_000
+/** What a request in flight gets to finish; a stream of events has no end of its own and opens again elsewhere. */
+const httpGraceMs = 3_000
+const deliveryGraceMs = 10_000
 
 export interface ControlPlane {
   deps: Deps
   httpPort: number
   grpcPort: number
+  /** Absent without METRICS_PORT. */
+  metricsPort: number | undefined
   /** Takes no new work, lets hosts go, finishes requests, closes what is open. A second call waits for the first. */
   stop(): Promise<void>
 }
@@ -33,24 +43,32 @@ export interface ControlPlane {
 export async function startControlPlane(env: Env, databaseUrl: string, log: Logger): Promise<ControlPlane> {
   await deploy(databaseUrl)
   const deps = await openDeps(env, databaseUrl, log)
-  await workDeliveries({ ...deps, clock: deps.ctx.clock, senders: { TELEGRAM: deps.telegram } })
+  const metricsServer = await serveFigures(deps)
+  const { clock } = deps.ctx
+  const senders = observeSenders({ TELEGRAM: deps.telegram }, deps.metrics, clock)
+  const delivery = { ...deps, clock, senders, watch: watchDeliveries({ ...deps, clock }) }
+  const deliveries = workDeliveries(delivery)
   const fleet = await startFleet(deps)
   const { server, port: httpPort } = await listenHttp(deps)
   await registerWebhook(deps)
   const sweeper = setInterval(() => {
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
+    reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
   }, sweepIntervalMs)
 
   let stopping: Promise<void> | undefined
   const stop = async () => {
     clearInterval(sweeper)
-    await Promise.all([fleet.close(), new Promise((resolve) => server.close(resolve))])
+    await Promise.all([fleet.close(), closeHttp(server)])
+    await deliveries.stop(deliveryGraceMs)
+    await metricsServer?.close()
     await deps.close()
   }
   return {
     deps,
     httpPort,
     grpcPort: fleet.port,
+    metricsPort: metricsServer?.port,
     stop() {
       stopping ??= stop()
       return stopping
@@ -62,34 +80,47 @@ function startFleet(deps: Deps): Promise<FleetServer> {
   const { ctx, env } = deps
   return startFleetServer({
     ctx,
-    vault: deps.vault,
     authority: deps.authority,
     notifications: deps.notifications,
     port: env.GRPC_PORT,
-    replica: randomUUID(),
+    replica: deps.replica,
     sharedKeys: [
       { provider: Provider.PROVIDER_ANTHROPIC, key: env.ANTHROPIC_API_KEY },
       { provider: Provider.PROVIDER_OPENAI, key: env.OPENAI_API_KEY },
       { provider: Provider.PROVIDER_GOOGLE, key: env.GOOGLE_API_KEY },
     ],
-    conversation: {
-      claimTurns: ({ input }) => claimTurns({ ctx, input }),
-      adoptTurns: ({ input }) => adoptTurns({ ctx, input }),
-      readTurnInput: ({ input }) => readTurnInput({ ctx, input }),
-      finishTurn: ({ input }) => finishTurn({ ctx, input }),
-      failTurn: ({ input }) => failTurn({ ctx, input }),
-      turnsToStop: ({ input }) => turnsToStop({ ctx, input }),
-    },
-    onFirstReady: async (tx, { userId, assistantId }) => {
-      const { desiredGeneration } = await tx.assistant.findUniqueOrThrow({ where: { id: assistantId } })
-      const once = { kind: 'assistant_ready', key: `${assistantId}:${desiredGeneration}` }
-      await sendNoticeIn(tx, ctx, { userId, code: 'assistant_ready', text: texts.ready, once })
-    },
-    onProgress: createTyping(deps),
+    hosts: hostVerbs({
+      ctx,
+      vault: deps.vault,
+      onFirstReady: async (tx, { userId, assistantId }) => {
+        const { desiredGeneration } = await tx.assistant.findUniqueOrThrow({ where: { id: assistantId } })
+        const once = { kind: 'assistant_ready', key: `${assistantId}:${desiredGeneration}` }
+        await sendNoticeIn(tx, ctx, { userId, code: 'assistant_ready', text: texts.ready, once })
+      },
+    }),
+    ...observeConversation({
+      conversation: {
+        claimTurns: ({ input }) => claimTurns({ ctx, input }),
+        adoptTurns: ({ input }) => adoptTurns({ ctx, input }),
+        readTurnInput: ({ input }) => readTurnInput({ ctx, input }),
+        finishTurn: ({ input }) => finishTurn({ ctx, input }),
+        failTurn: ({ input }) => failTurn({ ctx, input }),
+        turnsToStop: ({ input }) => turnsToStop({ ctx, input }),
+      },
+      onProgress: createTyping(deps),
+      metrics: deps.metrics,
+      tracing: deps.tracing,
+      clock: ctx.clock,
+    }),
     maxTurnsPerHost: 40,
-    sweepMs: sweepIntervalMs,
-    resyncMs: 10 * 60_000,
+    timing: fleetTiming,
   })
+}
+
+async function serveFigures({ env, metrics: { registry } }: Deps): Promise<MetricsServer | undefined> {
+  if (env.METRICS_PORT === undefined) return undefined
+  collectDefaultMetrics({ register: registry })
+  return serveMetrics({ registry, address: env.METRICS_ADDRESS, port: env.METRICS_PORT })
 }
 
 function listenHttp(deps: Deps) {
@@ -99,6 +130,13 @@ function listenHttp(deps: Deps) {
   )
   server.once('error', started.reject)
   return started.promise
+}
+
+async function closeHttp(server: ReturnType<typeof serve>): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  const force = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), httpGraceMs)
+  await closed
+  clearTimeout(force)
 }
 
 /** Idempotent. When the provider is down the old registration still stands, so the start goes on. */

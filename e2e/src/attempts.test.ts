@@ -68,7 +68,7 @@ async function crashOnce(fault: 'crash' | 'crashInRun') {
     isArmed = false
     return armed
   }
-  await system.startHost('fake', Object.defineProperty({}, fault, { get: once }))
+  await system.startHost('fake', { faults: Object.defineProperty({}, fault, { get: once }) })
   await eventually(() => isReady(system, ada))
   await system.sandbox('/sim/models/script', prompt)
   await system.say(ada, 'the question')

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type ControlPlane, startSystem } from '@yourclaw/control-plane/testing'
 import { createTestDatabase } from '@yourclaw/db/testing'
-import { type FakeFaults, readEnv, startAgent } from '@yourclaw/host-agent/testing'
+import { type Agent, type FakeFaults, readEnv, startAgent } from '@yourclaw/host-agent/testing'
 import { startSandbox } from '@yourclaw/sandbox'
 import { pino } from 'pino'
 import { z } from 'zod'
@@ -19,11 +19,19 @@ export interface Person {
 
 /** Everything in one process over real sockets: sandbox, control plane, one host agent, a database of its own. */
 export interface System {
-  controlPlane: ControlPlane
+  /** The one that runs now. */
+  readonly controlPlane: ControlPlane
+  databaseUrl: string
   sandboxUrl: string
   apiUrl: string
   people: Person[]
-  startHost(runtime?: 'fake' | 'process', faults?: FakeFaults): Promise<void>
+  /** Where the hosts keep everything they write. */
+  hostsDir: string
+  /** A host in this process; `settings` win over its own. */
+  startHost(
+    runtime?: 'fake' | 'process',
+    options?: { settings?: Record<string, string>; faults?: FakeFaults },
+  ): Promise<Agent>
   /** A host whose agent is a process of its own, so that it can be killed. */
   spawnHost(runtime: 'fake' | 'process'): Promise<HostProcess>
   /** Sends a Telegram message as the person would. */
@@ -32,6 +40,8 @@ export interface System {
   heard(person: Person): Promise<string[]>
   /** Calls the API as the person. */
   api(person: Person, method: string, path: string, body?: unknown): Promise<Response>
+  /** Stops the control plane and starts its successor, on the same ports with other settings. */
+  restart(settings: Record<string, string>): Promise<void>
   sandbox(path: string, body?: unknown): Promise<unknown>
   stop(): Promise<void>
 }
@@ -55,12 +65,9 @@ export async function startTestSystem(
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-e2e-'))
   const database = await createTestDatabase()
   const sandbox = await startSandbox({ port: 0 })
-  const controlPlane = await startSystem({
-    databaseUrl: database.url,
-    sandboxUrl: sandbox.url,
-    settings,
-    log,
-  })
+  const start = (settings: Record<string, string>) =>
+    startSystem({ databaseUrl: database.url, sandboxUrl: sandbox.url, settings, log })
+  let controlPlane = await start(settings)
   const { apiUrl } = controlPlane
   const stops: (() => Promise<unknown>)[] = []
 
@@ -92,13 +99,19 @@ export async function startTestSystem(
   }
 
   return {
-    controlPlane,
+    get controlPlane() {
+      return controlPlane
+    },
+    databaseUrl: database.url,
     sandboxUrl: sandbox.url,
     apiUrl,
     people,
-    async startHost(runtime = 'fake', faults = {}) {
-      const agent = await startAgent(readEnv(await hostSettings(runtime)), { log, faults })
+    hostsDir: folder,
+    async startHost(runtime = 'fake', { settings = {}, faults = {} } = {}) {
+      const env = readEnv({ ...(await hostSettings(runtime)), ...settings })
+      const agent = await startAgent(env, { log, faults })
       stops.push(() => agent.stop(2_000))
+      return agent
     },
     async spawnHost(runtime) {
       const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...(await hostSettings(runtime)) }
@@ -133,6 +146,11 @@ export async function startTestSystem(
         headers: { authorization: `Bearer ${person.bearer}`, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       }),
+    async restart(settings) {
+      const { ports } = controlPlane
+      await controlPlane.stop()
+      controlPlane = await start({ ...settings, ...ports })
+    },
     sandbox: (path, body) => request(`${sandbox.url}${path}`, body),
     async stop() {
       for (const stop of stops) await stop()

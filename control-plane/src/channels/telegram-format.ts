@@ -1,4 +1,5 @@
-import { marked, type Token, type Tokens } from 'marked'
+import type { Token, Tokens } from 'marked'
+import { parseMarkdown } from './markdown.ts'
 import type { Payload } from './sender.ts'
 import { type Range, splitRanges, splitText } from './split.ts'
 
@@ -25,12 +26,13 @@ const quote = tag('blockquote')
 
 /** Markdown → parts of Telegram HTML, each within the limit and valid on its own, with its plain text beside it. */
 export function formatTelegram(markdown: string): Payload[] {
-  const blocks = parseBlocks(markdown)
-  if (!blocks) return splitText(markdown, telegramLimit).map((text) => ({ text }))
+  const tokens = parseMarkdown(markdown)
+  if (!tokens) return splitText(markdown, telegramLimit).map((text) => ({ text }))
   const spans: Span[] = []
   const blockStarts: number[] = []
   let length = 0
-  for (const block of blocks) {
+  for (const token of tokens) {
+    const block = renderBlock(token, [])
     if (block.every((span) => span.text.trim() === '')) continue
     if (length > 0) spans.push({ text: '\n\n', tags: [] })
     length += length > 0 ? 2 : 0
@@ -47,15 +49,6 @@ export function formatTelegram(markdown: string): Payload[] {
     text: text.slice(range.start, range.end),
     html: renderRange(placed, range),
   }))
-}
-
-/** Marked gives up on some inputs that no person writes; those are sent as they are. */
-function parseBlocks(markdown: string): Span[][] | null {
-  try {
-    return marked.lexer(markdown).map((token) => renderBlock(token, []))
-  } catch {
-    return null
-  }
 }
 
 function place(spans: readonly Span[]): (Span & Range)[] {

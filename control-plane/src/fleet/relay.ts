@@ -1,7 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { TurnControl, TurnEvent, TurnOpen } from '@yourclaw/proto/host/v1'
+import { traceIdOf } from '@yourclaw/telemetry'
 import { invalidInput, staleEpoch } from '../errors.ts'
-import { traceIdOf } from '../lib/trace.ts'
 import type { FleetDeps, TurnProgress } from './deps.ts'
 import type { Session } from './session.ts'
 import { writeTo } from './stream.ts'

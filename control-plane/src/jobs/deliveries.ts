@@ -1,17 +1,21 @@
-import type { Database } from '@yourclaw/db'
-import { fromPrisma, type JobResult, type JobWithMetadata, type PgBoss } from 'pg-boss'
+import type { Database, Transaction } from '@yourclaw/db'
+import { traceIdOf } from '@yourclaw/telemetry'
+import { fromPrisma, type JobWithMetadata, type PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { type ChannelSenders, payloadSchema, SendError } from '../channels/sender.ts'
-import type { Clock } from '../context.ts'
-import { traceIdOf } from '../lib/trace.ts'
+import { type Clock, nudge } from '../context.ts'
+import type { Notifications } from '../lib/notifications.ts'
+import type { DeliveryWatch, Origin, WatchDelivery } from '../observability/deliveries.ts'
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
+import { type QueueRunner, runQueue } from './run-queue.ts'
 
-/**
- * What goes out. One job a message, so that its parts stay in order; one line a recipient, so that messages do.
- * A job that waits for its retry holds back the recipient's next ones. When it gives up, its data moves to the
- * dead letter queue in the transaction that marks its parts DEAD, and it completes: pg-boss keeps a line
- * closed behind a job that failed for good.
+/*
+ * What goes out. One job a message, so that its parts stay in order; one line a recipient, so that messages do: a
+ * job that waits for its retry holds back the recipient's next ones. A job is
+ *   completed  every part was accepted, or it was buried: its parts DEAD, its data in the dead letter queue
+ *   retry      it waits: the backoff, or as long as the provider asked
+ *   failed     its last attempt died with its process; pg-boss closes the line behind it until `reopenLines`
  */
 export const deliveryQueue = 'deliveries'
 export const deadDeliveryQueue = 'deliveries-dead'
@@ -22,8 +26,10 @@ const jobSchema = z.union([
   z.object({ channel: channelSchema, address: z.string(), payload: payloadSchema }),
 ])
 type DeliveryJob = z.infer<typeof jobSchema>
+type Job = JobWithMetadata<unknown>
 
-const retryLimit = 8
+/** With the backoff of at most ten minutes a provider may be away for about nine hours before a message is lost. */
+const retryLimit = 60
 
 export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
   await boss.createQueue(deadDeliveryQueue, { retentionSeconds: 90 * 86_400 })
@@ -33,18 +39,19 @@ export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
     retryDelay: 2,
     retryBackoff: true,
     retryDelayMax: 600,
-    expireInSeconds: 300,
+    expireInSeconds: 900,
+    heartbeatSeconds: 30,
     deadLetter: deadDeliveryQueue,
-    notify: true,
   })
 }
 
 /** Enqueues within the caller's transaction: what is stored is delivered, what is rolled back is not. */
 export function createOutbox(boss: PgBoss): Outbox {
-  const enqueue = async (tx: Parameters<Outbox['enqueueText']>[0], to: Recipient, rest: object) => {
+  const enqueue = async (tx: Transaction, to: Recipient, rest: object) => {
     const data = { channel: to.channel, address: to.address, ...rest }
     const singletonKey = `${to.channel}:${to.address}`
     await boss.send(deliveryQueue, data, { db: fromPrisma(tx), singletonKey })
+    await nudge(tx, 'deliveries', '')
   }
   return {
     enqueueMessage: (tx, to, messageId) => enqueue(tx, to, { messageId }),
@@ -56,43 +63,87 @@ export interface DeliveryDeps {
   boss: PgBoss
   db: Database
   senders: ChannelSenders
+  notifications: Notifications
   log: Logger
   clock: Clock
-  /** Recipients served at once; 20 when absent. */
-  batchSize?: number
+  /** Counts, times and traces each try. */
+  watch: WatchDelivery
 }
 
-export async function workDeliveries(deps: DeliveryDeps): Promise<void> {
-  const batchSize = deps.batchSize ?? 20
-  const options = {
-    batchSize,
-    perJobResults: true,
-    includeMetadata: true,
-    pollingIntervalSeconds: 0.5,
-  } as const
-  await deps.boss.work<unknown, void, typeof options>(deliveryQueue, options, (jobs) =>
-    Promise.all(jobs.map((job) => settle(deps, job))),
-  )
-}
-
-async function settle(deps: DeliveryDeps, job: JobWithMetadata<unknown>): Promise<JobResult> {
-  const data = jobSchema.parse(job.data)
-  try {
-    await deliver(deps, data)
-    return { id: job.id, status: 'completed' }
-  } catch (error) {
-    const failure = error instanceof SendError ? error : new SendError('delivery_error', { cause: error })
-    deps.log.warn(
-      { jobId: job.id, code: failure.code, err: failure.cause, attempt: job.retryCount + 1 },
-      'delivery failed',
-    )
-    if (failure.permanent || job.retryCount >= retryLimit) return bury(deps, job, data, failure)
-    if (failure.retryAfterMs !== undefined) await retryAfter(deps, job, failure.retryAfterMs)
-    return { id: job.id, status: 'failed', output: { code: failure.code } }
+/** Sends what is enqueued until it is stopped. */
+export function workDeliveries(deps: DeliveryDeps): QueueRunner {
+  const runner = runQueue({
+    boss: deps.boss,
+    queue: deliveryQueue,
+    run: (job) => attempt(deps, job),
+    log: deps.log,
+    concurrency: 50,
+    pollMs: 500,
+    heartbeatMs: 10_000,
+  })
+  const off = deps.notifications.on('deliveries', runner.wake)
+  return {
+    wake: runner.wake,
+    stop(deadlineMs) {
+      off()
+      return runner.stop(deadlineMs)
+    },
   }
 }
 
-async function deliver(deps: DeliveryDeps, job: DeliveryJob): Promise<void> {
+/** Buries what failed without us, so that the recipient's next messages go out. Resolves with how many lines it was. */
+export async function reopenLines({ boss, db, log }: DeliveryDeps): Promise<number> {
+  const keys = await boss.getBlockedKeys(deliveryQueue)
+  for (const key of keys) {
+    const jobs = await boss.findJobs(deliveryQueue, { key })
+    for (const job of jobs.filter(({ state }) => state === 'failed')) {
+      log.error({ jobId: job.id }, 'a delivery failed for good')
+      // pg-boss has put its data into the dead letter queue by itself.
+      await db.$transaction(async (tx) => {
+        await markDead(tx, jobSchema.safeParse(job.data).data)
+        await boss.deleteJob(deliveryQueue, job.id, { db: fromPrisma(tx) })
+      })
+    }
+  }
+  return keys.length
+}
+
+async function attempt(deps: DeliveryDeps, job: Job): Promise<void> {
+  const { boss, log } = deps
+  const { data } = jobSchema.safeParse(job.data)
+  let watch: DeliveryWatch | undefined
+  try {
+    if (data === undefined) throw new SendError('delivery_unreadable')
+    const origin = await originOf(deps.db, data)
+    watch = deps.watch(origin)
+    await deliver(deps, data, origin)
+    await boss.complete(deliveryQueue, job)
+    watch.sent()
+  } catch (error) {
+    const failure = error instanceof SendError ? error : new SendError('delivery_error', { cause: error })
+    const { code } = failure
+    log.warn({ jobId: job.id, code, err: failure.cause, attempt: job.retryCount + 1 }, 'delivery failed')
+    if (failure.permanent || job.retryCount >= retryLimit) {
+      await bury(deps, job, data, code)
+      watch?.dead(code)
+      return
+    }
+    watch?.retried(code)
+    if (failure.retryAfterMs !== undefined) await retryAfter(deps, job, failure.retryAfterMs)
+    else await boss.fail(deliveryQueue, job, { code })
+  }
+}
+
+async function originOf(db: Database, job: DeliveryJob): Promise<Origin> {
+  const { channel } = job
+  if ('payload' in job) return { channel, traceParent: null, answeredAt: null, receivedAt: null }
+  const [found] = await db.$queryRaw<Omit<Origin, 'channel'>[]>`
+    SELECT m.trace_parent AS "traceParent", m.created_at AS "answeredAt", t.created_at AS "receivedAt"
+    FROM messages m LEFT JOIN turns t ON t.id = m.turn_id WHERE m.id = ${job.messageId}::uuid`
+  return { channel, traceParent: null, answeredAt: null, receivedAt: null, ...found }
+}
+
+async function deliver(deps: DeliveryDeps, job: DeliveryJob, origin: Origin): Promise<void> {
   const sender = deps.senders[job.channel]
   if (!sender) throw new SendError('channel_disabled')
   if ('payload' in job) {
@@ -119,40 +170,36 @@ async function deliver(deps: DeliveryDeps, job: DeliveryJob): Promise<void> {
       throw error
     }
   }
-  const { traceParent } = await deps.db.message.findUniqueOrThrow({
-    where: { id: messageId },
-    select: { traceParent: true },
-  })
-  deps.log.info({ messageId, parts: parts.length, traceId: traceIdOf(traceParent) }, 'message sent')
   // FAILED too: a dead letter that an operator sent again.
   await deps.db.message.updateMany({
     where: { id: messageId, state: { in: ['PENDING', 'FAILED'] } },
     data: { state: 'SENT' },
   })
+  deps.log.info({ messageId, parts: parts.length, traceId: traceIdOf(origin.traceParent) }, 'message sent')
 }
 
-async function bury(
-  deps: DeliveryDeps,
-  job: JobWithMetadata<unknown>,
-  data: DeliveryJob,
-  failure: SendError,
-) {
-  await deps.db.$transaction(async (tx) => {
-    if ('messageId' in data) {
-      const { messageId } = data
-      await tx.delivery.updateMany({ where: { messageId, state: 'PENDING' }, data: { state: 'DEAD' } })
-      await tx.message.updateMany({ where: { id: messageId, state: 'PENDING' }, data: { state: 'FAILED' } })
-    }
-    await deps.boss.send(deadDeliveryQueue, data, { db: fromPrisma(tx) })
+async function bury({ db, boss }: DeliveryDeps, job: Job, data: DeliveryJob | undefined, code: string) {
+  await db.$transaction(async (tx) => {
+    const within = { db: fromPrisma(tx) }
+    await markDead(tx, data)
+    await boss.send(deadDeliveryQueue, job.data as object, within)
+    await boss.complete(deliveryQueue, job, { code, dead: true }, within)
   })
-  return { id: job.id, status: 'completed', output: { code: failure.code, dead: true } } as const
 }
 
-/** The provider's own wait replaces the backoff. The batch's later settlement of this attempt then touches no row. */
-async function retryAfter(deps: DeliveryDeps, job: JobWithMetadata<unknown>, waitMs: number): Promise<void> {
-  await deps.db.$transaction(async (tx) => {
-    const db = fromPrisma(tx)
-    await deps.boss.fail(deliveryQueue, job.id, { code: 'rate_limited' }, { db })
-    await deps.boss.update(deliveryQueue, undefined, { id: job.id, startAfter: Math.ceil(waitMs / 1000), db })
+async function markDead(tx: Transaction, data: DeliveryJob | undefined): Promise<void> {
+  if (data === undefined || !('messageId' in data)) return
+  const { messageId } = data
+  await tx.delivery.updateMany({ where: { messageId, state: 'PENDING' }, data: { state: 'DEAD' } })
+  await tx.message.updateMany({ where: { id: messageId, state: 'PENDING' }, data: { state: 'FAILED' } })
+}
+
+/** The provider's own wait replaces the backoff. */
+async function retryAfter({ db, boss }: DeliveryDeps, job: Job, waitMs: number): Promise<void> {
+  await db.$transaction(async (tx) => {
+    const within = { db: fromPrisma(tx) }
+    await boss.fail(deliveryQueue, job, { code: 'rate_limited' }, within)
+    const startAfter = Math.ceil(waitMs / 1000)
+    await boss.update(deliveryQueue, undefined, { id: job.id, startAfter, ...within })
   })
 }

@@ -8,6 +8,10 @@ import { freePort } from './free-port.ts'
 /** A running control plane, with what a test needs of it. */
 export interface ControlPlane {
   apiUrl: string
+  /** Absent without METRICS_PORT in the settings. */
+  metricsPort: number | undefined
+  /** Where it listens; a successor that is given the same ports as settings is found by its hosts. */
+  ports: { PORT: string; GRPC_PORT: string }
   joinToken(): Promise<string>
   stop(): Promise<void>
 }
@@ -19,7 +23,7 @@ export async function startSystem(options: {
   settings: Record<string, string>
   log?: Logger
 }): Promise<ControlPlane> {
-  const [port, grpcPort] = [await freePort(), await freePort()]
+  const { PORT: port = await freePort(), GRPC_PORT: grpcPort = await freePort() } = options.settings
   const apiUrl = `http://127.0.0.1:${port}`
   const env = readEnv({
     NODE_ENV: 'test',
@@ -40,6 +44,8 @@ export async function startSystem(options: {
   await seedDevelopment(controlPlane.deps, options.sandboxUrl)
   return {
     apiUrl,
+    ports: { PORT: String(port), GRPC_PORT: String(grpcPort) },
+    metricsPort: controlPlane.metricsPort,
     joinToken: async () => (await createJoinToken({ ctx, input: { createdBy: 'operator:test' } })).token,
     stop: controlPlane.stop,
   }

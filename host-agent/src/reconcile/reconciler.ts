@@ -14,6 +14,8 @@ export interface Reconciler {
   delta(assistants: AssistantSpec[]): void
   /** The last report about every assistant. */
   observed(): Observed[]
+  /** Tells `send` what is seen now, since nobody may have heard it yet, and every report from then on, until called off. */
+  connect(send: (observed: Observed) => void): () => void
   /**
    * Where a turn of this assistant goes; waits while it is on its way up. An AgentError says why it cannot go there,
    * and `signal` ends the wait with its reason.
@@ -38,9 +40,10 @@ const crashWindowMs = 10 * 60_000
 /** Compares desired with seen, one assistant at a time, and acts until they agree. Every step ends in a report. */
 export function createReconciler(deps: {
   runtime: Runtime
+  /** Most assistants that run here at once. */
+  maxAssistants: number
   keys: KeyRing
   log: Logger
-  report: (observed: Observed) => void
   now?: () => number
 }): Reconciler {
   const { runtime, keys, log } = deps
@@ -52,6 +55,7 @@ export function createReconciler(deps: {
   const lock = createKeyedLock()
   let stopped = false
   let known = false
+  let report: ((observed: Observed) => void) | undefined
 
   runtime.onExit((id) => void converge(id, () => noteCrash(id)))
 
@@ -92,6 +96,7 @@ export function createReconciler(deps: {
       }
       case 'restart':
       case 'start': {
+        requireSlot(id)
         settle(id, spec, Phase.PHASE_STARTING, { step: step === 'start' ? 'starting' : 'restarting' })
         if (step === 'restart') await runtime.stop(id)
         const running = await runtime.start(spec)
@@ -114,6 +119,16 @@ export function createReconciler(deps: {
     }
   }
 
+  /** The control plane places no more than we said we take; this holds when it is wrong about that. */
+  function requireSlot(id: string): void {
+    const up = [...seen].filter(
+      ([other, { phase }]) => other !== id && (phase === Phase.PHASE_READY || phase === Phase.PHASE_STARTING),
+    )
+    if (up.length >= deps.maxAssistants) {
+      throw new AgentError('host_full', `This host runs its ${deps.maxAssistants} assistants already.`)
+    }
+  }
+
   /** A failure to stop is only logged: the control plane no longer names it, so nobody waits for a report. */
   async function retire(id: string): Promise<void> {
     await runtime
@@ -131,7 +146,7 @@ export function createReconciler(deps: {
     more: { step?: string; cause?: { code: string; detail: string }; running?: Running | undefined },
   ): void {
     seen.set(id, { phase, applied: spec, ...(more.running && { running: more.running }) })
-    const report = Observed.create({
+    const observed = Observed.create({
       assistantId: id,
       generation: spec.generation,
       phase,
@@ -139,8 +154,8 @@ export function createReconciler(deps: {
       containerId: more.running?.containerId ?? '',
       ...(more.cause && { cause: more.cause }),
     })
-    reports.set(id, report)
-    deps.report(report)
+    reports.set(id, observed)
+    report?.(observed)
   }
 
   /** An end nobody asked for: started again, until it keeps happening. */
@@ -201,6 +216,13 @@ export function createReconciler(deps: {
     },
     delta: (assistants) => assistants.forEach(accept),
     observed: () => [...reports.values()],
+    connect(send) {
+      report = send
+      for (const observed of reports.values()) send(observed)
+      return () => {
+        if (report === send) report = undefined
+      }
+    },
     async target(assistantId, signal) {
       while (isComing(assistantId)) {
         await pause(comingPollMs, signal)

@@ -12,6 +12,7 @@ import type { Logger } from 'pino'
 import { createBackoff, pause } from '../backoff.ts'
 import { AgentError } from '../errors.ts'
 import type { Journal } from '../journal/journal.ts'
+import type { Watch } from '../observability/watch.ts'
 import type { TurnTarget } from '../reconcile/reconciler.ts'
 import type { Conversation } from '../runtime/runtime.ts'
 import { complete } from './completions.ts'
@@ -38,6 +39,7 @@ interface Turn extends TurnView {
   turnId: string
   assistantId: string
   attempt: number
+  traceParent: string
   state: 'waiting' | 'running' | 'finished'
   abort: AbortController
   stream?: TurnStream
@@ -52,6 +54,7 @@ export function createRelay(deps: {
   /** Waits for an assistant that is on its way up. */
   target: (assistantId: string, signal: AbortSignal) => Promise<TurnTarget>
   conversation: (assistantId: string) => Conversation
+  watch: Watch['turn']
   log: Logger
   now?: () => number
 }): Relay {
@@ -133,15 +136,19 @@ export function createRelay(deps: {
   async function run(turn: Turn, input: TurnInput): Promise<void> {
     turn.state = 'running'
     journal.begin(turn.turnId, turn.attempt)
+    const watch = deps.watch(turn)
     const deadline = setTimeout(
       () => turn.abort.abort(new AgentError('turn_deadline', 'The turn took too long.')),
       Math.max(0, Number(input.deadlineUnixMs) - now()),
     )
     try {
-      finish(turn, { $case: 'done', done: await attempt(turn, input) })
+      const done = await attempt(turn, input)
+      watch.end()
+      finish(turn, { $case: 'done', done })
     } catch (error) {
       const known = error instanceof AgentError ? error : new AgentError('gateway_error', 'The turn failed.')
       log.warn({ turnId: turn.turnId, err: error }, 'turn failed')
+      watch.end(known.code)
       const cause = { code: known.code, detail: known.detail }
       finish(turn, { $case: 'failed', failed: { cause, retryable: known.retryable } })
     } finally {
@@ -212,6 +219,7 @@ export function createRelay(deps: {
       turnId: start.turnId,
       assistantId: start.assistantId,
       attempt: start.attempt,
+      traceParent: start.traceParent,
       state: 'waiting',
       text: '',
       abort: new AbortController(),

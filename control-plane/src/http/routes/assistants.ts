@@ -4,11 +4,13 @@ import type { Ctx } from '../../context.ts'
 import { invalidInput } from '../../errors.ts'
 import type { Notifications } from '../../lib/notifications.ts'
 import type { Vault } from '../../lib/vault.ts'
+import { isBearerValid } from '../../services/account/is-bearer-valid.ts'
 import { changeModel } from '../../services/assistant/change-model.ts'
 import { createAssistant } from '../../services/assistant/create-assistant.ts'
 import { deleteAssistant } from '../../services/assistant/delete-assistant.ts'
 import { getAssistant } from '../../services/assistant/get-assistant.ts'
 import { restartAssistant } from '../../services/assistant/restart-assistant.ts'
+import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 
 const view = z
   .object({
@@ -96,7 +98,7 @@ export function assistantRoutes({
   vault: Vault
   notifications: Notifications
 }) {
-  const app = new OpenAPIHono<{ Variables: { user: { id: string } } }>({
+  const app = new OpenAPIHono<AuthenticatedEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalidInput(z.prettifyError(result.error))
     },
@@ -105,24 +107,30 @@ export function assistantRoutes({
 
   app.openapi(events, (c) => {
     const userId = c.get('user').id
+    const bearer = c.get('bearer')
     return streamSSE(c, async (stream) => {
       let wake = Promise.withResolvers<void>()
       const stop = notifications.on('assistant', (id) => {
         if (id === userId || id === '') wake.resolve()
       })
-      const keepAlive = setInterval(() => void stream.write(': \n\n'), keepAliveMs)
+      const keepAlive = setInterval(() => wake.resolve(), keepAliveMs)
       stream.onAbort(() => wake.resolve())
-      let last = ''
-      while (!stream.aborted) {
-        // Renewed before reading: a notice that comes while we read wakes the next round.
-        wake = Promise.withResolvers()
-        const data = JSON.stringify(await now(userId))
-        if (data !== last) await stream.writeSSE({ event: 'assistant', data })
-        last = data
-        if (!stream.aborted) await wake.promise
+      try {
+        let last = ''
+        // Whoever signs out, or whose bearer runs out, sees no more.
+        while (!stream.aborted && (await isBearerValid({ ctx, input: bearer }))) {
+          // Renewed before reading: a notice that comes while we read wakes the next round.
+          wake = Promise.withResolvers()
+          const data = JSON.stringify(await now(userId))
+          if (data === last) await stream.write(': \n\n')
+          else await stream.writeSSE({ event: 'assistant', data })
+          last = data
+          if (!stream.aborted) await wake.promise
+        }
+      } finally {
+        clearInterval(keepAlive)
+        stop()
       }
-      clearInterval(keepAlive)
-      stop()
     })
   })
   return app

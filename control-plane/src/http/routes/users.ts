@@ -33,9 +33,9 @@ const profile = z
   })
   .openapi('Profile')
 
+/** Abbreviations and offsets mean different things to different programs; region names do not. */
 const isTimeZone = (name: string) => {
-  // PostgreSQL reads an offset with the opposite sign, so only names.
-  if (!/^[a-z]/i.test(name)) return false
+  if (name !== 'UTC' && !name.includes('/')) return false
   try {
     new Intl.DateTimeFormat('en', { timeZone: name })
     return true

@@ -83,7 +83,10 @@ async function handleMessage(ctx: ConversationCtx, updateId: number, message: Me
       invalid_code: texts.bindCodeInvalid(ctx.settings.webUrl),
       address_taken: texts.bindAddressTaken,
     }
-    const told = { to, code: `bind_${outcome}`, text: answers[outcome], once: { kind: 'bind', ...once } }
+    // Codes that are no good cost a stranger nothing to send, so only one an hour is answered.
+    const hour = new Date(ctx.clock.now()).toISOString().slice(0, 13)
+    const said = outcome === 'invalid_code' ? { kind: 'bind_invalid', key: hour } : { kind: 'bind', ...once }
+    const told = { to, code: `bind_${outcome}`, text: answers[outcome], once: said }
     await tellAddress({ ctx, input: told })
     return
   }
@@ -91,7 +94,8 @@ async function handleMessage(ctx: ConversationCtx, updateId: number, message: Me
     const received = { ...to, providerMessageId: String(updateId), providerOrder: BigInt(updateId), body }
     const trace = traceParent === undefined ? {} : { traceParent }
     const { outcome } = await receiveMessage({ ctx, input: { ...received, ...trace } })
-    if (outcome !== 'accepted') return
+    // A duplicate goes on: the first delivery may have ended before it told.
+    if (outcome === 'refused' || outcome === 'unknown_sender') return
   }
   if (media.some((kind) => message[kind] !== undefined)) {
     const text = texts.mediaUnsupported

@@ -26,10 +26,10 @@ export function adoptTurns({
     const running = await tx.turn.findMany({
       where: { hostServerId: hostId, state: 'RUNNING' },
       orderBy: { assistantId: 'asc' },
-      select: { id: true, assistantId: true, traceParent: true },
+      select: { id: true, assistantId: true, traceParent: true, createdAt: true },
     })
     const adopted: ClaimedTurn[] = []
-    for (const { id, assistantId, traceParent } of running) {
+    for (const { id, assistantId, traceParent, createdAt: receivedAt } of running) {
       const turn = await lockTurn(tx, id)
       if (turn.state !== 'RUNNING') continue
       const isLost = turn.sessionEpoch !== sessionEpoch && !held.has(id)
@@ -39,7 +39,7 @@ export function adoptTurns({
       }
       const attempt = turn.attempts + (isLost ? 1 : 0)
       await tx.turn.update({ where: { id }, data: { sessionEpoch, attempts: attempt } })
-      adopted.push({ turnId: id, assistantId, userId: turn.userId, attempt, traceParent })
+      adopted.push({ turnId: id, assistantId, userId: turn.userId, attempt, traceParent, receivedAt })
     }
     return adopted
   })

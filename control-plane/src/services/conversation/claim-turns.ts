@@ -30,7 +30,7 @@ export function claimTurns({ ctx, input }: { ctx: Ctx; input: ClaimInput }): Pro
       WHERE t.id = ANY(${locked.map((row) => row.turnId)}::uuid[]) AND t.state = 'PENDING' AND a.id = t.assistant_id
         AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.assistant_id = a.id AND r.state = 'RUNNING')
       RETURNING t.id AS "turnId", a.id AS "assistantId", a.user_id AS "userId", t.attempts AS attempt,
-        t.trace_parent AS "traceParent"`
+        t.trace_parent AS "traceParent", t.created_at AS "receivedAt"`
     const taken = new Set<string>()
     for (const turn of claimed) {
       const stamped = await tx.message.updateMany({

@@ -5,6 +5,7 @@ import { failTurn } from './fail-turn.ts'
 import { finishTurn } from './finish-turn.ts'
 import { createFixture, createPerson, type Fixture } from './fixtures.ts'
 import { readTurnInput } from './read-turn-input.ts'
+import { stopTurn } from './stop-turn.ts'
 import { sweep } from './sweep.ts'
 
 let fixture: Fixture
@@ -111,6 +112,16 @@ test('M8: a turn that fails for good is told, not counted and not shown to the m
   await fixture.receive(address, 'next')
   const read = { turnId: await claimOne(hostId), sessionEpoch: 1n, withHistory: true }
   expect((await readTurnInput({ ctx: fixture.ctx, input: read })).history).toEqual([])
+})
+
+test('M11: a turn that somebody stopped is not tried again', async () => {
+  const { userId, address, hostId } = await createPerson(fixture.db)
+  await fixture.receive(address, 'never mind')
+  const turnId = await claimOne(hostId)
+  expect(await stopTurn({ ctx: fixture.ctx, input: { userId } })).toEqual({ stopping: true })
+  const failed = { turnId, sessionEpoch: 1n, code: 'gateway_error', retryable: true }
+  expect(await failTurn({ ctx: fixture.ctx, input: failed })).toEqual({ retryAfterMs: null, attempt: 1 })
+  expect(await notices(userId)).toEqual([])
 })
 
 test('M7: an answer is stored with its parts, and hostile characters do no harm', async () => {

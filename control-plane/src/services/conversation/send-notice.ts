@@ -7,7 +7,7 @@ import { sanitize } from './sanitize.ts'
 
 export interface NoticeInput {
   userId: string
-  /** Absent = where the user last wrote from, else any live binding, else the web. */
+  /** Absent = the live binding the user last wrote from, else any live binding, else the web. */
   to?: Recipient
   /** Stable, lower-case, with underscores. */
   code: string
@@ -81,18 +81,13 @@ interface OutgoingInput {
   traceParent?: string | null
 }
 
+/** Only where the user still is: a chat that was disconnected may be another person's by now. */
 async function lastAddress(tx: Transaction, userId: string): Promise<Recipient> {
-  const select = { channel: true, address: true } as const
-  const message = await tx.message.findFirst({
-    where: { userId, direction: 'INBOUND' },
-    orderBy: { seq: 'desc' },
-    select,
-  })
-  if (message) return message
-  const binding = await tx.userPhone.findFirst({
-    where: { userId, unboundAt: null },
-    orderBy: { boundAt: 'desc' },
-    select,
-  })
-  return binding ?? { channel: 'WEB', address: userId }
+  const [recipient] = await tx.$queryRaw<Recipient[]>`
+    SELECT p.channel, p.address FROM user_phones p
+    WHERE p.user_id = ${userId}::uuid AND p.unbound_at IS NULL
+    ORDER BY (SELECT max(m.seq) FROM messages m WHERE m.user_id = p.user_id AND m.direction = 'INBOUND'
+      AND m.channel = p.channel AND m.address = p.address) DESC NULLS LAST, p.bound_at DESC
+    LIMIT 1`
+  return recipient ?? { channel: 'WEB', address: userId }
 }

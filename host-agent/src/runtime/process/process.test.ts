@@ -5,11 +5,14 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AssistantSpec, Provider, TurnInput } from '@yourclaw/proto/host/v1'
 import { startSandbox } from '@yourclaw/sandbox'
+import { tracingOff } from '@yourclaw/telemetry'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { ensureOpenclaw } from '../../../openclaw/install.ts'
 import { createKeyRing } from '../../model-gateway/keys.ts'
 import { startModelGateway } from '../../model-gateway/server.ts'
+import { createMetrics } from '../../observability/metrics.ts'
+import { createWatch } from '../../observability/watch.ts'
 import { complete } from '../../relay/completions.ts'
 import { createProcessRuntime } from './process.ts'
 
@@ -32,7 +35,8 @@ async function start() {
     GEMINI_BASE_URL: `${sandbox.url}/gemini`,
   }
   const anotherModelGateway = async () => {
-    const modelGateway = await startModelGateway({ keys, env, log: pino({ level: 'silent' }) })
+    const watch = createWatch({ metrics: createMetrics(), tracing: tracingOff })
+    const modelGateway = await startModelGateway({ watch, keys, env, log: pino({ level: 'silent' }) })
     onTestFinished(modelGateway.close)
     return modelGateway
   }
@@ -84,7 +88,7 @@ const isAlive = (pid: number) => {
   }
 }
 
-test('F6 F9 M13 S3: a real OpenClaw answers, remembers over a change of model and of agent in one process, and holds no provider key', {
+test('F6, F9, M13, S3: a real OpenClaw answers, remembers over a change of model and of agent in one process, and holds no provider key', {
   timeout: 180_000,
 }, async () => {
   const { runtime, spec, script, requests, ask, dataDir, anotherModelGateway } = await start()
