@@ -29,7 +29,7 @@ export interface Conversation {
   claimTurns(call: {
     ctx: Ctx
     input: { hostId: string; sessionEpoch: bigint; limit: number }
-  }): Promise<ClaimedTurn[]>
+  }): Promise<{ turns: ClaimedTurn[]; passedOver: boolean }>
   adoptTurns(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<ClaimedTurn[]>
   readTurnInput(call: {
     ctx: Ctx

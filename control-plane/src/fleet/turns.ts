@@ -16,6 +16,8 @@ interface HeldTurn extends ClaimedTurn {
 }
 
 const announceMs = 30_000
+/** Whoever holds an assistant's lock lets go of it within some milliseconds, and need not tell us. */
+const passedOverMs = 100
 
 /** How many turns a session holds is bounded, so a host is never handed more than it may run at once. */
 export interface SessionTurns {
@@ -46,6 +48,7 @@ export function sessionTurns(
   let closed = false
   let pumping: Promise<void> | null = null
   let again = false
+  let lookAgain: NodeJS.Timeout | undefined
 
   const announce = async (turn: HeldTurn) => {
     if (closed) return
@@ -69,7 +72,11 @@ export function sessionTurns(
     do {
       again = false
       const limit = deps.maxTurnsPerHost - held.size
-      if (limit > 0 && !closed) await hold(await conversation.claimTurns({ ctx, input: { ...input, limit } }))
+      if (limit > 0 && !closed) {
+        const { turns, passedOver } = await conversation.claimTurns({ ctx, input: { ...input, limit } })
+        await hold(turns)
+        if (passedOver) lookAgain ??= setTimeout(onLookAgain, passedOverMs)
+      }
       for (const turnId of await conversation.turnsToStop({ ctx, input })) {
         if (held.has(turnId) && !closed) await sendCancel(turnId, false)
       }
@@ -81,6 +88,10 @@ export function sessionTurns(
       pumping = null
     })
     return pumping
+  }
+  const onLookAgain = () => {
+    lookAgain = undefined
+    if (!closed) later(pump)
   }
   const later = (work: () => Promise<void>) => {
     work().catch((error: unknown) => {
@@ -142,6 +153,7 @@ export function sessionTurns(
     },
     close() {
       closed = true
+      clearTimeout(lookAgain)
       for (const turn of held.values()) clearTimeout(turn.retry)
       held.clear()
     },
