@@ -80,7 +80,7 @@ async function crashOnce(fault: 'crash' | 'crashInRun') {
   return logs.find(({ msg }) => msg === 'conversation read')?.found
 }
 
-test('M15, F9: kill -9 of the agent and all it runs: one answer, the messages once in the conversation', async () => {
+test('M15 and F9: kill -9 of the agent and all it runs: one answer, the messages once in the conversation', async () => {
   const { system, ada, asked, attempts } = await start()
   const host = await system.spawnHost('fake')
   await eventually(() => isReady(system, ada))
@@ -122,7 +122,7 @@ test('M15: kill -9 of a real OpenClaw in a turn: its resumed answer is the one a
   expect((await asked('hard one')).at(-1)?.match(/a hard one/g)).toHaveLength(1)
 }, 240_000)
 
-test('M15, F9: kill -9 of the agent in a turn: the next one adopts the gateway, and there is one answer', async () => {
+test('M15 and F9: kill -9 of the agent in a turn: the next one adopts the gateway, and there is one answer', async () => {
   const { system, ada, asked, attempts } = await start()
   const host = await system.spawnHost('process')
   await eventually(() => isReady(system, ada), 180_000)
