@@ -11,6 +11,7 @@ import { openaiRoutes } from './models/openai.ts'
 import { People } from './people.ts'
 import { simRoutes } from './sim/routes.ts'
 import { Bot } from './telegram/bot.ts'
+import type { BotEvent } from './telegram/chats.ts'
 import { telegramRoutes } from './telegram/routes.ts'
 
 export interface SandboxOptions {
@@ -18,6 +19,8 @@ export interface SandboxOptions {
   port: number
   host?: string
   telegramBotUsername?: string
+  /** Hears what the bot does in a person's chat at the moment it does it, which polling cannot tell to the millisecond. */
+  onBotEvent?: (telegramUserId: number, event: BotEvent) => void
 }
 
 export interface Sandbox {
@@ -32,7 +35,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const people = new People()
   const faults = new Faults()
   const brain = new Brain()
-  const bot = new Bot(people, telegramBotUsername)
+  const bot = new Bot(people, telegramBotUsername, options.onBotEvent)
   const page = readFileSync(new URL('./phone/page.html', import.meta.url), 'utf8')
 
   const app = new Hono<Env>()
