@@ -7,6 +7,7 @@ import { freePort } from '@yourclaw/control-plane/testing'
 import { startEmbeddedPostgres } from '@yourclaw/db/embedded'
 import { type Phone, startPhone, webhookSecret } from './phone.ts'
 import { type Program, startProgram, until } from './program.ts'
+import { countStatements } from './statements.ts'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 export const programPath = (name: string) => fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url))
@@ -33,10 +34,11 @@ export async function startSystem(options: {
 }): Promise<System> {
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-bench-'))
   chmodSync(folder, 0o755)
-  const postgres = await startEmbeddedPostgres({
-    dataDir: path.join(folder, 'postgres'),
-    port: await freePort(),
-  })
+  const cluster = { dataDir: path.join(folder, 'postgres'), port: await freePort() }
+  const first = await startEmbeddedPostgres(cluster)
+  await countStatements(first.url)
+  await first.stop()
+  const postgres = await startEmbeddedPostgres(cluster)
   const phone = await startPhone()
   const people = await phone.register(options.people)
   const [port, grpcPort] = [await freePort(), await freePort()]

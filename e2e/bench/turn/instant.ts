@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { freePort } from '@yourclaw/control-plane/testing'
 import pg from 'pg'
 import { load, megabytes, monotonicMs, ms, percentile, type Row, summary, times } from '../figures.ts'
 import { type Asked, webhookSecret } from '../phone.ts'
 import { startProgram, until } from '../program.ts'
+import { takeStatements } from '../statements.ts'
 import { programPath, type System, startSystem } from '../system.ts'
 
 const people = 100
@@ -44,6 +45,12 @@ export async function benchInstant(options: { profileDir?: string | undefined })
     await commits.close()
     const toAgent = commitToAgent(system, commits.atMs, latency.ours)
     const throughput = await measureThroughput(system)
+    if (options.profileDir !== undefined) {
+      writeFileSync(
+        path.join(options.profileDir, 'statements.json'),
+        JSON.stringify(throughput.statements, null, 1),
+      )
+    }
     return [
       ...latency.rows,
       {
@@ -142,6 +149,7 @@ async function measureThroughput(system: System) {
   const startedAtMs = monotonicMs()
   const loadBefore = load()
   const own = process.cpuUsage()
+  await takeStatements(system.databaseUrl)
   await Promise.all(
     system.people.map(async (person) => {
       while (next < loadTurns) {
@@ -157,6 +165,7 @@ async function measureThroughput(system: System) {
   )
   const seconds = (monotonicMs() - startedAtMs) / 1000
   clearInterval(watch)
+  const statements = await takeStatements(system.databaseUrl)
   const perTurnMs = (from: number, to: number) => `${(((to - from) * 1000) / answered).toFixed(2)} ms`
   const rate = answered / seconds
   const lost = next - answered
@@ -179,9 +188,19 @@ async function measureThroughput(system: System) {
       figure: `p50 ${ms(percentile(replyMs, 0.5))}, p99 ${ms(percentile(replyMs, 0.99))}`,
     },
     { what: 'CPU a turn', figure: cpu.join(', ') },
+    {
+      what: 'SQL statements a turn',
+      figure: (sum(statements.map(({ calls }) => calls)) / answered).toFixed(1),
+    },
+    {
+      what: 'time inside PostgreSQL a turn',
+      figure: ms(sum(statements.map(({ totalMs }) => totalMs)) / answered),
+    },
   ]
-  return { rows, memory: peak }
+  return { rows, memory: peak, statements }
 }
+
+const sum = (values: number[]) => values.reduce((total, value) => total + value, 0)
 
 function memoryRows(idle: { controlPlane: number; agent: number }, peak: typeof idle): Row[] {
   const row = (what: string, from: number, to: number): Row => ({
