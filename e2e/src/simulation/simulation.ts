@@ -1,4 +1,5 @@
 import { type FleetDeps, fleetTiming, runFleetSession, type Sessions } from '@yourclaw/control-plane/testing'
+import type { Observed } from '@yourclaw/proto/host/v1'
 import { pino } from 'pino'
 import { installClock } from './clock.ts'
 import { createMachine, type Machine } from './machine.ts'
@@ -78,12 +79,15 @@ async function live(
   const launched = new Map<string, number>()
   const stopped = new Map<string, number>()
   let sessionsOpened = 0
+  const said = new Map<string, Observed[]>()
   function connect(hostId: string): Wire {
     const replica = random.pick(replicas.map((_, index) => index))
     const chosen = replicas[replica]
     if (!chosen) throw new Error('unreachable')
     sessionsOpened += 1
-    const wire = openWire(clock, random, weather)
+    const wire = openWire(clock, random, weather, ({ body }) => {
+      if (body?.$case === 'observed') said.set(hostId, [...(said.get(hostId) ?? []), body.observed])
+    })
     wires.set(wire, replica)
     const host = { hostId, serial: '01', notAfter: new Date(clock.now() + 86_400_000) }
     runFleetSession(chosen.deps, chosen.sessions, wire.far as never, host)
@@ -215,7 +219,16 @@ async function live(
         for (const [wire, replica] of wires) if (replica === index) wire.cut()
       },
     ],
-    [1, 'second session', () => void connect(random.pick(hostIds)).near.write(helloAgain())],
+    [
+      1,
+      'second session',
+      () => {
+        const hostId = random.pick(hostIds)
+        const past = said.get(hostId) ?? []
+        const repeated = past.length > 0 ? [1, 2, 3].map(() => random.pick(past)) : []
+        connect(hostId).near.write(helloAgain(repeated))
+      },
+    ],
   ]
   const bag = actions.flatMap(([weight, name, act]) => Array.from({ length: weight }, () => ({ name, act })))
 
@@ -260,8 +273,8 @@ async function live(
   await clock.advance(60_000)
 }
 
-/** What a second agent with the same certificate would say: it sees nothing and then falls silent. */
-const helloAgain = () => ({
+/** What a second agent with the same certificate would say, say a copy of the machine: old news, and then nothing. */
+const helloAgain = (observed: Observed[]) => ({
   seq: 1n,
   ack: 0n,
   body: {
@@ -273,7 +286,7 @@ const helloAgain = () => ({
       runtime: 'fake',
       ip: '',
       capacity: undefined,
-      observed: [],
+      observed,
       heldTurns: [],
     },
   },

@@ -57,7 +57,12 @@ export interface Wire {
  * One session's stream between the two. Messages are encoded and decoded as on a real one; unlike a real one it may lose,
  * repeat and reorder them, since the session layer promises to notice.
  */
-export function openWire(clock: VirtualClock, random: Random, weather: Weather): Wire {
+export function openWire(
+  clock: VirtualClock,
+  random: Random,
+  weather: Weather,
+  overhear: (message: AgentMessage) => void,
+): Wire {
   const muted = { up: false, down: false }
   const lastAtMs = { up: 0, down: 0 }
   let over = false
@@ -75,6 +80,7 @@ export function openWire(clock: VirtualClock, random: Random, weather: Weather):
 
   const near: Wire['near'] = Object.assign(new EventEmitter(), {
     write(message: AgentMessage) {
+      overhear(message)
       const bytes = AgentMessage.encode(message).finish()
       carry('up', () => far.destroyed || far.push(AgentMessage.decode(bytes)), true)
       return true
