@@ -1,6 +1,7 @@
 import { type FleetDeps, fleetTiming, runFleetSession, type Sessions } from '@yourclaw/control-plane/testing'
 import type { Observed } from '@yourclaw/proto/host/v1'
 import { pino } from 'pino'
+import { checkBelief, differences } from './agreement.ts'
 import { installClock } from './clock.ts'
 import { createMachine, type Machine } from './machine.ts'
 import { seededRandom } from './random.ts'
@@ -52,7 +53,11 @@ async function live(
   const weather = { lost: badness, repeated: 0.05, overtaken: badness, maxLatencyMs: 400 }
   const trouble = { fails: 0.01, nudgeLost: 0.2 }
   const wear = { fails: 0.1, maxDelayMs: 8_000 }
-  const store = createStore(clock, random, trouble, believes)
+  const machines = new Map<string, Machine>()
+  const open = () => differences(store.rows, store.hosts, machines)
+  const store = createStore(clock, random, trouble, (hostId, before, after) =>
+    checkBelief(before, after, machines.get(hostId), broken),
+  )
   const log = pino({ level: 'silent' })
   const sessionLog = pino({ level: 'debug', base: null }, { write: (line) => tell(line.trim()) })
   const wires = new Map<Wire, number>()
@@ -98,7 +103,6 @@ async function live(
       .finally(() => wires.delete(wire))
     return wire
   }
-  const machines = new Map<string, Machine>()
   for (const hostId of hostIds) {
     store.hosts.set(hostId, { slots, taken: 0, epoch: 0n, leaseExpiresAtMs: 0 })
     const machine = createMachine({
@@ -125,54 +129,6 @@ async function live(
       },
     })
     machines.set(hostId, machine)
-  }
-
-  /** What the control plane may never come to believe, however stale the report was. */
-  function believes(hostId: string, before: Row, after: Row): void {
-    const { id } = after
-    const machine = machines.get(hostId)
-    if (after.observedGeneration < before.observedGeneration)
-      broken(`${id}: observed an older generation again`)
-    if (after.observedGeneration > after.desiredGeneration) broken(`${id}: observed what nobody asked for`)
-    if (after.desired !== before.desired && before.desired !== 'ABSENT')
-      broken(`${id}: a report changed what is wanted`)
-    if (after.status === 'NONE' && (machine?.containers.has(id) || machine?.data.has(id))) {
-      broken(`${id}: counts as deleted and is still there`)
-    }
-    if (after.desired === 'ABSENT' && after.status === 'READY' && before.status !== 'READY') {
-      broken(`${id}: ready while it is being deleted`)
-    }
-    const asksAgain = after.desiredGeneration > before.desiredGeneration || after.status === 'ERROR'
-    if (asksAgain && before.status !== 'ERROR' && after.observedGeneration !== before.desiredGeneration) {
-      broken(`${id}: a stale failure counted`)
-    }
-  }
-
-  /** What is not yet as it should be; empty when desired and observed are one. */
-  function differences(): string[] {
-    const found: string[] = []
-    for (const row of store.rows.values()) {
-      const at = hostIds.filter((hostId) => machines.get(hostId)?.containers.has(row.id))
-      const wanted = row.desired === 'PRESENT' && !row.suspended
-      const say = (what: string) => found.push(`${row.id}: ${what}`)
-      if (row.job) say(`its job is open`)
-      if (row.status !== 'NONE' && row.observedGeneration !== row.desiredGeneration) say('generations differ')
-      if (row.desired === 'ABSENT') {
-        if (row.status !== 'NONE') say(`is ${row.status} and should be gone`)
-        if ([...machines.values()].some((machine) => machine.data.has(row.id))) say('left data behind')
-      } else if (row.status !== 'READY' && !row.suspended) say(`is ${row.status}`)
-      if (at.length !== (wanted ? 1 : 0)) say(`runs on ${at.join(' and ') || 'no host'}`)
-      if (wanted && at[0] !== row.hostServerId) say('runs on the wrong host')
-      const running = machines.get(at[0] ?? '')?.containers.get(row.id)
-      if (running && running.spec.model !== row.model) say('runs the wrong model')
-      if (running && running.restartCount !== row.restartCount) say('missed a restart')
-    }
-    for (const [hostId, host] of store.hosts) {
-      const placed = [...store.rows.values()].filter((row) => row.hostServerId === hostId).length
-      if (placed !== host.taken) found.push(`${hostId}: ${host.taken} slots taken by ${placed} assistants`)
-      if (placed > slots) found.push(`${hostId}: over-booked`)
-    }
-    return found
   }
 
   const rowOf = (): Row | undefined => store.rows.get(random.pick(people))
@@ -246,7 +202,7 @@ async function live(
   Object.assign(trouble, { fails: 0 })
   Object.assign(wear, { fails: 0 })
   const deadlineMs = clock.now() + healMs + (lossy ? fleetTiming.resyncMs : 0)
-  while (differences().length > 0 && clock.now() < deadlineMs) {
+  while (open().length > 0 && clock.now() < deadlineMs) {
     await clock.advance(20_000)
     check()
     for (const row of store.rows.values()) {
@@ -255,7 +211,7 @@ async function live(
       else store.people.create(row.id)
     }
   }
-  for (const difference of differences()) broken(`did not converge: ${difference}`)
+  for (const difference of open()) broken(`did not converge: ${difference}`)
   check()
 
   tell('nothing more may happen')
@@ -267,7 +223,7 @@ async function live(
   if (sessionsOpened !== opened) broken('sessions ended though nothing was wrong')
   const after = [...machines.values()].map((machine) => machine.changes())
   if (String(before) !== String(after)) broken('hosts went on changing what was as desired')
-  for (const difference of differences()) broken(`did not stay: ${difference}`)
+  for (const difference of open()) broken(`did not stay: ${difference}`)
   check()
   for (const machine of machines.values()) machine.stop()
   await clock.advance(60_000)
