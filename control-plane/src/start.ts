@@ -5,6 +5,7 @@ import { type MetricsServer, serveMetrics } from '@yourclaw/telemetry'
 import type { Logger } from 'pino'
 import { collectDefaultMetrics } from 'prom-client'
 import { createApp } from './app.ts'
+import type { ChannelSender } from './channels/sender.ts'
 import { type Deps, openDeps } from './deps.ts'
 import type { Env } from './env.ts'
 import { fleetTiming } from './fleet/deps.ts'
@@ -39,17 +40,32 @@ export interface ControlPlane {
   stop(): Promise<void>
 }
 
+/** A message's way through this process, in order. */
+export type Step = 'webhook' | 'claimTurns' | 'readTurnInput' | 'finishTurn' | 'send'
+
+/** Stands around each step; tests make the process die before or after one. */
+export type Around = <T>(step: Step, work: () => Promise<T>) => Promise<T>
+
+const straight: Around = (_, work) => work()
+
 /** Migrates the database and starts everything, in this order: what is used starts before who uses it. */
-export async function startControlPlane(env: Env, databaseUrl: string, log: Logger): Promise<ControlPlane> {
+export async function startControlPlane(
+  env: Env,
+  databaseUrl: string,
+  log: Logger,
+  around: Around = straight,
+): Promise<ControlPlane> {
   await deploy(databaseUrl)
   const deps = await openDeps(env, databaseUrl, log)
   const metricsServer = await serveFigures(deps)
   const { clock } = deps.ctx
-  const senders = observeSenders({ TELEGRAM: deps.telegram }, deps.metrics, clock)
+  const { telegram } = deps
+  const send: ChannelSender['send'] = (...part) => around('send', () => telegram.send(...part))
+  const senders = observeSenders({ TELEGRAM: { send } }, deps.metrics, clock)
   const delivery = { ...deps, clock, senders, watch: watchDeliveries({ ...deps, clock }) }
   const deliveries = workDeliveries(delivery)
-  const fleet = await startFleet(deps)
-  const { server, port: httpPort } = await listenHttp(deps)
+  const fleet = await startFleet(deps, around)
+  const { server, port: httpPort } = await listenHttp(deps, around)
   await registerWebhook(deps)
   const sweeper = setInterval(() => {
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
@@ -76,7 +92,7 @@ export async function startControlPlane(env: Env, databaseUrl: string, log: Logg
   }
 }
 
-function startFleet(deps: Deps): Promise<FleetServer> {
+function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
   const { ctx, env } = deps
   return startFleetServer({
     ctx,
@@ -100,10 +116,10 @@ function startFleet(deps: Deps): Promise<FleetServer> {
     }),
     ...observeConversation({
       conversation: {
-        claimTurns: ({ input }) => claimTurns({ ctx, input }),
+        claimTurns: ({ input }) => around('claimTurns', () => claimTurns({ ctx, input })),
         adoptTurns: ({ input }) => adoptTurns({ ctx, input }),
-        readTurnInput: ({ input }) => readTurnInput({ ctx, input }),
-        finishTurn: ({ input }) => finishTurn({ ctx, input }),
+        readTurnInput: ({ input }) => around('readTurnInput', () => readTurnInput({ ctx, input })),
+        finishTurn: ({ input }) => around('finishTurn', () => finishTurn({ ctx, input })),
         failTurn: ({ input }) => failTurn({ ctx, input }),
         turnsToStop: ({ input }) => turnsToStop({ ctx, input }),
       },
@@ -123,11 +139,14 @@ async function serveFigures({ env, metrics: { registry } }: Deps): Promise<Metri
   return serveMetrics({ registry, address: env.METRICS_ADDRESS, port: env.METRICS_PORT })
 }
 
-function listenHttp(deps: Deps) {
+function listenHttp(deps: Deps, around: Around) {
   const started = Promise.withResolvers<{ server: ReturnType<typeof serve>; port: number }>()
-  const server = serve({ fetch: createApp(deps).fetch, port: deps.env.PORT }, ({ port }) =>
-    started.resolve({ server, port }),
-  )
+  const app = createApp(deps)
+  const fetch: typeof app.fetch = (request, ...rest) => {
+    const answer = async () => app.fetch(request, ...rest)
+    return request.url.includes('/webhooks/') ? around('webhook', answer) : answer()
+  }
+  const server = serve({ fetch, port: deps.env.PORT }, ({ port }) => started.resolve({ server, port }))
   server.once('error', started.reject)
   return started.promise
 }

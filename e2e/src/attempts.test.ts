@@ -24,7 +24,7 @@ async function start() {
     const { turnId } = attached.at(-1) ?? {}
     return [...new Set(attached.filter((line) => line.turnId === turnId).map(({ attempt }) => attempt))]
   }
-  return { system, ada, asked, attempts }
+  return { system, ada, asked, attempts, logs }
 }
 
 async function isReady(system: System, person: Person) {
@@ -49,23 +49,38 @@ function gatewayPid(dataDir: string): number {
 const slow = { match: 'the question', reply: 'too late', delayMs: 60_000 }
 const prompt = { match: 'the question', reply: 'The answer.' }
 
-test('M15: a gateway that crashes in a turn resumes it, and the next attempt adopts that answer', async () => {
-  const { system, ada, asked, attempts } = await start()
-  const faults = { crash: true }
-  await system.startHost('fake', { faults })
+test('M15: a gateway that crashes before it keeps the messages gets them again', async () => {
+  await crashOnce('crash')
+})
+
+test('M15: a gateway that crashes in a run resumes it, and the next attempt adopts that answer', async () => {
+  const resumed = await crashOnce('crashInRun')
+  // Nobody called the gateway for it: the conversation had it when the attempt looked.
+  expect(resumed).toBe('answered')
+})
+
+/** A turn whose gateway crashes in its first attempt; returns what the second one found. */
+async function crashOnce(fault: 'crash' | 'crashInRun') {
+  const { system, ada, asked, attempts, logs } = await start()
+  let isArmed = true
+  const once = () => {
+    const armed = isArmed
+    isArmed = false
+    return armed
+  }
+  await system.startHost('fake', { faults: Object.defineProperty({}, fault, { get: once }) })
   await eventually(() => isReady(system, ada))
   await system.sandbox('/sim/models/script', prompt)
   await system.say(ada, 'the question')
-  // The crash comes before the model is asked: its one call is the resumed run's.
-  await eventually(async () => expect(attempts()).toEqual([1]))
-  faults.crash = false
   await eventually(async () => expect(await system.heard(ada)).toContain('The answer.'))
+  // Both crashes come before the model is asked.
   expect(await asked('the question')).toHaveLength(1)
   expect(attempts()).toEqual([1, 2])
-  expect((await said(system, ada)).filter((line) => line.includes('The answer.'))).toHaveLength(1)
-})
+  await expectOneExchange(system, ada, asked)
+  return logs.find(({ msg }) => msg === 'conversation read')?.found
+}
 
-test('M15 F9: kill -9 of the agent and all it runs: one answer, the messages once in the conversation', async () => {
+test('M15 and F9: kill -9 of the agent and all it runs: one answer, the messages once in the conversation', async () => {
   const { system, ada, asked, attempts } = await start()
   const host = await system.spawnHost('fake')
   await eventually(() => isReady(system, ada))
@@ -92,12 +107,22 @@ test('M15: kill -9 of a real OpenClaw in a turn: its resumed answer is the one a
   await system.sandbox('/sim/models/script', prompt)
   await eventually(async () => expect(await system.heard(ada)).toContain('The answer.'))
   expect(attempts()).toEqual([1, 2])
-  // Once by the run that was killed, once by the one that OpenClaw resumed.
-  expect(await asked('the question')).toHaveLength(2)
+  // Once by the run that was killed, once by the one that OpenClaw resumed; never by a second sending.
+  const [, resumed, ...more] = await asked('the question')
+  expect(resumed).toContain('interrupted by a gateway restart')
+  expect(more).toEqual([])
   await expectOneExchange(system, ada, asked)
+
+  // A run that its model failed keeps the messages: the next attempt does not send them again.
+  await system.sandbox('/sim/models/script', { match: 'hard one', error: 400 })
+  await system.say(ada, 'a hard one')
+  await eventually(async () => expect(await asked('hard one')).toHaveLength(1))
+  await system.sandbox('/sim/models/script', { reply: 'Solved.' })
+  await eventually(async () => expect(await system.heard(ada)).toContain('Solved.'))
+  expect((await asked('hard one')).at(-1)?.match(/a hard one/g)).toHaveLength(1)
 }, 240_000)
 
-test('M15 F9: kill -9 of the agent in a turn: the next one adopts the gateway, and there is one answer', async () => {
+test('M15 and F9: kill -9 of the agent in a turn: the next one adopts the gateway, and there is one answer', async () => {
   const { system, ada, asked, attempts } = await start()
   const host = await system.spawnHost('process')
   await eventually(() => isReady(system, ada), 180_000)

@@ -107,7 +107,9 @@ test('S8: spans and figures hold no text, address, name or key', async () => {
   const { controlPlane, agent } = await figures()
   const everything = [JSON.stringify(collector.spans), controlPlane, agent].join('\n')
   const secrets = ['trace this', 'break please', 'development-secret', 'sk-ant-development', ada.bearer]
-  for (const secret of [...secrets, String(ada.telegramUserId), ada.userId, '@example']) {
+  // The chat's id is short: bare, it also stands in random ids.
+  const chat = [`"${ada.telegramUserId}"`, `:${ada.telegramUserId}`]
+  for (const secret of [...secrets, ...chat, ada.userId, '@example']) {
     expect(everything).not.toContain(secret)
   }
 })

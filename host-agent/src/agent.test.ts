@@ -40,10 +40,26 @@ test('a turn outlives its link: the next session hands its result over, once', a
   expect((await control.sessions.next()).hello.heldTurns).toEqual([])
 })
 
+test('a result that nobody waits for any more is forgotten', async () => {
+  const { control, model } = await start()
+  await running(control)
+  control.cut()
+  model.release()
+  const next = await control.sessions.next()
+  const cancelTurn = { turnId: 't1', forget: true }
+  next.call.write({ seq: 2n, ack: 0n, body: { $case: 'cancelTurn', cancelTurn } })
+  next.call.write({ seq: 3n, ack: 0n, body: { $case: 'goAway', goAway: { reason: 'draining' } } })
+  expect((await control.sessions.next()).hello.heldTurns).toEqual([])
+})
+
 test('a canceled turn ends the model call', async () => {
   const { control, model } = await start()
   const { session, turn } = await running(control)
-  session.call.write({ seq: 4n, ack: 0n, body: { $case: 'cancelTurn', cancelTurn: { turnId: 't1' } } })
+  session.call.write({
+    seq: 4n,
+    ack: 0n,
+    body: { $case: 'cancelTurn', cancelTurn: { turnId: 't1', forget: false } },
+  })
   expect((await turn.events.next(is('failed'))).body).toMatchObject({
     failed: { cause: { code: 'turn_canceled' } },
   })

@@ -51,7 +51,13 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT
   const tracing = await openTracing({ endpoint, service: 'yourclaw-host-agent', instance: env.HOST_NAME })
   const watch = createWatch({ metrics, tracing })
-  const modelGateway = await startModelGateway({ keys, env, watch, log })
+  const modelGateway = await startModelGateway({
+    keys,
+    env,
+    watch,
+    log,
+    portPath: join(env.STATE_DIR, 'model-gateway-port'),
+  })
   const runtime = createRuntime(env, modelGateway.url, options.faults, log)
 
   const reconciler = createReconciler({
@@ -112,7 +118,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
           case 'startTurn':
             return relay.startTurn(body.startTurn, session)
           case 'cancelTurn':
-            return relay.cancelTurn(body.cancelTurn.turnId)
+            return relay.cancelTurn(body.cancelTurn)
         }
       },
       log,

@@ -29,11 +29,8 @@ export interface Conversation {
   claimTurns(call: {
     ctx: Ctx
     input: { hostId: string; sessionEpoch: bigint; limit: number }
-  }): Promise<ClaimedTurn[]>
-  adoptTurns(call: {
-    ctx: Ctx
-    input: { hostId: string; sessionEpoch: bigint; heldTurnIds: string[] }
-  }): Promise<ClaimedTurn[]>
+  }): Promise<{ turns: ClaimedTurn[]; passedOver: boolean }>
+  adoptTurns(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<ClaimedTurn[]>
   readTurnInput(call: {
     ctx: Ctx
     input: { turnId: string; sessionEpoch: bigint; withHistory: boolean }

@@ -84,7 +84,7 @@ export async function runSession(
       deps,
       { hostId, epoch },
       (startTurn) => send({ $case: 'startTurn', startTurn }),
-      (turnId) => send({ $case: 'cancelTurn', cancelTurn: { turnId } }),
+      (turnId, forget) => send({ $case: 'cancelTurn', cancelTurn: { turnId, forget } }),
     )
     const opened: Session = {
       hostId,

@@ -6,7 +6,8 @@ export async function openBoss(databaseUrl: string, log: Logger): Promise<PgBoss
   const boss = new PgBoss({
     connectionString: databaseUrl,
     application_name: 'yourclaw-jobs',
-    superviseIntervalSeconds: 15,
+    superviseIntervalSeconds: 5,
+    monitorIntervalSeconds: 5,
   })
   boss.on('error', (err) => log.error({ err }, 'job queue error'))
   await boss.start()

@@ -40,7 +40,7 @@ export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
     retryBackoff: true,
     retryDelayMax: 600,
     expireInSeconds: 900,
-    heartbeatSeconds: 30,
+    heartbeatSeconds: 10,
     deadLetter: deadDeliveryQueue,
   })
 }
@@ -79,7 +79,7 @@ export function workDeliveries(deps: DeliveryDeps): QueueRunner {
     log: deps.log,
     concurrency: 50,
     pollMs: 500,
-    heartbeatMs: 10_000,
+    heartbeatMs: 3_000,
   })
   const off = deps.notifications.on('deliveries', runner.wake)
   return {

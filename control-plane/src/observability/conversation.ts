@@ -65,13 +65,14 @@ export function observeConversation(deps: {
     conversation: {
       ...conversation,
       async claimTurns(call) {
-        const claimed = await conversation.claimTurns(call)
-        return claimed.map((turn) => {
+        const { turns, passedOver } = await conversation.claimTurns(call)
+        const followed = turns.map((turn) => {
           const receivedAtMs = turn.receivedAt.getTime()
           timed('received_to_claimed', receivedAtMs)
           tracing.start('turn waits', { parent: turn.traceParent, startedAtMs: receivedAtMs }).end()
           return carry(turn, { claimedAtMs: clock.now() })
         })
+        return { turns: followed, passedOver }
       },
       async adoptTurns(call) {
         return (await conversation.adoptTurns(call)).map((turn) => carry(turn, {}))

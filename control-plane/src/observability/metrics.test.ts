@@ -48,17 +48,17 @@ test('O2: figures of the process, the queues and the hosts are served apart from
 })
 
 test('S8: whatever path and method a stranger makes up, a request adds no label of theirs', async () => {
-  for (const path of ['/secret-4242', '/api/v1/secret-4242', '/api/v1/users/secret-4242?phone=4242']) {
+  for (const path of ['/my-secret', '/api/v1/my-secret', '/api/v1/users/my-secret?phone=my-secret']) {
     for (const method of ['GET', 'POST', 'PROPFIND']) await fetch(api + path, { method })
   }
   await fetch(`${api}/api/v1/models`)
   const figures = await scrape()
-  expect(figures).not.toContain('4242')
+  expect(figures).not.toContain('secret')
   expect(figures).not.toContain('PROPFIND')
   expect(figures).toContain(
     'yourclaw_http_request_seconds_count{method="GET",route="/api/v1/models",status="200"} 1',
   )
-  expect(figures).toMatch(/yourclaw_http_request_seconds_count\{method="other",route="[^"4]*",status="404"\}/)
+  expect(figures).toMatch(/yourclaw_http_request_seconds_count\{method="other",route="[^"]*",status="404"\}/)
 })
 
 test('O2: a figure that cannot be read is not shown, and the others still are', async () => {

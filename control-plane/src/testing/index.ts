@@ -2,7 +2,7 @@ import { type Logger, pino } from 'pino'
 import { readEnv } from '../env.ts'
 import { seedDevelopment } from '../seed.ts'
 import { createJoinToken } from '../services/host/create-join-token.ts'
-import { startControlPlane } from '../start.ts'
+import { type Around, startControlPlane } from '../start.ts'
 import { freePort } from './free-port.ts'
 
 /** What the simulation runs against a virtual database and a virtual network. */
@@ -22,6 +22,18 @@ export interface ControlPlane {
   ports: { PORT: string; GRPC_PORT: string }
   joinToken(): Promise<string>
   stop(): Promise<void>
+}
+
+export type { Around, Step } from '../start.ts'
+export { freePort } from './free-port.ts'
+
+/** What main.ts does on an outside database, with `around` each step; ends the process on SIGTERM. */
+export async function runControlPlane(around: Around): Promise<void> {
+  const env = readEnv(process.env)
+  const databaseUrl = env.DATABASE_URL ?? ''
+  const controlPlane = await startControlPlane(env, databaseUrl, pino({ name: 'control-plane' }), around)
+  process.once('SIGTERM', () => void controlPlane.stop().then(() => process.exit(0)))
+  await seedDevelopment(controlPlane.deps, process.env.SANDBOX_URL ?? '')
 }
 
 /** Starts a seeded control plane on free ports, against a sandbox; `settings` win over the development defaults. */

@@ -67,7 +67,7 @@ async function live(
       hosts: store.verbs,
       notifications: store.notifications,
       conversation: {
-        claimTurns: async () => [],
+        claimTurns: async () => ({ turns: [], passedOver: false }),
         adoptTurns: async () => [],
         turnsToStop: async () => [],
       },

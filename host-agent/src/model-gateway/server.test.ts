@@ -1,6 +1,9 @@
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { json, text } from 'node:stream/consumers'
 import { Provider } from '@yourclaw/proto/host/v1'
 import { tracingOff } from '@yourclaw/telemetry'
@@ -236,4 +239,32 @@ test('O2: calls are counted by provider and status, refused ones by code', async
   await expect.poll(figures).toContain('model_call_seconds_count{provider="google",status="200"} 1')
   expect(await figures()).toContain('model_calls_refused_total{code="unknown_provider"} 1')
   expect(await figures()).not.toContain('unheard-of')
+})
+
+test('F9: an agent that comes back listens where it did, and knows no key before its snapshot', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'model-gateway-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const env = { ANTHROPIC_BASE_URL: '', OPENAI_BASE_URL: '', GEMINI_BASE_URL: '' }
+  const boot = () =>
+    startModelGateway({
+      keys: createKeyRing(),
+      env,
+      watch: createWatch({ metrics: createMetrics(), tracing: tracingOff }),
+      log: pino({ level: 'silent' }),
+      portPath: join(folder, 'port'),
+    })
+  const before = await boot()
+  await before.close()
+  const after = await boot()
+  onTestFinished(after.close)
+  expect(after.url).toBe(before.url)
+  const beside = await boot()
+  onTestFinished(beside.close)
+  expect(beside.url).not.toBe(after.url)
+  // 503 is tried again; a refusal would end the run that outlived the agent.
+  const early = await fetch(`${after.url}/anthropic/v1/messages`, {
+    method: 'POST',
+    headers: { 'x-api-key': 'vk' },
+  })
+  expect(early.status).toBe(503)
 })

@@ -1,12 +1,12 @@
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Logger } from 'pino'
 import { AgentError } from '../errors.ts'
 import type { Watch } from '../observability/watch.ts'
 import type { KeyRing } from './keys.ts'
+import { listenAgain } from './port.ts'
 import { forwardedHeaders, type ProviderRoute, providerRoutes, shownKey } from './providers.ts'
 
 export interface ModelGateway {
@@ -43,6 +43,8 @@ export async function startModelGateway(input: {
   env: Parameters<typeof providerRoutes>[0]
   watch: Watch
   log: Logger
+  /** Where its port is noted, so that it is the same next time; without, any free one. */
+  portPath?: string
 }): Promise<ModelGateway> {
   const routes = providerRoutes(input.env)
   const server = createServer((request, response) => {
@@ -53,11 +55,7 @@ export async function startModelGateway(input: {
       else refuse(response, error instanceof Refusal ? error : unreachable())
     })
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const { port } = server.address() as AddressInfo
+  const port = await listenAgain(server, input.portPath)
   return {
     url: `http://127.0.0.1:${port}`,
     close: () =>
@@ -82,6 +80,8 @@ async function handle(
   const shown = shownKey(request.headers) ?? query.get('key')
   query.delete('key')
   const caller = shown ? keys.resolve(shown, route.provider) : undefined
+  // An agent that has just started holds no keys yet; OpenClaw tries again.
+  if (!caller && !keys.isFilled()) throw new Refusal(503, 'starting', 'The host agent is starting.')
   if (!caller) {
     throw new Refusal(422, 'unknown_virtual_key', 'This key belongs to no assistant of this host.')
   }

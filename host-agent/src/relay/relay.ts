@@ -1,5 +1,6 @@
 import { type ServiceError, status } from '@grpc/grpc-js'
 import {
+  type CancelTurn,
   type HeldTurn,
   type HostServiceClient,
   type StartTurn,
@@ -28,7 +29,8 @@ export interface LiveSession {
 
 export interface Relay {
   startTurn(start: StartTurn, session: LiveSession): void
-  cancelTurn(turnId: string): void
+  /** Stops a turn that runs; a result that nobody wants any more is forgotten. */
+  cancelTurn(cancel: CancelTurn): void
   held(): HeldTurn[]
   /** Resolves when no turn runs and every result is handed over, or after `ms`; then aborts what is left. */
   drain(ms: number): Promise<void>
@@ -249,9 +251,13 @@ export function createRelay(deps: {
         log.error({ turnId: turn.turnId, err: error }, 'attach failed'),
       )
     },
-    cancelTurn(turnId) {
+    cancelTurn({ turnId, forget: unwanted }) {
       const turn = turns.get(turnId)
       if (turn) cancel(turn)
+      if (!unwanted) return
+      turn?.stream?.cancel()
+      if (turn) forget(turn)
+      else journal.forget(turnId)
     },
     held: () => journal.held(),
     async drain(ms) {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { listen } from '../../lib/notifications.ts'
 import { createVault } from '../../lib/vault.ts'
 import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
 import { rotateVault } from './rotate-vault.ts'
@@ -99,6 +100,18 @@ test('S7: a row that is held is not waited for, who writes it wins, and it is se
   expect([...(await rotation).keys]).toEqual([['new', 11]])
   const { gatewayTokenEncrypted } = await db.assistant.findUniqueOrThrow({ where: { id: mine.id } })
   expect(await newVault.open(gatewayTokenEncrypted ?? '')).toBe('written meanwhile')
+})
+
+test('F8: a host whose claim passed over an assistant is woken when the rotation lets it go', async () => {
+  const { db, ctx, url } = fixture
+  await fill(2)
+  const notifications = await listen(url, ctx.log)
+  const woken = new Set<string>()
+  notifications.on('turns', (hostId) => void woken.add(hostId))
+  await rotate()
+  const hosts = (await db.hostServer.findMany()).map(({ id }) => id)
+  await expect.poll(() => [...woken].toSorted()).toEqual(hosts.toSorted())
+  await notifications.close()
 })
 
 test('S7: a secret that no key opens is named, kept, and stops nothing else', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Prisma, type Transaction } from '@yourclaw/db'
-import { type Ctx, inTransaction } from '../../context.ts'
+import { type Ctx, inTransaction, nudge } from '../../context.ts'
 import { keyIdOf, type Vault } from '../../lib/vault.ts'
 import { type SealedColumn, sealedColumns } from './sealed-columns.ts'
 
@@ -71,6 +71,7 @@ async function rotateColumn(
       const sealed = await Promise.all(rows.map((row) => resealed(vault, row, onUnreadable)))
       const changed = sealed.filter((row) => row !== null)
       if (changed.length > 0) await store(tx, where, changed)
+      if (where.table === 'assistants') await wakeHosts(tx, rows)
       return { last: rows.at(-1)?.id ?? null, done: changed.length }
     })
     done += batch.done
@@ -113,6 +114,16 @@ async function store(tx: Transaction, where: SealedColumn, rows: Row[]): Promise
     FROM unnest(${rows.map(({ id }) => id)}::text[], ${rows.map(({ sealed }) => sealed)}::text[])
       AS changed (id, sealed)
     WHERE ${table}.id = changed.id::${idType}`
+}
+
+/** A claim passes over assistants that we hold, and nothing else would tell it that we let go. */
+async function wakeHosts(tx: Transaction, rows: Row[]): Promise<void> {
+  const hosts = await tx.assistant.findMany({
+    where: { id: { in: rows.map(({ id }) => id) }, hostServerId: { not: null } },
+    distinct: ['hostServerId'],
+    select: { hostServerId: true },
+  })
+  for (const { hostServerId } of hosts) if (hostServerId !== null) await nudge(tx, 'turns', hostServerId)
 }
 
 async function countOld(ctx: Ctx, vault: Vault): Promise<number> {

@@ -9,8 +9,10 @@ import { askModel, type ModelUsage } from './model-client.ts'
 
 /** What a test can make a fake assistant do wrong; changes work on the next request. */
 export interface FakeFaults {
-  /** The process ends when a turn reaches it. */
+  /** The process ends when a turn reaches it, before it has kept the user's messages. */
   crash?: boolean
+  /** The process ends after it has kept them, before it asks the model. */
+  crashInRun?: boolean
   /** Takes a turn and never answers. */
   hang?: boolean
   /** Waits this long before it answers. */
@@ -62,6 +64,7 @@ export async function startFakeGateway(input: {
       throw new AgentError('not_found', 'No such route.')
     }
     const { messages } = requestSchema.parse(await json(request))
+    if (input.faults.crash) return crash()
     if (input.faults.hang) return
     const left = new AbortController()
     response.once('close', () => left.abort())
@@ -80,7 +83,7 @@ export async function startFakeGateway(input: {
     const before = await readMessages(input.configDir)
     const all = [...before, ...messages]
     await writeMessages(input.configDir, all)
-    if (input.faults.crash) return crash()
+    if (input.faults.crashInRun) return crash()
     await finish(before, all, ask)
   }
 

@@ -84,7 +84,7 @@ export function createProcessRuntime(input: {
       const adopted = { gateway, port: note.port }
       try {
         await ready(gateway, adoptDeadlineMs)
-        // The model gateway has another port now.
+        // The spec may have changed meanwhile, and the model gateway may have had to take another port.
         await update(adopted, spec)
         input.progress?.(`Adopted the gateway of assistant ${spec.assistantId}, process ${note.pid}`)
         return adopted
