@@ -33,10 +33,10 @@ export interface ControlPlane {
 export async function startControlPlane(env: Env, databaseUrl: string, log: Logger): Promise<ControlPlane> {
   await deploy(databaseUrl)
   const deps = await openDeps(env, databaseUrl, log)
-  await workDeliveries({ ...deps, clock: deps.ctx.clock, senders: { TELEGRAM: deps.telegram } })
+  await workDeliveries(deps)
   const fleet = await startFleet(deps)
   const { server, port: httpPort } = await listenHttp(deps)
-  await registerWebhook(deps)
+  await registerWebhooks(deps)
   const sweeper = setInterval(() => {
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
   }, sweepIntervalMs)
@@ -101,11 +101,20 @@ function listenHttp(deps: Deps) {
   return started.promise
 }
 
-/** Idempotent. When the provider is down the old registration still stands, so the start goes on. */
-async function registerWebhook({ telegram, env, log }: Deps): Promise<void> {
-  try {
-    await telegram.setWebhook(`${env.API_URL}/api/v1/webhooks/telegram`, env.TELEGRAM_WEBHOOK_SECRET)
-  } catch {
-    log.error('Telegram did not take the webhook: messages arrive only if an earlier registration stands')
+/** Idempotent. When a provider is down the old registration still stands, so the start goes on. */
+async function registerWebhooks({ telegram, whatsapp, senders, env, log }: Deps): Promise<void> {
+  const webhooks = `${env.API_URL}/api/v1/webhooks`
+  const register = async (provider: string, work: () => Promise<unknown>) => {
+    const taken = await work().catch(() => false)
+    if (taken === false)
+      log.error(
+        { provider },
+        'the webhook was not taken: messages arrive only if an earlier registration stands',
+      )
   }
+  await Promise.all([
+    senders.TELEGRAM &&
+      register('telegram', () => telegram.setWebhook(`${webhooks}/telegram`, env.TELEGRAM_WEBHOOK_SECRET)),
+    senders.WHATSAPP && register('twilio', () => whatsapp.setWebhook(`${webhooks}/twilio/whatsapp`)),
+  ])
 }

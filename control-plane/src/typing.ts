@@ -1,18 +1,18 @@
 import type { Deps } from './deps.ts'
 import type { TurnProgress } from './fleet/deps.ts'
 
-const typingIntervalMs = 4_000
 const rememberedTurns = 10_000
 
-/** Shows "typing…" on the phone while an answer grows; Telegram's lasts five seconds. */
-export function createTyping({ telegram, ctx }: Pick<Deps, 'telegram' | 'ctx'>) {
+/** Shows "typing…" on the phone while an answer grows, again before it would fade. */
+export function createTyping({ senders, ctx }: Pick<Deps, 'senders' | 'ctx'>) {
   const shownAtMs = new Map<string, number>()
-  return async ({ turnId, channel, address }: TurnProgress): Promise<void> => {
+  return async ({ turnId, channel, address, replyTo }: TurnProgress): Promise<void> => {
     const now = ctx.clock.now()
-    if (channel !== 'TELEGRAM' || now - (shownAtMs.get(turnId) ?? 0) < typingIntervalMs) return
+    const sender = senders[channel]
+    if (!sender || now - (shownAtMs.get(turnId) ?? 0) < sender.typingLastsMs * 0.8) return
     shownAtMs.set(turnId, now)
     if (shownAtMs.size > rememberedTurns) shownAtMs.clear()
     // Not awaited by the turn: a slow provider must not slow the answer down.
-    telegram.typing(address).catch((err: unknown) => ctx.log.debug({ err }, 'typing was not shown'))
+    sender.typing(address, replyTo).catch((err: unknown) => ctx.log.debug({ err }, 'typing was not shown'))
   }
 }

@@ -180,7 +180,7 @@ test('I4: a webhook without the secret or with a wrong one is refused', async ()
 })
 
 test('M10: a stranger gets one helpful answer', async () => {
-  const stranger = { userId: '', telegramUserId: 5_000_001, bearer: '' }
+  const stranger = { userId: '', telegramUserId: 5_000_001, whatsappAddress: '', bearer: '' }
   await system.sandbox('/sim/people', {
     name: 'Stranger',
     email: 'stranger@example.com',

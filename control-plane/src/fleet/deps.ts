@@ -21,6 +21,7 @@ export interface TurnInputMessages {
   userId: string
   channel: Channel
   address: string
+  replyTo: string | null
 }
 
 /** The conversation verbs that the relay calls. All throw stale_epoch when a newer session of the host took over. */
@@ -55,6 +56,8 @@ export interface TurnProgress {
   userId: string
   channel: Channel
   address: string
+  /** The provider's id of the newest message that is answered. */
+  replyTo: string | null
   text: string
 }
 

@@ -12,6 +12,7 @@ import { createVault } from '../lib/vault.ts'
 import { createAssistant } from '../services/assistant/create-assistant.ts'
 import { createJoinToken } from '../services/host/create-join-token.ts'
 import { enrollHost } from '../services/host/enroll-host.ts'
+import { testSettings } from '../testing/settings.ts'
 import { type Authority, openAuthority, serverName } from './authority.ts'
 import type { ClaimedTurn, Conversation } from './deps.ts'
 import { type FleetServer, startFleetServer } from './server.ts'
@@ -36,7 +37,7 @@ beforeEach(async () => {
     db: database.db,
     clock: systemClock,
     log,
-    settings: { webUrl: '', rateLimitPerDay: 100, rateLimitPerMinute: 5, telegramBotUsername: '' },
+    settings: testSettings,
   }
   notifications = await listen(database.url, log)
   authority = await openAuthority({ db: database.db, vault, clock: systemClock })
@@ -54,6 +55,7 @@ beforeEach(async () => {
       userId: 'u',
       channel: 'WEB',
       address: 'u',
+      replyTo: null,
     }),
     finishTurn: async ({ input }) => stored.push(input.text),
     failTurn: async () => ({ retryAfterMs: 1, attempt: 2 }),

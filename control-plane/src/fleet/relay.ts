@@ -56,14 +56,14 @@ async function carry(
       body: { $case: 'input', input: { messages, history: read.history, deadlineUnixMs } },
     })
   }
-  const { userId, channel, address } = read
+  const { userId, channel, address, replyTo } = read
   let text = ''
-  await progress(deps, { turnId, userId, channel, address, text })
+  await progress(deps, { turnId, userId, channel, address, replyTo, text })
   for await (const { body } of untilOverdue(events)) {
     switch (body?.$case) {
       case 'delta':
         text += body.delta.text
-        await progress(deps, { turnId, userId, channel, address, text })
+        await progress(deps, { turnId, userId, channel, address, replyTo, text })
         break
       case 'done':
         await conversation.finishTurn({ ctx, input: { ...turn, text: body.done.text } })

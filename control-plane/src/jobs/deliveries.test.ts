@@ -10,6 +10,9 @@ let boss: PgBoss
 const failures = new Map<string, SendError[]>()
 const sent: { address: string; text: string; at: number }[] = []
 const sender: ChannelSender = {
+  typingLastsMs: 5_000,
+  tellsFate: false,
+  async typing() {},
   async send(address, { text }) {
     const failure = failures.get(address)?.shift()
     if (failure) throw failure
@@ -25,8 +28,7 @@ beforeAll(async () => {
   await boss.start()
   await createDeliveryQueues(boss)
   fixture.ctx.outbox = createOutbox(boss)
-  const { db, ctx } = fixture
-  await workDeliveries({ boss, db, senders: { TELEGRAM: sender }, log: ctx.log, clock: ctx.clock })
+  await workDeliveries({ boss, ctx: fixture.ctx, senders: { TELEGRAM: sender } })
 })
 afterAll(async () => {
   await boss.stop({ graceful: false })
@@ -50,7 +52,7 @@ test('M6: a 429 is retried after its wait, and later messages stay behind it', a
 
 test('M6: what can never be sent is a dead letter, and does not block the next message', async () => {
   const { userId, address } = await createPerson(fixture.db)
-  failures.set(address, [new SendError('telegram_403', { permanent: true })])
+  failures.set(address, [new SendError('telegram_403', { kind: 'permanent' })])
   await say(userId, 'lost')
   await say(userId, 'next')
   await expect.poll(() => textsTo(address), { timeout: 20_000 }).toEqual(['next'])

@@ -1,6 +1,7 @@
 import type { Transaction } from '@yourclaw/db'
 import { render } from '../../channels/render.ts'
 import { inTransaction, nudge } from '../../context.ts'
+import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { lockAssistant, nextSeq, sayOnce } from './rows.ts'
 import { sanitize } from './sanitize.ts'
@@ -81,6 +82,7 @@ interface OutgoingInput {
   traceParent?: string | null
 }
 
+/** Where the user last wrote from, else their newest binding, else the web; never where they wrote STOP. */
 async function lastAddress(tx: Transaction, userId: string): Promise<Recipient> {
   const select = { channel: true, address: true } as const
   const message = await tx.message.findFirst({
@@ -88,11 +90,12 @@ async function lastAddress(tx: Transaction, userId: string): Promise<Recipient> 
     orderBy: { seq: 'desc' },
     select,
   })
-  if (message) return message
-  const binding = await tx.userPhone.findFirst({
+  if (message && !(await hasOptedOut(tx, message))) return message
+  const bindings = await tx.userPhone.findMany({
     where: { userId, unboundAt: null },
     orderBy: { boundAt: 'desc' },
     select,
   })
-  return binding ?? { channel: 'WEB', address: userId }
+  for (const binding of bindings) if (!(await hasOptedOut(tx, binding))) return binding
+  return { channel: 'WEB', address: userId }
 }
