@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
@@ -9,6 +8,7 @@ import { Brain } from './models/brain.ts'
 import { geminiRoutes } from './models/gemini.ts'
 import { openaiRoutes } from './models/openai.ts'
 import { People } from './people.ts'
+import { phoneRoutes } from './phone/routes.ts'
 import { simRoutes } from './sim/routes.ts'
 import { Bot } from './telegram/bot.ts'
 import { telegramRoutes } from './telegram/routes.ts'
@@ -52,10 +52,9 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     authToken: options.twilioAuthToken ?? twilioDefaults.authToken,
     sender: `whatsapp:${options.twilioWhatsappNumber ?? twilioDefaults.whatsappNumber}`,
   })
-  const page = readFileSync(new URL('./phone/page.html', import.meta.url), 'utf8')
 
   const app = new Hono<Env>()
-  app.get('/', (c) => c.html(page))
+  app.route('/', phoneRoutes())
   app.get('/health', (c) => c.json({ status: 'ok' }))
   app.route('/telegram', telegramRoutes(bot, faults))
   app.route('/twilio', twilioRoutes(twilio))
