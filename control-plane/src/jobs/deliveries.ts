@@ -56,7 +56,9 @@ export function createOutbox(boss: PgBoss): Outbox {
     const data = { channel: to.channel, address: to.address, ...rest }
     const singletonKey = `${to.channel}:${to.address}`
     const startAfter = delayMs > 0 ? { startAfter: Math.ceil(delayMs / 1000) } : {}
-    await boss.send(deliveryQueue, data, { db: fromPrisma(tx), singletonKey, ...startAfter })
+    // Jobs of one transaction have one time of creation and are told apart by id: PostgreSQL's own ids ascend.
+    const [row] = await tx.$queryRaw<{ id: string }[]>`SELECT uuidv7()::text AS id`
+    await boss.send(deliveryQueue, data, { ...row, db: fromPrisma(tx), singletonKey, ...startAfter })
   }
   return {
     enqueueMessage: (tx, to, messageId, delayMs) => enqueue(tx, to, { messageId }, delayMs),
@@ -110,10 +112,7 @@ async function settle(deps: DeliveryDeps, job: JobWithMetadata<unknown>): Promis
 async function deliver(deps: DeliveryDeps, job: DeliveryJob): Promise<void> {
   const sender = deps.senders[job.channel]
   if (!sender) throw new SendError('channel_disabled')
-  if ('payload' in job) {
-    await sender.send(job.address, job.payload)
-    return
-  }
+  if ('payload' in job) return sendBare(sender, job.address, job.payload)
   const { ctx } = deps
   const { messageId } = job
   const plan = await planDelivery({ ctx, input: { to: job, messageId } })
@@ -146,6 +145,17 @@ async function deliver(deps: DeliveryDeps, job: DeliveryJob): Promise<void> {
     },
     data: { state: 'SENT' },
   })
+}
+
+/** What belongs to no message of ours: not worth another attempt, or an operator's look, once it may not be sent. */
+async function sendBare(sender: ChannelSender, address: string, payload: Payload): Promise<void> {
+  try {
+    await sender.send(address, payload)
+  } catch (error) {
+    const mayNot =
+      error instanceof SendError && (error.kind === 'opted_out' || error.kind === 'window_closed')
+    if (!mayNot) throw error
+  }
 }
 
 /** For a provider whose acceptance is all that we ever hear. */

@@ -120,11 +120,28 @@ test('I2: an address is opaque: an id without a number binds and talks, a name o
   expect(toldTo('whatsapp:US.9999')).toHaveLength(1)
 })
 
+test('I2: a number that was silent long enough to be given to somebody else proves itself again', async () => {
+  const { userId, address } = await newUser()
+  const inbound = () => fixture.db.message.count({ where: { userId, direction: 'INBOUND' } })
+  const silence = async (days: number) => {
+    fixture.clock.at += days * 86_400_000
+    await say(address, 'hi')
+  }
+  await silence(0)
+  await silence(44)
+  expect(await inbound()).toBe(2)
+  await silence(45)
+  expect(await inbound()).toBe(2)
+  expect(await binding(address)).toBeNull()
+  expect(toldTo(address)).toMatchObject([{ text: expect.stringContaining("don't know this chat") }])
+})
+
 test('M9: media and kinds of message that are no text are told not to be supported, once each', async () => {
   const { userId, address } = await newUser()
   const picture = message(address, '', { NumMedia: '1', MessageType: 'image', MessageSid: newSid('MM') })
   await Promise.all([post(picture), post(picture)])
   await say(address, '', { MessageType: 'location', Latitude: '1' })
+  await say(address, '', { MessageType: 'of tomorrow' })
   const notices = await fixture.db.message.findMany({ where: { userId, kind: 'NOTICE' } })
   expect(notices.map(({ code }) => code)).toEqual(['media_unsupported', 'media_unsupported'])
 })

@@ -98,8 +98,8 @@ function readForm(body: string): Parameters {
 
 const stopWords = /^\s*(stop|stopall|unsubscribe)\s*$/i
 const startWords = /^\s*(start|unstop)\s*$/i
-/** What Twilio calls a message that has nothing but text. */
-const textKinds = new Set(['text', 'button', 'interactive'])
+/** What people send on purpose and we cannot read yet; other kinds that are no text say nothing to us. */
+const mediaKinds = new Set(['image', 'audio', 'video', 'document', 'sticker', 'location', 'contacts'])
 
 function handleMessage(ctx: ConversationCtx, message: z.output<typeof incomingSchema>, traceParent?: string) {
   const body = sanitize(message.Body)
@@ -109,13 +109,12 @@ function handleMessage(ctx: ConversationCtx, message: z.output<typeof incomingSc
   // Twilio says so itself where its own opt-out is on; the words hold in either case.
   const optOut =
     message.OptOutType ?? (stopWords.test(body) ? 'STOP' : startWords.test(body) ? 'START' : undefined)
-  const isOther = message.MessageType !== undefined && !textKinds.has(message.MessageType)
   const input = {
     to: { channel: 'WHATSAPP', address: message.From } as const,
     providerMessageId: message.MessageSid,
     body,
     bind: code === undefined ? undefined : { code, ...(phoneE164 === undefined ? {} : { phoneE164 }) },
-    hasMedia: message.NumMedia > 0 || (isOther && body.trim() === ''),
+    hasMedia: message.NumMedia > 0 || mediaKinds.has(message.MessageType ?? ''),
     optOut,
     traceParent,
   }

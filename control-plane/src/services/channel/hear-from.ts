@@ -1,6 +1,10 @@
+import type { Transaction } from '@yourclaw/db'
 import { inTransaction } from '../../context.ts'
 import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
 import { lockContact, updateContact } from './contact.ts'
+
+/** The shortest time after which a carrier gives a number to somebody else (47 CFR 64.1200(l)). */
+const numberAgesMs = 45 * 24 * 3_600_000
 
 /** What the person asked for by this message, if it is about receiving messages at all. */
 export type OptOut = 'STOP' | 'START'
@@ -26,6 +30,8 @@ export function hearFrom({
     const wasOut = contact.optedOutAt !== null
     const optedOutAt = optOut === 'STOP' ? now : optOut === 'START' ? null : contact.optedOutAt
     await updateContact(tx, to, { lastInboundAt: now, optedOutAt })
+    const silentMs = now.getTime() - (contact.lastInboundAt ?? now).getTime()
+    if (silentMs >= numberAgesMs && to.address.startsWith('whatsapp:+')) await lapseIn(tx, to, now)
     if (optedOutAt !== null) return wasOut ? 'out' : 'stopped'
     const released = await tx.$queryRaw<{ messageId: string }[]>`
       WITH freed AS (
@@ -35,5 +41,17 @@ export function hearFrom({
       SELECT m.id AS "messageId" FROM messages m WHERE m.id IN (SELECT message_id FROM freed) ORDER BY m.seq`
     for (const { messageId } of released) await ctx.outbox.enqueueMessage(tx, to, messageId)
     return wasOut ? 'back' : 'open'
+  })
+}
+
+/** A number that was silent for so long may be somebody else's by now: its owner proves it again (I2). */
+async function lapseIn(tx: Transaction, { channel, address }: Recipient, now: Date): Promise<void> {
+  const where = { channel, address, unboundAt: null }
+  const binding = await tx.userPhone.findFirst({ where, select: { id: true, userId: true } })
+  if (!binding) return
+  await tx.userPhone.update({ where: { id: binding.id }, data: { unboundAt: now } })
+  const subject = `user:${binding.userId}`
+  await tx.auditEvent.create({
+    data: { actor: 'system', action: 'channel.lapsed', subject, data: { channel } },
   })
 }

@@ -27,7 +27,7 @@ export async function sendNoticeIn(tx: Transaction, ctx: ConversationCtx, input:
   if (!(await lockAssistant(tx, input.userId))) return { sent: false }
   if (input.once && !(await sayOnce(tx, input.userId, input.once.kind, input.once.key)))
     return { sent: false }
-  const to = input.to ?? (await lastAddress(tx, input.userId))
+  const to = input.to ?? (await lastAddress(tx, ctx, input.userId))
   await storeOutgoing(tx, ctx, {
     userId: input.userId,
     to,
@@ -82,20 +82,22 @@ interface OutgoingInput {
   traceParent?: string | null
 }
 
-/** Where the user last wrote from, else their newest binding, else the web; never where they wrote STOP. */
-async function lastAddress(tx: Transaction, userId: string): Promise<Recipient> {
+/** Where the user last wrote from, else their newest binding, else the web; never where nothing can be sent. */
+async function lastAddress(tx: Transaction, ctx: ConversationCtx, userId: string): Promise<Recipient> {
   const select = { channel: true, address: true } as const
   const message = await tx.message.findFirst({
     where: { userId, direction: 'INBOUND' },
     orderBy: { seq: 'desc' },
     select,
   })
-  if (message && !(await hasOptedOut(tx, message))) return message
+  const isReachable = async (to: Recipient) =>
+    ctx.settings.channels.includes(to.channel) && !(await hasOptedOut(tx, to))
+  if (message && (await isReachable(message))) return message
   const bindings = await tx.userPhone.findMany({
     where: { userId, unboundAt: null },
     orderBy: { boundAt: 'desc' },
     select,
   })
-  for (const binding of bindings) if (!(await hasOptedOut(tx, binding))) return binding
+  for (const binding of bindings) if (await isReachable(binding)) return binding
   return { channel: 'WEB', address: userId }
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { hearFrom } from '../channel/hear-from.ts'
+import { unbind } from '../channel/unbind.ts'
 import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
 import { sendNotice } from '../conversation/send-notice.ts'
 import { planDelivery } from './plan-delivery.ts'
@@ -140,6 +141,22 @@ test('M12: outside the window the word that the assistant is ready is its templa
   const template = { contentSid: 'HXready', variables: { 1: 'Ada' } }
   expect(await plan(messageId)).toEqual({ action: 'send', template })
   expect(told()).toEqual([])
+})
+
+test('I2: what waited for one person does not reach who has the number next', async () => {
+  const { userId, say, plan, write, to } = await onWhatsapp()
+  const messageId = await say('private')
+  expect(await plan(messageId)).toEqual({ action: 'wait' })
+  await unbind({ ctx: fixture.ctx, input: { userId, channel: 'WHATSAPP' } })
+  const next = await onWhatsapp()
+  await fixture.db.userPhone.update({
+    where: { id: (await fixture.db.userPhone.findFirstOrThrow({ where: { userId: next.userId } })).id },
+    data: { address: to.address },
+  })
+  await write()
+  expect(await plan(messageId)).toEqual({ action: 'drop' })
+  const delivery = await fixture.db.delivery.findFirstOrThrow({ where: { messageId } })
+  expect(delivery).toMatchObject({ state: 'DEAD', lastErrorCode: 'unbound' })
 })
 
 test('M12: WhatsApp’s word that the window is closed counts until the person writes again', async () => {

@@ -3,7 +3,7 @@ import type { Payload } from '../../channels/sender.ts'
 import { inTransaction } from '../../context.ts'
 import { type Contact, isWindowOpen, lockContact } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
-import { sayOnce } from '../conversation/rows.ts'
+import { findOwner, sayOnce } from '../conversation/rows.ts'
 import { dropIn } from './drop.ts'
 
 /** `send` = as it is, unless a template has to go in its place; `wait` = until the person writes; `drop` = never. */
@@ -29,11 +29,16 @@ export async function planDelivery({
       await dropIn(tx, { messageId, code: 'opted_out' })
       return { action: 'drop' }
     }
-    if (isWindowOpen(contact, now)) return { action: 'send' }
     const message = await tx.message.findUniqueOrThrow({
       where: { id: messageId },
       select: { code: true, user: { select: { id: true, name: true } } },
     })
+    // A number changes hands: what waited for one person must not reach the next (I2).
+    if ((await findOwner(tx, to)) !== message.user.id) {
+      await dropIn(tx, { messageId, code: 'unbound' })
+      return { action: 'drop' }
+    }
+    if (isWindowOpen(contact, now)) return { action: 'send' }
     if (message.code === 'assistant_ready') {
       // A variable must not be empty, or Twilio refuses it.
       const variables = { 1: message.user.name.trim() || 'there' }
