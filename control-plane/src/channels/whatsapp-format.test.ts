@@ -68,6 +68,16 @@ test('M7: a bold passage and a fence longer than a message are closed and opened
   for (const part of fence) expect(part.text).toMatch(/^```\n0123456789\n[^`]*0123456789\n```$/)
 })
 
+test('M7: marks and written-out links count towards the limit', () => {
+  for (const piece of ['**a** ', '_b_ ~~c~~ ', '> d\n', '[e](https://x.test/f) ', '`g` ']) {
+    const parts = formatWhatsapp(piece.repeat(1200)).map((part) => part.text)
+    expect(parts.length).toBeGreaterThan(1)
+    expect(Math.max(...parts.map((part) => part.length))).toBeLessThanOrEqual(whatsappLimit)
+    // Nor is a part much shorter than it has to be.
+    expect(Math.min(...parts.slice(0, -1).map((part) => part.length))).toBeGreaterThan(1000)
+  }
+})
+
 test('M7: blocks go before lines, and a code fence that fits stays whole', () => {
   const parts = formatWhatsapp(`${'word '.repeat(100)}\n\n\`\`\`ts\n${'line of code\n'.repeat(100)}\`\`\``)
   expect(parts).toHaveLength(2)

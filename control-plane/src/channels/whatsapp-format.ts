@@ -23,7 +23,7 @@ export function formatWhatsapp(markdown: string): Payload[] {
   }
 }
 
-/** Marks make a text longer, so a part that grew over the limit is cut again, shorter by what was too much. */
+/** Marks make a text longer, so a part that grew over the limit is cut again, shorter in proportion. */
 function fit(text: string, from: number, spans: readonly (Span & Range)[], hints: SplitHints) {
   let { limit } = hints
   for (;;) {
@@ -31,7 +31,8 @@ function fit(text: string, from: number, spans: readonly (Span & Range)[], hints
     if (!range) return null
     const rendered = renderRange(spans, range)
     if (rendered.length <= whatsappLimit) return { rendered, end: range.end }
-    limit = Math.max(1, Math.min(limit, range.end - range.start) - (rendered.length - whatsappLimit))
+    const length = range.end - range.start
+    limit = Math.max(1, Math.min(length - 1, Math.floor((length * whatsappLimit) / rendered.length)))
   }
 }
 

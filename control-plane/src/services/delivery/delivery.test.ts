@@ -173,6 +173,8 @@ test('M12: WhatsApp’s word that the window is closed counts until the person w
 
 test('M12: whoever comes first, a message that waits and a person who writes, none waits on', async () => {
   const people = await Promise.all(Array.from({ length: 20 }, onWhatsapp))
+  await Promise.all(people.map(({ write }) => write()))
+  fixture.clock.at += dayMs
   await Promise.all(
     people.map(async ({ write, say, plan, to }) => {
       const messageId = await say('hello')
