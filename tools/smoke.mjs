@@ -15,7 +15,12 @@ const { values } = parseArgs({
 })
 const base = Number(values['port-base'])
 const api = `http://127.0.0.1:${base + 1}`
-const chat = `http://127.0.0.1:${base + 3}/sim/telegram/1001/messages`
+const phone = `http://127.0.0.1:${base + 3}/sim`
+const telegram = { url: `${phone}/telegram/1001/messages`, key: 'text' }
+const whatsapp = {
+  url: `${phone}/whatsapp/${encodeURIComponent('whatsapp:+15550001')}/messages`,
+  key: 'body',
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'yourclaw-smoke-'))
 const clone = join(folder, 'yourclaw')
@@ -29,7 +34,8 @@ try {
     ['a fresh clone is made', makeClone],
     ['npm run dev says ready within 180 s', startDev],
     ['the control plane is live', checkHealth],
-    ['a Telegram message is answered within 60 s', checkMessage],
+    ['a Telegram message is answered within 60 s', () => checkMessage(telegram)],
+    ['a WhatsApp message is answered within 60 s', () => checkMessage(whatsapp)],
     ['SIGTERM stops everything', stopDev],
   ]) {
     try {
@@ -87,29 +93,30 @@ async function checkHealth() {
   if (!response.ok) throw new Error(`GET /health answered ${response.status}`)
 }
 
-async function checkMessage() {
-  const before = new Set((await botMessages()).map((message) => message.id))
-  const sent = await fetch(chat, {
+/** `key` names the text of a message, on its way in and out. */
+async function checkMessage({ url, key }) {
+  const before = (await ourMessages(url)).length
+  const sent = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ text: 'hello' }),
+    body: JSON.stringify({ [key]: 'hello' }),
   })
   if (!sent.ok) throw new Error(`the sandbox answered ${sent.status} to the message`)
   const deadline = Date.now() + 60_000
   let last
   while (Date.now() < deadline) {
-    const fresh = (await botMessages()).filter((message) => !before.has(message.id))
+    const fresh = (await ourMessages(url)).slice(before)
     // The development assistant echoes; any other words, a greeting or an excuse, are our own and no answer.
-    if (fresh.some((message) => message.text.trim() === 'hello')) return
-    last = fresh.at(-1)?.text ?? last
+    if (fresh.some((message) => message[key].trim() === 'hello')) return
+    last = fresh.at(-1)?.[key] ?? last
     await delay(500)
   }
-  throw new Error(last === undefined ? 'the bot said nothing' : `the bot only said ${JSON.stringify(last)}`)
+  throw new Error(last === undefined ? 'nothing was said' : `it only said ${JSON.stringify(last)}`)
 }
 
-async function botMessages() {
-  const response = await fetch(chat)
-  if (!response.ok) throw new Error(`GET ${chat} answered ${response.status}`)
+async function ourMessages(url) {
+  const response = await fetch(url)
+  if (!response.ok) throw new Error(`GET ${url} answered ${response.status}`)
   return (await response.json()).filter((message) => message.kind === 'message')
 }
 
