@@ -38,6 +38,10 @@ test('O4: a channel’s settings are missed only when it is on', () => {
   expect(() => readEnv({ TWILIO_READY_CONTENT_SID: 'HX1' })).toThrow(/TWILIO_READY_CONTENT_SID/)
 })
 
+test('an address of ours may end in a slash', () => {
+  expect(readEnv({ API_URL: 'https://api.test/' }).API_URL).toBe('https://api.test')
+})
+
 test('I5: development conveniences stop a production start', () => {
   expect(() => readEnv({ NODE_ENV: 'production', MOCK_TELEGRAM: '1' })).toThrow(/MOCK_TELEGRAM/)
 })

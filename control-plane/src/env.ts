@@ -49,7 +49,9 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     DATABASE_URL: production ? z.url() : z.url().optional(),
     WEB_URL: production ? z.url() : z.url().default('http://localhost:3000'),
     /** Our own public address; webhooks are registered and signatures checked under it. */
-    API_URL: production ? z.url() : z.url().default('http://localhost:8000'),
+    API_URL: (production ? z.url() : z.url().default('http://localhost:8000')).transform((url) =>
+      url.replace(/\/+$/, ''),
+    ),
     /** host:port that agents are told at enrollment. */
     GRPC_PUBLIC_ADDRESS: production
       ? z.string().regex(/^[^:]+:\d+$/, 'must be host:port')

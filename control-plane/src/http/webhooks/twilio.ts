@@ -13,7 +13,7 @@ export interface TwilioWebhookDeps {
   ctx: ConversationCtx
   /** Signs what Twilio sends; empty = every request is refused (I4). */
   authToken: string
-  /** Our own public address: what Twilio called, whatever a proxy made of it. */
+  /** Our own public address, without a slash at its end: what Twilio called, whatever a proxy made of it. */
   apiUrl: string
 }
 
@@ -56,7 +56,7 @@ export function twilioWebhooks({ ctx, authToken, apiUrl }: TwilioWebhookDeps) {
     const { pathname, search } = new URL(c.req.url)
     const parameters = readForm(await c.req.text())
     const signature = c.req.header('x-twilio-signature') ?? ''
-    const url = apiUrl.replace(/\/$/, '') + pathname + search
+    const url = apiUrl + pathname + search
     // Over all parameters that came: Twilio adds new ones without notice. Compares in constant time.
     if (authToken === '' || !twilio.validateRequest(authToken, signature, url, parameters)) {
       return c.json({ detail: 'Wrong signature.', code: 'signature_invalid' }, 403)
