@@ -91,11 +91,7 @@ export const whatsapp = {
   state({ business, windowOpen, optedOut }) {
     const last = business.at(-1)
     const isTyping = last?.kind === 'typing' && Date.now() - Date.parse(last.at) < typingMs
-    const text = optedOut
-      ? 'Opted out with STOP'
-      : windowOpen
-        ? '24-hour window open'
-        : 'Window closed: templates only'
+    const text = optedOut ? 'opted out' : windowOpen ? '24 h window open' : '24 h window closed'
     return { typing: isTyping ? 'typing…' : '', text }
   },
   button: {
