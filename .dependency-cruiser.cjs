@@ -29,7 +29,7 @@ module.exports = {
     {
       name: 'foundations-know-nobody',
       severity: 'error',
-      from: { path: '^(proto|prisma|sandbox)/' },
+      from: { path: '^(proto|prisma|sandbox|telemetry)/' },
       to: { path: '^(control-plane|host-agent|web|e2e|tools|infra)/' },
     },
     {

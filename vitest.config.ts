@@ -31,6 +31,7 @@ export default defineConfig({
       project('control-plane', './control-plane', database),
       project('host-agent', './host-agent'),
       project('sandbox', './sandbox'),
+      project('telemetry', './telemetry'),
       // Its own configuration knows Svelte.
       './web/vitest.config.ts',
       project('tools', './tools'),

@@ -2,10 +2,13 @@
 // usage: node tools/ci-total.mjs VITEST_JSON VITEST_STATUS SMOKE_JSON SMOKE_STATUS CHECK_STATUS
 import { readFileSync } from 'node:fs'
 
+/** Whoever leaves no report has not passed, whatever its status. */
+const noReport = { passed: 0, failed: 1 }
+
 const [vitestFile, vitestStatus, smokeFile, smokeStatus, checkStatus] = process.argv.slice(2)
 const parts = [
   atLeastOneFailure(countTests(readJson(vitestFile)), vitestStatus),
-  atLeastOneFailure(readJson(smokeFile) ?? { passed: 0, failed: 0 }, smokeStatus),
+  atLeastOneFailure(readJson(smokeFile) ?? noReport, smokeStatus),
   checkStatus === '0' ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 },
 ]
 const passed = parts.reduce((sum, part) => sum + part.passed, 0)
@@ -15,7 +18,7 @@ process.exitCode = failed === 0 ? 0 : 1
 
 /** A file that cannot be loaded has no tests to count, and counts as one failure itself. */
 function countTests(report) {
-  if (report === undefined) return { passed: 0, failed: 0 }
+  if (report === undefined) return noReport
   const unloaded = report.testResults.filter(
     (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
   )

@@ -6,6 +6,7 @@ import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from './app.ts'
+import { nudge } from './context.ts'
 import { type Deps, openDeps } from './deps.ts'
 import { readEnv } from './env.ts'
 import { createSupabaseTokens } from './lib/tokens.ts'
@@ -239,7 +240,8 @@ test('O3: every refusal is { detail, code }', async () => {
     expect([raw, response.status]).toEqual([raw, 400])
     expect(await response.json()).toEqual({ detail: expect.any(String), code: expect.any(String) })
   }
-  const refused = [{ timeZone: 'Mars/Olympus' }, { timeZone: '+02:00' }, { name: 7 }]
+  const zones = ['Mars/Olympus', '+02:00', 'AET', 'IST', 'US/Pacific-New', 'posix/Europe/Berlin', '']
+  const refused = [...zones.map((timeZone) => ({ timeZone })), { name: 7 }]
   for (const body of refused) {
     await expectProblem(await call('PATCH', '/users/me', { bearer, body }), 400, 'invalid_input')
   }
@@ -296,12 +298,36 @@ test('usage is counted in the user’s own day', async () => {
   expect(midnight.format(new Date(usage.today.resetsAt))).toBe('00:00:00')
 })
 
+test('I7: signing out ends a stream of events, too', async () => {
+  const { id, bearer } = await signUp()
+  const response = await call('GET', '/assistants/events', { bearer })
+  const events = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+  expect((await events?.read())?.value).toContain('"status":"NONE"')
+  await call('POST', '/auth/logout', { bearer })
+  await deps.db.$transaction((tx) => nudge(tx, 'assistant', id))
+  expect(await events?.read()).toEqual({ done: true, value: undefined })
+})
+
+test('M2: a message that was refused stays refused when it is sent again', async () => {
+  const { bearer } = await signUp()
+  const headers = { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' }
+  const init = { method: 'POST', headers: { ...headers, 'idempotency-key': 'one' }, body: '{"text":"hello"}' }
+  for (const _ of [1, 2]) {
+    await expectProblem(await app.request('/api/v1/messages', init), 402, 'not_entitled')
+  }
+})
+
 test('the API describes itself', async () => {
   const page = (await (await call('GET', '/openapi.json')).json()) as { openapi: string; paths: object }
   expect(page.openapi).toBe('3.1.0')
   const listed = ['/users/me', '/users/me/channel', '/users/me/phone', '/assistants', '/models', '/usage']
-  listed.push('/messages', '/auth/logout', '/hosts/enroll')
+  listed.push('/messages', '/auth/logout', '/hosts/enroll', '/assistants/events')
   expect(Object.keys(page.paths)).toEqual(expect.arrayContaining(listed.map((path) => `/api/v1${path}`)))
+  // The readable page takes everything from here: it must work on a machine without internet.
+  const readable = await (await call('GET', '/docs')).text()
+  const taken = [...readable.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address)
+  expect(taken).toEqual(['docs/swagger-ui.css', 'openapi.json', 'docs/swagger-ui-bundle.js'])
+  for (const address of taken) expect((await call('GET', `/${address}`)).status).toBe(200)
 })
 
 test('O2: without a host the service is degraded and says so', async () => {

@@ -1,5 +1,4 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { Scalar } from '@scalar/hono-api-reference'
 import { bodyLimit } from 'hono/body-limit'
 import { requestId } from 'hono/request-id'
 import { secureHeaders } from 'hono/secure-headers'
@@ -10,6 +9,7 @@ import { observe } from './http/middleware/observe.ts'
 import { assistantRoutes } from './http/routes/assistants.ts'
 import { authRoutes } from './http/routes/auth.ts'
 import { channelRoutes } from './http/routes/channels.ts'
+import { docsRoutes } from './http/routes/docs.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
@@ -40,7 +40,7 @@ export function createApp(deps: Deps) {
   app.onError(errorHandler(deps.log))
   app.notFound(notFoundHandler)
   app.use(requestId())
-  app.use(observe(ctx))
+  app.use(observe(deps))
   app.use(secureHeaders())
   const tooLarge = { detail: 'The body is too large.', code: 'body_too_large' }
   app.use(bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }))
@@ -58,8 +58,13 @@ export function createApp(deps: Deps) {
   app.route(base, modelRoutes(ctx))
   app.route(base, hostRoutes({ ctx, signer: deps.authority, grpcAddress: env.GRPC_PUBLIC_ADDRESS }))
 
-  app.doc31(`${base}/openapi.json`, { openapi: '3.1.0', info: { title: 'YourClaw API', version: '1' } })
-  app.get(`${base}/docs`, Scalar({ url: `${base}/openapi.json`, pageTitle: 'YourClaw API' }))
+  app.doc31(`${base}/openapi.json`, {
+    openapi: '3.1.0',
+    info: { title: 'YourClaw API', version: '1' },
+    security: [{ bearer: [] }],
+  })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
+  app.route(base, docsRoutes())
 
   const foreign = env.SUPABASE_URL === undefined ? undefined : createSupabaseTokens(env.SUPABASE_URL)
   const requireUser = authenticate({ ctx, tokens: deps.tokens, foreign })

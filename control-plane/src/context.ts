@@ -45,5 +45,5 @@ export async function nudge(tx: Transaction, topic: Topic, id: string): Promise<
   await tx.$executeRaw`SELECT pg_notify('yourclaw', ${`${topic}:${id}`})`
 }
 
-/** turns and changes carry a host id, assistant and messages a user id, delivery an "channel:address". */
-export type Topic = 'turns' | 'changes' | 'assistant' | 'messages' | 'delivery'
+/** turns and changes carry a host id, assistant and messages a user id, deliveries nothing. */
+export type Topic = 'turns' | 'changes' | 'assistant' | 'messages' | 'deliveries'

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { type Database, openDatabase } from '@yourclaw/db'
-import { PgBoss } from 'pg-boss'
+import { openTracing, type Tracing } from '@yourclaw/telemetry'
+import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import type { ChannelSenders } from './channels/sender.ts'
 import { createTelegram, type Telegram } from './channels/telegram.ts'
@@ -7,10 +9,13 @@ import { createWhatsapp, type Whatsapp } from './channels/whatsapp.ts'
 import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
+import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
 import { createTokens, type Tokens } from './lib/tokens.ts'
 import { createVault, type Vault } from './lib/vault.ts'
+import { registerGauges } from './observability/gauges.ts'
+import { createMetrics, type Metrics } from './observability/metrics.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
@@ -28,6 +33,10 @@ export interface Deps {
   whatsapp: Whatsapp
   /** Of the channels that are on. */
   senders: ChannelSenders
+  metrics: Metrics
+  tracing: Tracing
+  /** Names this process among the replicas. */
+  replica: string
   close(): Promise<void>
 }
 
@@ -52,13 +61,7 @@ export function settingsOf(env: Env): Settings {
 export async function openDeps(env: Env, databaseUrl: string, log: Logger): Promise<Deps> {
   const db = openDatabase(databaseUrl)
   const vault = createVault(env.ENCRYPTION_KEYS)
-  const boss = new PgBoss({
-    connectionString: databaseUrl,
-    application_name: 'yourclaw-jobs',
-    useListenNotify: true,
-  })
-  boss.on('error', (err) => log.error({ err }, 'job queue error'))
-  await boss.start()
+  const boss = await openBoss(databaseUrl, log)
   await createDeliveryQueues(boss)
   const notifications = await listen(databaseUrl, log)
   const clock = systemClock
@@ -72,6 +75,11 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     statusUrl: `${env.API_URL}/api/v1/webhooks/twilio/status`,
   })
   const isOn = (name: Env['CHANNELS_ENABLED'][number]) => env.CHANNELS_ENABLED.includes(name)
+  const replica = randomUUID()
+  const metrics = createMetrics()
+  registerGauges(metrics.registry, ctx)
+  const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT
+  const tracing = await openTracing({ endpoint, service: 'yourclaw-control-plane', instance: replica })
   return {
     env,
     log,
@@ -88,9 +96,13 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       ...(isOn('telegram') && { TELEGRAM: telegram }),
       ...(isOn('whatsapp') && { WHATSAPP: whatsapp }),
     },
+    metrics,
+    tracing,
+    replica,
     async close() {
       await notifications.close()
       await boss.stop({ graceful: true, timeout: 10_000 })
+      await tracing.close()
       await db.$disconnect()
     },
   }

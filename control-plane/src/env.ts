@@ -104,6 +104,11 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     GOOGLE_API_KEY: secret(production, 'google-development'),
     RATE_LIMIT_PER_DAY: count(100),
     RATE_LIMIT_PER_MINUTE: count(5),
+    /** Where /metrics is served; absent = nowhere. Never on the public port. */
+    METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
+    METRICS_ADDRESS: z.string().default('127.0.0.1'),
+    /** An OTLP collector over HTTP; absent = spans are not even made. */
+    OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
   })
 
 export type Env = z.output<ReturnType<typeof schema>>

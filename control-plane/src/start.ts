@@ -1,13 +1,19 @@
-import { randomUUID } from 'node:crypto'
 import { serve } from '@hono/node-server'
 import { deploy } from '@yourclaw/db/migrate'
 import { Provider } from '@yourclaw/proto/host/v1'
+import { type MetricsServer, serveMetrics } from '@yourclaw/telemetry'
 import type { Logger } from 'pino'
+import { collectDefaultMetrics } from 'prom-client'
 import { createApp } from './app.ts'
+import type { ChannelSenders } from './channels/sender.ts'
 import { type Deps, openDeps } from './deps.ts'
 import type { Env } from './env.ts'
+import { fleetTiming } from './fleet/deps.ts'
+import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
-import { workDeliveries } from './jobs/deliveries.ts'
+import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
+import { observeConversation } from './observability/conversation.ts'
+import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
 import { adoptTurns } from './services/conversation/adopt-turns.ts'
 import { claimTurns } from './services/conversation/claim-turns.ts'
 import { failTurn } from './services/conversation/fail-turn.ts'
@@ -20,37 +26,71 @@ import { texts } from './services/conversation/texts.ts'
 import { createTyping } from './typing.ts'
 
 const sweepIntervalMs = 30_000
+/** What a request in flight gets to finish; a stream of events has no end of its own and opens again elsewhere. */
+const httpGraceMs = 3_000
+const deliveryGraceMs = 10_000
 
 export interface ControlPlane {
   deps: Deps
   httpPort: number
   grpcPort: number
+  /** Absent without METRICS_PORT. */
+  metricsPort: number | undefined
   /** Takes no new work, lets hosts go, finishes requests, closes what is open. A second call waits for the first. */
   stop(): Promise<void>
 }
 
+/** A message's way through this process, in order. */
+export type Step = 'webhook' | 'claimTurns' | 'readTurnInput' | 'finishTurn' | 'send'
+
+/** Stands around each step; tests make the process die before or after one. */
+export type Around = <T>(step: Step, work: () => Promise<T>) => Promise<T>
+
+const straight: Around = (_, work) => work()
+
+/** The same senders, with `around` each part. */
+function surround(senders: ChannelSenders, around: Around): ChannelSenders {
+  const surrounded = Object.entries(senders).map(([channel, sender]) => {
+    const send: typeof sender.send = (...part) => around('send', () => sender.send(...part))
+    return [channel, { ...sender, send }]
+  })
+  return Object.fromEntries(surrounded)
+}
+
 /** Migrates the database and starts everything, in this order: what is used starts before who uses it. */
-export async function startControlPlane(env: Env, databaseUrl: string, log: Logger): Promise<ControlPlane> {
+export async function startControlPlane(
+  env: Env,
+  databaseUrl: string,
+  log: Logger,
+  around: Around = straight,
+): Promise<ControlPlane> {
   await deploy(databaseUrl)
   const deps = await openDeps(env, databaseUrl, log)
-  await workDeliveries(deps)
-  const fleet = await startFleet(deps)
-  const { server, port: httpPort } = await listenHttp(deps)
+  const metricsServer = await serveFigures(deps)
+  const senders = observeSenders(surround(deps.senders, around), deps.metrics, deps.ctx.clock)
+  const delivery = { ...deps, senders, watch: watchDeliveries({ ...deps, clock: deps.ctx.clock }) }
+  const deliveries = workDeliveries(delivery)
+  const fleet = await startFleet(deps, around)
+  const { server, port: httpPort } = await listenHttp(deps, around)
   await registerWebhooks(deps)
   const sweeper = setInterval(() => {
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
+    reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
   }, sweepIntervalMs)
 
   let stopping: Promise<void> | undefined
   const stop = async () => {
     clearInterval(sweeper)
-    await Promise.all([fleet.close(), new Promise((resolve) => server.close(resolve))])
+    await Promise.all([fleet.close(), closeHttp(server)])
+    await deliveries.stop(deliveryGraceMs)
+    await metricsServer?.close()
     await deps.close()
   }
   return {
     deps,
     httpPort,
     grpcPort: fleet.port,
+    metricsPort: metricsServer?.port,
     stop() {
       stopping ??= stop()
       return stopping
@@ -58,47 +98,70 @@ export async function startControlPlane(env: Env, databaseUrl: string, log: Logg
   }
 }
 
-function startFleet(deps: Deps): Promise<FleetServer> {
+function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
   const { ctx, env } = deps
   return startFleetServer({
     ctx,
-    vault: deps.vault,
     authority: deps.authority,
     notifications: deps.notifications,
     port: env.GRPC_PORT,
-    replica: randomUUID(),
+    replica: deps.replica,
     sharedKeys: [
       { provider: Provider.PROVIDER_ANTHROPIC, key: env.ANTHROPIC_API_KEY },
       { provider: Provider.PROVIDER_OPENAI, key: env.OPENAI_API_KEY },
       { provider: Provider.PROVIDER_GOOGLE, key: env.GOOGLE_API_KEY },
     ],
-    conversation: {
-      claimTurns: ({ input }) => claimTurns({ ctx, input }),
-      adoptTurns: ({ input }) => adoptTurns({ ctx, input }),
-      readTurnInput: ({ input }) => readTurnInput({ ctx, input }),
-      finishTurn: ({ input }) => finishTurn({ ctx, input }),
-      failTurn: ({ input }) => failTurn({ ctx, input }),
-      turnsToStop: ({ input }) => turnsToStop({ ctx, input }),
-    },
-    onFirstReady: async (tx, { userId, assistantId }) => {
-      const { desiredGeneration } = await tx.assistant.findUniqueOrThrow({ where: { id: assistantId } })
-      const once = { kind: 'assistant_ready', key: `${assistantId}:${desiredGeneration}` }
-      await sendNoticeIn(tx, ctx, { userId, code: 'assistant_ready', text: texts.ready, once })
-    },
-    onProgress: createTyping(deps),
+    hosts: hostVerbs({
+      ctx,
+      vault: deps.vault,
+      onFirstReady: async (tx, { userId, assistantId }) => {
+        const { desiredGeneration } = await tx.assistant.findUniqueOrThrow({ where: { id: assistantId } })
+        const once = { kind: 'assistant_ready', key: `${assistantId}:${desiredGeneration}` }
+        await sendNoticeIn(tx, ctx, { userId, code: 'assistant_ready', text: texts.ready, once })
+      },
+    }),
+    ...observeConversation({
+      conversation: {
+        claimTurns: ({ input }) => around('claimTurns', () => claimTurns({ ctx, input })),
+        adoptTurns: ({ input }) => adoptTurns({ ctx, input }),
+        readTurnInput: ({ input }) => around('readTurnInput', () => readTurnInput({ ctx, input })),
+        finishTurn: ({ input }) => around('finishTurn', () => finishTurn({ ctx, input })),
+        failTurn: ({ input }) => failTurn({ ctx, input }),
+        turnsToStop: ({ input }) => turnsToStop({ ctx, input }),
+      },
+      metrics: deps.metrics,
+      tracing: deps.tracing,
+      clock: ctx.clock,
+    }),
+    showTyping: createTyping(deps),
     maxTurnsPerHost: 40,
-    sweepMs: sweepIntervalMs,
-    resyncMs: 10 * 60_000,
+    timing: fleetTiming,
   })
 }
 
-function listenHttp(deps: Deps) {
+async function serveFigures({ env, metrics: { registry } }: Deps): Promise<MetricsServer | undefined> {
+  if (env.METRICS_PORT === undefined) return undefined
+  collectDefaultMetrics({ register: registry })
+  return serveMetrics({ registry, address: env.METRICS_ADDRESS, port: env.METRICS_PORT })
+}
+
+function listenHttp(deps: Deps, around: Around) {
   const started = Promise.withResolvers<{ server: ReturnType<typeof serve>; port: number }>()
-  const server = serve({ fetch: createApp(deps).fetch, port: deps.env.PORT }, ({ port }) =>
-    started.resolve({ server, port }),
-  )
+  const app = createApp(deps)
+  const fetch: typeof app.fetch = (request, ...rest) => {
+    const answer = async () => app.fetch(request, ...rest)
+    return request.url.includes('/webhooks/') ? around('webhook', answer) : answer()
+  }
+  const server = serve({ fetch, port: deps.env.PORT }, ({ port }) => started.resolve({ server, port }))
   server.once('error', started.reject)
   return started.promise
+}
+
+async function closeHttp(server: ReturnType<typeof serve>): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  const force = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), httpGraceMs)
+  await closed
+  clearTimeout(force)
 }
 
 /** Idempotent. When a provider is down the old registration still stands, so the start goes on. */

@@ -1,9 +1,11 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type ControlPlane, startSystem } from '@yourclaw/control-plane/testing'
 import { createTestDatabase } from '@yourclaw/db/testing'
-import { readEnv, startAgent } from '@yourclaw/host-agent/testing'
+import { type Agent, type FakeFaults, readEnv, startAgent } from '@yourclaw/host-agent/testing'
 import { startSandbox } from '@yourclaw/sandbox'
 import { pino } from 'pino'
 import { z } from 'zod'
@@ -26,11 +28,21 @@ export interface WhatsappEvent {
 
 /** Everything in one process over real sockets: sandbox, control plane, one host agent, a database of its own. */
 export interface System {
-  controlPlane: ControlPlane
+  /** The one that runs now. */
+  readonly controlPlane: ControlPlane
+  databaseUrl: string
   sandboxUrl: string
   apiUrl: string
   people: Person[]
-  startHost(runtime?: 'fake' | 'process'): Promise<void>
+  /** Where the hosts keep everything they write. */
+  hostsDir: string
+  /** A host in this process; `settings` win over its own. */
+  startHost(
+    runtime?: 'fake' | 'process',
+    options?: { settings?: Record<string, string>; faults?: FakeFaults },
+  ): Promise<Agent>
+  /** A host whose agent is a process of its own, so that it can be killed. */
+  spawnHost(runtime: 'fake' | 'process'): Promise<HostProcess>
   /** Sends a Telegram message as the person would. */
   say(person: Person, text: string): Promise<void>
   /** The texts the bot sent to the person so far. */
@@ -41,6 +53,8 @@ export interface System {
   whatsapp(address: string): Promise<WhatsappEvent[]>
   /** Calls the API as the person. */
   api(person: Person, method: string, path: string, body?: unknown): Promise<Response>
+  /** Stops the control plane and starts its successor, on the same ports with other settings. */
+  restart(settings: Record<string, string>): Promise<void>
   sandbox(path: string, body?: unknown): Promise<unknown>
   stop(): Promise<void>
 }
@@ -51,6 +65,13 @@ const personSchema = z.object({
   whatsappAddress: z.string(),
   bearer: z.string(),
 })
+export interface HostProcess {
+  dataDir: string
+  /** SIGKILL to the agent alone; resolves when it is gone. */
+  kill(): Promise<void>
+  /** Starts it again, with the state it left. */
+  start(): void
+}
 
 /** `logs` collects the log lines of the control plane and the agents, parsed. */
 export async function startTestSystem(
@@ -61,12 +82,9 @@ export async function startTestSystem(
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-e2e-'))
   const database = await createTestDatabase()
   const sandbox = await startSandbox({ port: 0 })
-  const controlPlane = await startSystem({
-    databaseUrl: database.url,
-    sandboxUrl: sandbox.url,
-    settings,
-    log,
-  })
+  const start = (settings: Record<string, string>) =>
+    startSystem({ databaseUrl: database.url, sandboxUrl: sandbox.url, settings, log })
+  let controlPlane = await start(settings)
   const { apiUrl } = controlPlane
   const stops: (() => Promise<unknown>)[] = []
 
@@ -81,29 +99,53 @@ export async function startTestSystem(
   }
   const people = z.array(personSchema).parse(await request(`${sandbox.url}/sim/people`))
 
+  async function hostSettings(runtime: 'fake' | 'process') {
+    const name = `host-${stops.length + 1}`
+    return {
+      CONTROL_PLANE_URL: apiUrl,
+      JOIN_TOKEN: await controlPlane.joinToken(),
+      HOST_NAME: name,
+      RUNTIME: runtime,
+      LOG_LEVEL: 'silent',
+      STATE_DIR: path.join(folder, name, 'state'),
+      ASSISTANT_DATA_DIR: path.join(folder, name, 'data'),
+      ANTHROPIC_BASE_URL: `${sandbox.url}/anthropic`,
+      OPENAI_BASE_URL: `${sandbox.url}/openai`,
+      GEMINI_BASE_URL: `${sandbox.url}/gemini`,
+    }
+  }
+
   return {
-    controlPlane,
+    get controlPlane() {
+      return controlPlane
+    },
+    databaseUrl: database.url,
     sandboxUrl: sandbox.url,
     apiUrl,
     people,
-    async startHost(runtime = 'fake') {
-      const name = `host-${stops.length + 1}`
-      const agent = await startAgent(
-        readEnv({
-          CONTROL_PLANE_URL: apiUrl,
-          JOIN_TOKEN: await controlPlane.joinToken(),
-          HOST_NAME: name,
-          RUNTIME: runtime,
-          LOG_LEVEL: 'silent',
-          STATE_DIR: path.join(folder, name, 'state'),
-          ASSISTANT_DATA_DIR: path.join(folder, name, 'data'),
-          ANTHROPIC_BASE_URL: `${sandbox.url}/anthropic`,
-          OPENAI_BASE_URL: `${sandbox.url}/openai`,
-          GEMINI_BASE_URL: `${sandbox.url}/gemini`,
-        }),
-        { log },
-      )
+    hostsDir: folder,
+    async startHost(runtime = 'fake', { settings = {}, faults = {} } = {}) {
+      const env = readEnv({ ...(await hostSettings(runtime)), ...settings })
+      const agent = await startAgent(env, { log, faults })
       stops.push(() => agent.stop(2_000))
+      return agent
+    },
+    async spawnHost(runtime) {
+      const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...(await hostSettings(runtime)) }
+      const main = path.join(import.meta.dirname, '../../host-agent/src/main.ts')
+      let child: ChildProcess | undefined
+      const end = async (signal: NodeJS.Signals) => {
+        const ended = child && once(child, 'exit')
+        child?.kill(signal)
+        await ended
+        child = undefined
+      }
+      const start = () => {
+        child = spawn(process.execPath, [main], { env, stdio: 'ignore' })
+      }
+      start()
+      stops.push(() => end('SIGTERM'))
+      return { dataDir: env.ASSISTANT_DATA_DIR, start, kill: () => end('SIGKILL') }
     },
     async say(person, text) {
       await request(`${sandbox.url}/sim/telegram/${person.telegramUserId}/messages`, { text })
@@ -133,6 +175,11 @@ export async function startTestSystem(
         headers: { authorization: `Bearer ${person.bearer}`, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       }),
+    async restart(settings) {
+      const { ports } = controlPlane
+      await controlPlane.stop()
+      controlPlane = await start({ ...settings, ...ports })
+    },
     sandbox: (path, body) => request(`${sandbox.url}${path}`, body),
     async stop() {
       for (const stop of stops) await stop()

@@ -1,6 +1,8 @@
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import { openTracing, serveMetrics } from '@yourclaw/telemetry'
 import { type Logger, pino } from 'pino'
+import { collectDefaultMetrics } from 'prom-client'
 import { createBackoff, pause } from './backoff.ts'
 import { readCapacity } from './capacity/capacity.ts'
 import type { AgentEnv } from './env.ts'
@@ -12,6 +14,8 @@ import { openJournal } from './journal/journal.ts'
 import { keepLink, type LinkDeps } from './link/link.ts'
 import { createKeyRing } from './model-gateway/keys.ts'
 import { startModelGateway } from './model-gateway/server.ts'
+import { createMetrics, type Metrics, registerGauges } from './observability/metrics.ts'
+import { createWatch } from './observability/watch.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
 import { createRelay } from './relay/relay.ts'
 import { createFakeRuntime } from './runtime/fake/fake.ts'
@@ -27,6 +31,8 @@ export interface AgentOptions {
 }
 
 export interface Agent {
+  /** On 127.0.0.1; absent without AGENT_METRICS_PORT. */
+  metricsPort: number | undefined
   /** Ends it: running turns get `drainMs` (default 25 s) to finish and hand over. */
   stop(drainMs?: number): Promise<void>
 }
@@ -41,17 +47,35 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   let identity = await enrollPatiently(env, log)
   const journal = openJournal(join(env.STATE_DIR, 'journal.sqlite'))
   const keys = createKeyRing()
-  const modelGateway = await startModelGateway({ keys, env, log })
+  const metrics = createMetrics()
+  const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT
+  const tracing = await openTracing({ endpoint, service: 'yourclaw-host-agent', instance: env.HOST_NAME })
+  const watch = createWatch({ metrics, tracing })
+  const modelGateway = await startModelGateway({
+    keys,
+    env,
+    watch,
+    log,
+    portPath: join(env.STATE_DIR, 'model-gateway-port'),
+  })
   const runtime = createRuntime(env, modelGateway.url, options.faults, log)
 
-  let report: Parameters<LinkDeps['connected']>[1] | undefined
-  const reconciler = createReconciler({ runtime, keys, log, report: (observed) => report?.(observed) })
+  const reconciler = createReconciler({
+    runtime,
+    maxAssistants: env.MAX_ASSISTANTS,
+    keys,
+    log,
+  })
+  let disconnect = () => {}
   const relay = createRelay({
     journal,
     target: reconciler.target,
-    conversationExists: runtime.conversationExists,
+    conversation: reconciler.conversation,
+    watch: watch.turn,
     log,
   })
+  registerGauges(metrics.registry, { observed: reconciler.observed, held: relay.held })
+  const metricsServer = await serveFigures(env, metrics)
   const capacity = () => readCapacity(env.MAX_ASSISTANTS, reconciler.observed().length)
 
   const link = keepLink(
@@ -78,12 +102,12 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       }),
       capacity,
       connected(_session, send) {
-        report = send
-        // What changed between Hello and Welcome was told to nobody.
-        reconciler.observed().forEach(send)
+        disconnect = reconciler.connect(send)
+        metrics.linkUp.set(1)
       },
       disconnected() {
-        report = undefined
+        disconnect()
+        metrics.linkUp.set(0)
       },
       message(body, session) {
         switch (body.$case) {
@@ -94,7 +118,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
           case 'startTurn':
             return relay.startTurn(body.startTurn, session)
           case 'cancelTurn':
-            return relay.cancelTurn(body.cancelTurn.turnId)
+            return relay.cancelTurn(body.cancelTurn)
         }
       },
       log,
@@ -104,6 +128,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   )
 
   return {
+    metricsPort: metricsServer?.port,
     async stop(drainMs = 25_000) {
       await relay.drain(drainMs)
       stopping.abort()
@@ -112,8 +137,17 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       await runtime.close()
       await modelGateway.close()
       journal.close()
+      await metricsServer?.close()
+      await tracing.close()
     },
   }
+}
+
+/** Loopback is not a setting here: a host listens for nobody outside (S4). */
+async function serveFigures({ AGENT_METRICS_PORT: port }: AgentEnv, { registry }: Metrics) {
+  if (port === undefined) return undefined
+  collectDefaultMetrics({ register: registry })
+  return serveMetrics({ registry, address: '127.0.0.1', port })
 }
 
 /** The control plane may start after its hosts: unreachable is waited for, refused is not. */
@@ -142,8 +176,6 @@ function createRuntime(
       return createFakeRuntime({ dataDir, modelGatewayUrl, ...(faults && { faults }) })
     case 'process':
       return createProcessRuntime({ dataDir, modelGatewayUrl, progress: (line) => log.info(line) })
-    case 'docker':
-      throw new Error('RUNTIME=docker is not available in this build; use process or fake.')
   }
 }
 

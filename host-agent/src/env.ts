@@ -20,8 +20,8 @@ const schema = z.object({
   STATE_DIR: z.string().default('/var/lib/yourclaw-agent'),
   /** Where each tenant network gets its /28 from. */
   TENANT_SUBNET: z.cidrv4().default('10.201.0.0/16'),
-  /** What runs the assistants. */
-  RUNTIME: z.enum(['docker', 'process', 'fake']).default('docker'),
+  /** What runs the assistants. Refused here, since a later refusal would have spent the join token. */
+  RUNTIME: z.enum(['process', 'fake'], 'must be process or fake; docker is not written yet'),
   ASSISTANT_IMAGE: z.string().default('yourclaw-openclaw:latest'),
   /** Each assistant's state lies at {user_id}/config and {user_id}/workspace below it. */
   ASSISTANT_DATA_DIR: z.string().default('/data/yourclaw'),
@@ -31,6 +31,10 @@ const schema = z.object({
   GEMINI_BASE_URL: url.default('https://generativelanguage.googleapis.com'),
   /** How operators see this host. */
   HOST_NAME: z.string().default(hostname()),
+  /** Where the agent's own /metrics is served, on 127.0.0.1 alone (S4); absent = nowhere. */
+  AGENT_METRICS_PORT: optional(z.coerce.number().int().min(0).max(65_535)),
+  /** An OTLP collector over HTTP; absent = spans are not even made. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(url),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 })
 

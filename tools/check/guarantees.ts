@@ -5,6 +5,10 @@
 const row = /^\| ([MISFBDO]\d+) +\|.*\| (kept|in part|not yet) +\|(.*)\|$/gm
 const testName = /\b(?:test|it)(?:\.\w+)*(?:\([^'"`]*\))?\(\s*['"`]((?:[MISFBDO]\d+(?:, | and )?)+):/g
 
+/** A number that is not followed by a colon would go unseen. */
+const unseen =
+  /\b(?:test|it)(?:\.\w+)*(?:\([^'"`]*\))?\(\s*['"`][MISFBDO]\d+(?!\d|(?:(?:, | and )[MISFBDO]\d+)*:)[^'"`]*/g
+
 /** Problems in words; none when the page is true. `tests` maps paths of test files to their texts. */
 export function guaranteeProblems(page: string, tests: ReadonlyMap<string, string>): string[] {
   const proofs = proofsIn(tests)
@@ -16,6 +20,9 @@ export function guaranteeProblems(page: string, tests: ReadonlyMap<string, strin
   const known = new Set(rows.map(({ number }) => number))
   const unknown = [...proofs.keys()].filter((number) => !known.has(number))
   return [
+    ...[...tests].flatMap(([path, text]) =>
+      [...text.matchAll(unseen)].map(([name]) => `${path}: “${name}” needs a colon after its numbers`),
+    ),
     ...unknown.map((number) => `${number}: a test carries this number and the page does not know it`),
     ...rows.flatMap(({ number, state, files }) => {
       const named = [...files.matchAll(/\]\(\.\.\/([^)]+)\)/g)].map(([, path = '']) => path)

@@ -19,8 +19,17 @@ interface Check {
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const bin = join(root, 'node_modules', '.bin')
-const typedPackages = ['proto', 'prisma', 'control-plane', 'host-agent', 'sandbox', 'e2e', 'tools']
-const layered = ['proto', 'prisma', 'control-plane', 'host-agent', 'sandbox', 'e2e', 'tools']
+const typedPackages = [
+  'proto',
+  'prisma',
+  'control-plane',
+  'host-agent',
+  'sandbox',
+  'telemetry',
+  'e2e',
+  'tools',
+]
+const layered = ['proto', 'prisma', 'control-plane', 'host-agent', 'sandbox', 'telemetry', 'e2e', 'tools']
 
 function command(name: string, program: string, args: string[], cwd = root): Check {
   return { name, run: () => execute(program, args, cwd) }

@@ -29,7 +29,7 @@ export interface SupervisorOptions {
   steadyAfterMs?: number
   healthTimeoutMs?: number
   healthIntervalMs?: number
-  /** From SIGTERM to SIGKILL. */
+  /** From SIGTERM to SIGKILL: more than the agent takes to let running turns finish and its gateways stop. */
   stopTimeoutMs?: number
 }
 
@@ -49,7 +49,7 @@ interface Kept {
 
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { print, firstBackoffMs = 500, maxBackoffMs = 15_000, steadyAfterMs = 30_000 } = options
-  const { healthTimeoutMs = 90_000, healthIntervalMs = 200, stopTimeoutMs = 10_000 } = options
+  const { healthTimeoutMs = 90_000, healthIntervalMs = 200, stopTimeoutMs = 60_000 } = options
   const kept: Kept[] = []
   const stopping = new AbortController()
   let stopped: Promise<void> | undefined

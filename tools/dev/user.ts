@@ -1,7 +1,8 @@
 /**
- * `pnpm dev:user [email]`: a person with an active subscription in the development database, and on standard output
- * a bearer for them. Speaks to the database of a running `npm run dev`, or to DATABASE_URL; API_URL is the issuer.
+ * `pnpm dev:user [email] [--port-base N]`: a person with an active subscription in the development database, and on
+ * standard output a bearer for them. Speaks to the database of a running `npm run dev`, or to DATABASE_URL.
  */
+import { parseArgs } from 'node:util'
 import { readEnv } from '../../control-plane/src/env.ts'
 import { createTokens } from '../../control-plane/src/lib/tokens.ts'
 import { ensureUser } from '../../control-plane/src/services/account/ensure-user.ts'
@@ -10,10 +11,17 @@ import { portsFrom } from './ports.ts'
 
 const bearerTtlSeconds = 30 * 86_400
 
-const env = readEnv(process.env)
+const { values, positionals } = parseArgs({
+  options: { 'port-base': { type: 'string' } },
+  allowPositionals: true,
+})
+const portBase = values['port-base'] === undefined ? undefined : Number(values['port-base'])
+const ports = portsFrom(portBase)
+// The API's address is the issuer of the bearer.
+const env = readEnv({ API_URL: `http://localhost:${ports.controlPlane}`, ...process.env })
 if (env.NODE_ENV === 'production') throw new Error('This makes development users only')
-const [email = 'dev@example.test'] = process.argv.slice(2)
-const developmentUrl = `postgresql://postgres:yourclaw@127.0.0.1:${portsFrom(undefined).postgres}/postgres`
+const [email = 'dev@example.test'] = positionals
+const developmentUrl = `postgresql://postgres:yourclaw@127.0.0.1:${ports.postgres}/postgres`
 const db = openDatabase(env.DATABASE_URL ?? developmentUrl, 1)
 try {
   const userId = await db.$transaction(async (tx) => {

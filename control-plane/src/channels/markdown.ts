@@ -1,4 +1,10 @@
-import { marked, type Token, type Tokens } from 'marked'
+import { Lexer, type Token, type Tokens } from 'marked'
+
+/** Longer texts are sent as they are: no person reads their marks, and blocks cost more than linear time, too. */
+const maxLength = 100_000
+/** Emphasis costs quadratic time in the length of its paragraph; a longer one keeps its marks as text. */
+const maxParagraphLength = 4_000
+const inlineBudgetMs = 200
 
 /** A run of text under the same styles. Flat, so that a cut anywhere can end the styles and begin them again. */
 export interface Span {
@@ -24,7 +30,10 @@ export interface Document {
   blockStarts: number[]
 }
 
-/** Null for what marked gives up on: inputs that no person writes, to be sent as they are. */
+/**
+ * A Markdown text; null when it is better sent as it is. Bounded in time whatever the text: an answer is a stranger's
+ * input too, and this runs where every other conversation runs.
+ */
 export function parseMarkdown(markdown: string): Document | null {
   const blocks = parseBlocks(markdown)
   if (!blocks) return null
@@ -45,9 +54,19 @@ export function parseMarkdown(markdown: string): Document | null {
 }
 
 function parseBlocks(markdown: string): Span[][] | null {
+  if (markdown.length > maxLength) return null
   try {
-    return marked.lexer(markdown).map((token) => renderBlock(token, []))
+    const lexer = new Lexer()
+    const blocks = lexer.blockTokens(markdown.replace(/\r\n?/g, '\n'), lexer.tokens)
+    const startedMs = performance.now()
+    for (const { src, tokens } of lexer.inlineQueue) {
+      const isAffordable = src.length <= maxParagraphLength && performance.now() - startedMs < inlineBudgetMs
+      if (isAffordable) lexer.inlineTokens(src, tokens)
+      else tokens.push({ type: 'text', raw: src, text: src })
+    }
+    return blocks.map((token) => renderBlock(token, []))
   } catch {
+    // Marked gives up on some inputs that no person writes.
     return null
   }
 }

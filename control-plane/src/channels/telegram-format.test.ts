@@ -89,3 +89,16 @@ test('Markdown becomes Telegram HTML', () => {
       '\n\n• one\n• two\n\n<blockquote>q</blockquote>',
   )
 })
+
+test('F8: text that is slow to parse is sent, not parsed for minutes', () => {
+  for (const hostile of [
+    '_a_ _'.repeat(20_000),
+    '**a'.repeat(20_000),
+    '> '.repeat(10_000),
+    '[a]('.repeat(15_000),
+  ]) {
+    const sent = formatTelegram(hostile).map((part) => part.text)
+    expect(sent.join('').length).toBeGreaterThan(0)
+    expect(sent.every((text) => text.length <= telegramLimit)).toBe(true)
+  }
+})

@@ -61,9 +61,9 @@ function toSendError(error: unknown): SendError {
     if (error.error_code === 429) {
       return new SendError('telegram_429', { retryAfterMs: (waitSeconds ?? 1) * 1000 })
     }
-    return new SendError(`telegram_${error.error_code}`, {
-      kind: error.error_code < 500 ? 'permanent' : 'retry',
-    })
+    // 401 and 404 mean our token, not this message: it can be sent once the token is right.
+    const isPermanent = error.error_code === 400 || error.error_code === 403
+    return new SendError(`telegram_${error.error_code}`, { kind: isPermanent ? 'permanent' : 'retry' })
   }
   if (error instanceof HttpError) return new SendError('telegram_unreachable')
   return new SendError('telegram_error', { cause: error })

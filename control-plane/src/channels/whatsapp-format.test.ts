@@ -99,3 +99,16 @@ test('Markdown becomes WhatsApp’s marks', () => {
 test('M7: a mark that WhatsApp would not read is left out', () => {
   expect(formatWhatsapp('in**credi**ble **2 * 3** `` a`b ``')).toEqual([{ text: 'incredible 2 * 3 a`b' }])
 })
+
+test('F8: text that is slow to parse is sent, not parsed for minutes', () => {
+  for (const hostile of [
+    '_a_ _'.repeat(20_000),
+    '**a'.repeat(20_000),
+    '> '.repeat(10_000),
+    '[a]('.repeat(15_000),
+  ]) {
+    const sent = formatWhatsapp(hostile).map((part) => part.text)
+    expect(sent.join('').length).toBeGreaterThan(0)
+    expect(sent.every((text) => text.length <= whatsappLimit)).toBe(true)
+  }
+})

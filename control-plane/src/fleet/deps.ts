@@ -2,9 +2,8 @@ import type { Channel } from '@yourclaw/db'
 import type { ProviderKey } from '@yourclaw/proto/host/v1'
 import type { Ctx } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
-import type { Vault } from '../lib/vault.ts'
-import type { OnFirstReady } from '../services/assistant/apply-observed.ts'
 import type { Authority } from './authority.ts'
+import type { HostVerbs } from './host-verbs.ts'
 
 export interface ClaimedTurn {
   turnId: string
@@ -12,6 +11,8 @@ export interface ClaimedTurn {
   userId: string
   attempt: number
   traceParent: string | null
+  /** When the oldest message it answers arrived. */
+  receivedAt: Date
 }
 
 export interface TurnInputMessages {
@@ -29,11 +30,8 @@ export interface Conversation {
   claimTurns(call: {
     ctx: Ctx
     input: { hostId: string; sessionEpoch: bigint; limit: number }
-  }): Promise<ClaimedTurn[]>
-  adoptTurns(call: {
-    ctx: Ctx
-    input: { hostId: string; sessionEpoch: bigint; heldTurnIds: string[] }
-  }): Promise<ClaimedTurn[]>
+  }): Promise<{ turns: ClaimedTurn[]; passedOver: boolean }>
+  adoptTurns(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<ClaimedTurn[]>
   readTurnInput(call: {
     ctx: Ctx
     input: { turnId: string; sessionEpoch: bigint; withHistory: boolean }
@@ -50,32 +48,49 @@ export interface Conversation {
   }): Promise<{ retryAfterMs: number | null; attempt: number }>
 }
 
-/** An answer on its way: `text` is all of it so far, empty when the turn has just begun. */
+/** An answer on its way: `text` is all of it so far. */
 export interface TurnProgress {
   turnId: string
   userId: string
   channel: Channel
   address: string
-  /** The provider's id of the newest message that is answered. */
-  replyTo: string | null
   text: string
 }
 
+/** Whom a turn answers. `replyTo` is the provider's id of the newest message that is answered. */
+export type Answered = Pick<TurnInputMessages, 'channel' | 'address' | 'replyTo'>
+
 export interface FleetDeps {
   ctx: Ctx
-  vault: Vault
   authority: Authority
   notifications: Notifications
+  hosts: HostVerbs
   conversation: Conversation
   /** The platform's keys, sent to hosts with every snapshot. */
   sharedKeys: ProviderKey[]
   /** Names this process in host_sessions. */
   replica: string
-  onFirstReady: OnFirstReady
-  /** Typing and live preview; a slow one slows that turn's stream down, a failing one is only logged. */
+  /** Called when a turn's stream is carried; what it returns, when that ends. Neither throws. */
+  showTyping: (answered: Answered) => () => void
+  /** A slow one slows that turn's stream down, a failing one is only logged. */
   onProgress: (progress: TurnProgress) => void | Promise<void>
   /** Turns a host runs at once. */
   maxTurnsPerHost: number
+  timing: FleetTiming
+}
+
+export interface FleetTiming {
+  /** How often a host gives a sign of life, and gets one back. */
+  heartbeatIntervalMs: number
+  /** Silence after which a session counts as gone, on either side. */
+  sessionLeaseMs: number
   sweepMs: number
   resyncMs: number
+}
+
+export const fleetTiming: FleetTiming = {
+  heartbeatIntervalMs: 10_000,
+  sessionLeaseMs: 30_000,
+  sweepMs: 30_000,
+  resyncMs: 10 * 60_000,
 }

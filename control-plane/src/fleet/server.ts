@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   Server,
   ServerCredentials,
@@ -87,10 +88,14 @@ export async function startFleetServer(deps: FleetDeps & { port: number }): Prom
   return {
     port: await bound.promise,
     async close() {
-      await Promise.all([...sessions.values()].map((session) => session.goAway('draining')))
-      const stopped = Promise.withResolvers<void>()
-      server.tryShutdown(() => stopped.resolve())
+      // A host that does not read takes no GoAway either: it must not keep us.
       const force = setTimeout(() => server.forceShutdown(), 5_000)
+      const stopped = Promise.withResolvers<void>()
+      await Promise.race([
+        Promise.all([...sessions.values()].map((session) => session.goAway('draining'))),
+        delay(2_500),
+      ])
+      server.tryShutdown(() => stopped.resolve())
       await stopped.promise
       clearTimeout(force)
       await Promise.all(running)

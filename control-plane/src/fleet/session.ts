@@ -1,17 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { AgentMessage, Hello, ServerMessage } from '@yourclaw/proto/host/v1'
 import { invalidInput, ServiceError, unauthenticated } from '../errors.ts'
-import { applyObserved } from '../services/assistant/apply-observed.ts'
-import { desiredGenerations, desiredState } from '../services/assistant/desired-state.ts'
-import { placeWaiting } from '../services/assistant/place-waiting.ts'
-import {
-  closeHostSession,
-  heartbeat,
-  heartbeatIntervalMs,
-  openHostSession,
-  sessionLeaseMs,
-} from '../services/host/host-session.ts'
-import { identifyHost } from '../services/host/identify-host.ts'
 import type { FleetDeps } from './deps.ts'
 import { writeTo } from './stream.ts'
 import { type SessionTurns, sessionTurns } from './turns.ts'
@@ -52,7 +41,8 @@ export async function runSession(
   call: Call,
   host: PeerHost,
 ): Promise<void> {
-  const { ctx } = deps
+  const { ctx, hosts, timing } = deps
+  const leaseMs = timing.sessionLeaseMs
   const { hostId } = host
   const log = ctx.log.child({ hostId })
   const cleanups: (() => void)[] = []
@@ -65,10 +55,12 @@ export async function runSession(
   let sentSeq = 0n
   let receivedSeq = 0n
   let sending: Promise<void> = Promise.resolve()
-  const send = (body: Body) => {
-    sending = sending.then(() => writeTo(call, { seq: ++sentSeq, ack: receivedSeq, body }))
+  const write = (message: () => ServerMessage) => {
+    sending = sending.then(() => writeTo(call, message()))
     return sending
   }
+  const send = (body: Body) => write(() => ({ seq: ++sentSeq, ack: receivedSeq, body }))
+  const acknowledge = () => write(() => ({ seq: 0n, ack: receivedSeq, body: undefined }))
 
   const endAfter = (delayMs: number, error: () => ServiceError) => {
     const timer = setTimeout(() => ended.reject(error()), delayMs)
@@ -84,14 +76,15 @@ export async function runSession(
   try {
     const hello = await Promise.race([firstHello(messages), ended.promise])
     if (!hello) return
+    receivedSeq = 1n
     clearTimeout(silence)
-    const { epoch } = await openHostSession({ ctx, input: { hostId, replica: deps.replica, ...hello } })
+    const { epoch } = await hosts.openSession({ hostId, replica: deps.replica, leaseMs, ...hello })
     log.info({ epoch: String(epoch), agentVersion: hello.agentVersion }, 'host session opened')
     const turns = sessionTurns(
       deps,
       { hostId, epoch },
       (startTurn) => send({ $case: 'startTurn', startTurn }),
-      (turnId) => send({ $case: 'cancelTurn', cancelTurn: { turnId } }),
+      (turnId, forget) => send({ $case: 'cancelTurn', cancelTurn: { turnId, forget } }),
     )
     const opened: Session = {
       hostId,
@@ -111,43 +104,38 @@ export async function runSession(
 
     const sent = new Map<string, number>()
     const pushSnapshot = async () => {
-      const assistants = await desiredState({ ctx, vault: deps.vault, input: { hostId } })
+      const assistants = await hosts.desiredState({ hostId })
       sent.clear()
       for (const spec of assistants) sent.set(spec.assistantId, spec.generation)
       await send({ $case: 'snapshot', snapshot: { assistants, sharedKeys: deps.sharedKeys } })
     }
     const pushDelta = async () => {
-      const wanted = await desiredGenerations({ ctx, input: { hostId } })
+      const wanted = await hosts.desiredGenerations({ hostId })
       for (const id of sent.keys()) if (!wanted.has(id)) sent.delete(id)
       const assistantIds = [...wanted]
         .filter(([id, generation]) => sent.get(id) !== generation)
         .map(([id]) => id)
       if (assistantIds.length === 0) return
-      const assistants = await desiredState({ ctx, vault: deps.vault, input: { hostId, assistantIds } })
+      const assistants = await hosts.desiredState({ hostId, assistantIds })
       for (const spec of assistants) sent.set(spec.assistantId, spec.generation)
       await send({ $case: 'delta', delta: { assistants } })
     }
     const stillNewest = async () => {
-      const row = await ctx.db.hostSession.findUnique({ where: { hostId }, select: { epoch: true } })
-      if (row?.epoch === epoch) return true
+      if ((await hosts.newestEpoch(hostId)) === epoch) return true
       await opened.goAway('superseded')
       return false
     }
     const observe = (observed: Hello['observed'][number]) =>
-      applyObserved({
-        ctx,
-        onFirstReady: deps.onFirstReady,
-        input: { hostId, sessionEpoch: epoch, observed },
-      })
+      hosts.applyObserved({ hostId, sessionEpoch: epoch, observed })
 
     await send({
       $case: 'welcome',
       welcome: {
         sessionEpoch: epoch,
         protocolVersion,
-        capabilities: [],
-        heartbeatIntervalMs,
-        sessionTimeoutMs: sessionLeaseMs,
+        capabilities: ['heartbeat-ack'],
+        heartbeatIntervalMs: timing.heartbeatIntervalMs,
+        sessionTimeoutMs: leaseMs,
       },
     })
 
@@ -174,30 +162,40 @@ export async function runSession(
     // Listen before reading, so that no change falls between.
     onNotice('changes', async () => (await stillNewest()) && pushDelta())
     onNotice('turns', turns.pump)
-    await step(async () => {
+    // Nothing repeats these: a session that cannot begin ends, and the agent's next one tries again.
+    const begin = working.then(async () => {
       for (const observed of hello.observed) await observe(observed)
-      await placeWaiting({ ctx })
+      await hosts.placeWaiting()
       await pushSnapshot()
+      await turns.adopt(hello.heldTurns.map((turn) => turn.turnId))
     })
-    await step(() => turns.adopt(hello.heldTurns.map((turn) => turn.turnId)))
+    working = begin.catch(() => {})
+    await begin
     void step(turns.pump)
-    every(deps.resyncMs, pushSnapshot)
-    every(deps.sweepMs, async () => {
+    every(timing.resyncMs, pushSnapshot)
+    every(timing.sweepMs, async () => {
       if (!(await stillNewest())) return
-      if (!(await identifyHost({ ctx, input: host }).catch(() => null))) return opened.goAway('revoked')
-      await placeWaiting({ ctx })
+      if (!(await hosts.identify(host).catch(() => null))) return opened.goAway('revoked')
+      await hosts.placeWaiting()
       await pushDelta()
       await turns.sweep()
     })
 
-    const quiet = endAfter(sessionLeaseMs, silent)
+    const quiet = endAfter(leaseMs, silent)
     const listen = async () => {
       for (let next = await messages.next(); !next.done; next = await messages.next()) {
         const message = next.value
         quiet.refresh()
+        if (message.seq <= receivedSeq) continue
+        if (message.seq > receivedSeq + 1n) throw missing()
         switch (message.body?.$case) {
           case 'heartbeat':
-            await heartbeat({ ctx, input: { hostId, epoch, capacity: message.body.heartbeat.capacity } })
+            await hosts.heartbeat({
+              hostId,
+              epoch,
+              capacity: message.body.heartbeat.capacity,
+              leaseMs,
+            })
             break
           case 'observed':
             await observe(message.body.observed)
@@ -212,6 +210,7 @@ export async function runSession(
             break
         }
         receivedSeq = message.seq
+        if (message.body?.$case === 'heartbeat') await acknowledge()
       }
     }
     const listening = listen().catch((error: unknown) => {
@@ -225,12 +224,14 @@ export async function runSession(
     if (session) {
       session.turns.close()
       if (sessions.get(hostId) === session) sessions.delete(hostId)
-      await closeHostSession({ ctx, input: session })
+      await hosts.closeSession(session)
       log.info({ epoch: String(session.epoch) }, 'host session ended')
     }
   }
 }
 
+/** What was lost is not known, and the next session begins with the whole state. */
+const missing = () => new ServiceError(409, 'message_missing', 'A message went missing.', { retryable: true })
 const silent = () => new ServiceError(408, 'session_silent', 'Nothing was heard.', { retryable: true })
 
 async function firstHello(messages: AsyncIterator<AgentMessage>): Promise<Hello> {

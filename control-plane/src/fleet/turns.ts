@@ -16,11 +16,14 @@ interface HeldTurn extends ClaimedTurn {
 }
 
 const announceMs = 30_000
+/** Whoever holds an assistant's lock lets go of it within some milliseconds, and need not tell us. */
+const passedOverMs = 100
 
 /** How many turns a session holds is bounded, so a host is never handed more than it may run at once. */
 export interface SessionTurns {
   /** Claims what fits and announces it. */
   pump(): Promise<void>
+  /** Takes over the host's running turns, and lets the agent forget the rest of what it holds. */
   adopt(heldTurnIds: string[]): Promise<void>
   /** Announces again what the agent did not open. */
   sweep(): Promise<void>
@@ -37,7 +40,7 @@ export function sessionTurns(
   deps: FleetDeps,
   session: { hostId: string; epoch: bigint },
   send: (turn: StartTurn) => Promise<void>,
-  sendCancel: (turnId: string) => Promise<void>,
+  sendCancel: (turnId: string, forget: boolean) => Promise<void>,
 ): SessionTurns {
   const { ctx, conversation } = deps
   const input = { hostId: session.hostId, sessionEpoch: session.epoch }
@@ -45,6 +48,7 @@ export function sessionTurns(
   let closed = false
   let pumping: Promise<void> | null = null
   let again = false
+  let lookAgain: NodeJS.Timeout | undefined
 
   const announce = async (turn: HeldTurn) => {
     if (closed) return
@@ -68,9 +72,13 @@ export function sessionTurns(
     do {
       again = false
       const limit = deps.maxTurnsPerHost - held.size
-      if (limit > 0 && !closed) await hold(await conversation.claimTurns({ ctx, input: { ...input, limit } }))
+      if (limit > 0 && !closed) {
+        const { turns, passedOver } = await conversation.claimTurns({ ctx, input: { ...input, limit } })
+        await hold(turns)
+        if (passedOver) lookAgain ??= setTimeout(onLookAgain, passedOverMs)
+      }
       for (const turnId of await conversation.turnsToStop({ ctx, input })) {
-        if (held.has(turnId) && !closed) await sendCancel(turnId)
+        if (held.has(turnId) && !closed) await sendCancel(turnId, false)
       }
     } while (again && !closed)
   }
@@ -80,6 +88,10 @@ export function sessionTurns(
       pumping = null
     })
     return pumping
+  }
+  const onLookAgain = () => {
+    lookAgain = undefined
+    if (!closed) later(pump)
   }
   const later = (work: () => Promise<void>) => {
     work().catch((error: unknown) => {
@@ -95,7 +107,11 @@ export function sessionTurns(
   return {
     pump,
     async adopt(heldTurnIds) {
-      await hold(await conversation.adoptTurns({ ctx, input: { ...input, heldTurnIds } }))
+      const adopted = await conversation.adoptTurns({ ctx, input })
+      await hold(adopted)
+      // What the agent holds and nobody waits for: it was stored, or given up, while the link was cut.
+      const wanted = new Set(adopted.map(({ turnId }) => turnId))
+      for (const turnId of heldTurnIds) if (!wanted.has(turnId)) await sendCancel(turnId, true)
     },
     async sweep() {
       const late = ctx.clock.now() - announceMs
@@ -137,6 +153,7 @@ export function sessionTurns(
     },
     close() {
       closed = true
+      clearTimeout(lookAgain)
       for (const turn of held.values()) clearTimeout(turn.retry)
       held.clear()
     },

@@ -1,22 +1,35 @@
-import { PgBoss } from 'pg-boss'
+import { tracingOff } from '@yourclaw/telemetry'
+import type { PgBoss } from 'pg-boss'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ChannelSender, SendError } from '../channels/sender.ts'
+import { listen, type Notifications } from '../lib/notifications.ts'
+import { observeSenders, watchDeliveries } from '../observability/deliveries.ts'
+import { createMetrics } from '../observability/metrics.ts'
 import { hearFrom } from '../services/channel/hear-from.ts'
 import { createFixture, createPerson, type Fixture } from '../services/conversation/fixtures.ts'
 import { sendNotice } from '../services/conversation/send-notice.ts'
 import { recordFate } from '../services/delivery/record-fate.ts'
+import { openBoss } from './boss.ts'
 import {
   createDeliveryQueues,
   createOutbox,
+  type DeliveryDeps,
   deadDeliveryQueue,
   deliveryQueue,
+  reopenLines,
   workDeliveries,
 } from './deliveries.ts'
+import type { QueueRunner } from './run-queue.ts'
 
 let fixture: Fixture
 let boss: PgBoss
+let notifications: Notifications
+let deps: DeliveryDeps
+let runner: QueueRunner
+const metrics = createMetrics()
+const slow = new Map<string, Promise<void>>()
 const failures = new Map<string, SendError[]>()
-const sent: { address: string; text: string; at: number }[] = []
+const sent: { channel: string; address: string; text: string; at: number }[] = []
 const sender: ChannelSender = {
   typingLastsMs: 5_000,
   tellsFate: false,
@@ -24,21 +37,27 @@ const sender: ChannelSender = {
   async send(address, { text }) {
     const failure = failures.get(address)?.shift()
     if (failure) throw failure
-    sent.push({ address, text, at: performance.now() })
+    await slow.get(address)
+    sent.push({ channel: 'TELEGRAM', address, text, at: performance.now() })
     return { providerMessageId: String(sent.length) }
   },
 }
 
 beforeAll(async () => {
   fixture = await createFixture()
-  boss = new PgBoss({ connectionString: fixture.url })
-  boss.on('error', () => {})
-  await boss.start()
+  boss = await openBoss(fixture.url, fixture.ctx.log)
+  notifications = await listen(fixture.url, fixture.ctx.log)
   await createDeliveryQueues(boss)
   fixture.ctx.outbox = createOutbox(boss)
-  await workDeliveries({ boss, ctx: fixture.ctx, senders: { TELEGRAM: sender, WHATSAPP: followed } })
+  const { ctx } = fixture
+  const watch = watchDeliveries({ metrics, tracing: tracingOff, clock: ctx.clock })
+  const senders = observeSenders({ TELEGRAM: sender, WHATSAPP: followed }, metrics, ctx.clock)
+  deps = { boss, ctx, senders, notifications, watch }
+  runner = workDeliveries(deps)
 })
 afterAll(async () => {
+  await runner.stop(1_000)
+  await notifications.close()
   await boss.stop({ graceful: false })
   await fixture.close()
 })
@@ -51,12 +70,12 @@ const textsTo = (address: string) => sent.filter((item) => item.address === addr
 
 test('M6: a 429 is retried after its wait, and later messages stay behind it', async () => {
   const { userId, address } = await createPerson(fixture.db)
-  failures.set(address, [new SendError('telegram_429', { retryAfterMs: 3000 })])
+  failures.set(address, [new SendError('telegram_429', { retryAfterMs: 7000 })])
   const begun = performance.now()
   await say(userId, 'one')
   await say(userId, 'two')
   await expect.poll(() => textsTo(address), { timeout: 20_000 }).toEqual(['one', 'two'])
-  expect((sent.find((item) => item.address === address)?.at ?? 0) - begun).toBeGreaterThan(2900)
+  expect((sent.find((item) => item.address === address)?.at ?? 0) - begun).toBeGreaterThan(6900)
   await expect.poll(() => fixture.db.message.count({ where: { userId, state: 'SENT' } })).toBe(2)
 })
 
@@ -66,7 +85,7 @@ const followed: ChannelSender = {
   tellsFate: true,
   async typing() {},
   async send(address, payload, attempt) {
-    sent.push({ address, text: payload.text, at: performance.now() })
+    sent.push({ channel: 'WHATSAPP', address, text: payload.text, at: performance.now() })
     const providerMessageId = `SM${sent.length}`
     if (!attempt) return { providerMessageId }
     const input = { ...attempt, providerMessageId, fate: { state: 'DELIVERED' } } as const
@@ -108,4 +127,61 @@ test('M6: what can never be sent is a dead letter, and does not block the next m
     await fixture.db.delivery.count({ where: { userId, state: 'DEAD', lastErrorCode: 'telegram_403' } }),
   ).toBe(1)
   expect(await boss.findJobs(deadDeliveryQueue)).toHaveLength(1)
+})
+
+test('F8: a recipient whose provider hangs keeps nobody else waiting', async () => {
+  const [stuck, ...others] = await Promise.all(Array.from({ length: 25 }, () => createPerson(fixture.db)))
+  if (!stuck) throw new Error('no person')
+  const released = Promise.withResolvers<void>()
+  slow.set(stuck.address, released.promise)
+  await say(stuck.userId, 'stuck')
+  for (const { userId } of others) await say(userId, 'one')
+  for (const { userId } of others) await say(userId, 'two')
+  await expect
+    .poll(() => others.every(({ address }) => textsTo(address).join() === 'one,two'), { timeout: 10_000 })
+    .toBe(true)
+  expect(textsTo(stuck.address)).toEqual([])
+  released.resolve()
+  await expect.poll(() => textsTo(stuck.address)).toEqual(['stuck'])
+})
+
+test('M6: a job that failed without us is buried, and its line opens again', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  failures.set(address, [new SendError('telegram_unreachable')])
+  await say(userId, 'lost')
+  const key = `TELEGRAM:${address}`
+  await expect.poll(async () => (await boss.findJobs(deliveryQueue, { key }))[0]?.state).toBe('retry')
+  // What pg-boss does to a job whose last attempt died with its process.
+  await fixture.db.$executeRaw`UPDATE pgboss.job SET state = 'failed' WHERE singleton_key = ${key}`
+  await say(userId, 'next')
+  expect(await reopenLines(deps)).toBe(1)
+  await expect.poll(() => textsTo(address), { timeout: 10_000 }).toEqual(['next'])
+  expect(await fixture.db.delivery.count({ where: { userId, state: 'DEAD' } })).toBe(1)
+  expect(await reopenLines(deps)).toBe(0)
+})
+
+test('M6: a job nobody can read holds nobody back', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  const singletonKey = `TELEGRAM:${address}`
+  const deadBefore = (await boss.findJobs(deadDeliveryQueue)).length
+  const id = await boss.send(deliveryQueue, { of: 'another release' }, { singletonKey, retryLimit: 0 })
+  await say(userId, 'next')
+  // It is tried again as long as any other, in case the release that can read it runs beside this one.
+  await expect
+    .poll(async () => (await boss.findJobs(deliveryQueue, { id: id ?? '' }))[0]?.state)
+    .toBe('failed')
+  await reopenLines(deps)
+  await expect.poll(() => textsTo(address), { timeout: 10_000 }).toEqual(['next'])
+  expect(await boss.findJobs(deadDeliveryQueue)).toHaveLength(deadBefore + 1)
+})
+
+test('O2: messages sent and given up are counted by channel', async () => {
+  const counted = async () => {
+    const { values } = await metrics.deliveries.get()
+    return values.map(({ labels, value }) => `${labels.channel} ${labels.outcome} ${value}`).sort()
+  }
+  const jobs = (channel: string) => sent.filter((item) => item.channel === channel).length
+  await expect
+    .poll(counted)
+    .toEqual(['TELEGRAM dead 1', `TELEGRAM sent ${jobs('TELEGRAM')}`, `WHATSAPP sent ${jobs('WHATSAPP')}`])
 })

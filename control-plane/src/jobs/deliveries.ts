@@ -1,35 +1,28 @@
-import type { Delivery } from '@yourclaw/db'
-import { fromPrisma, type JobResult, type JobWithMetadata, type PgBoss } from 'pg-boss'
-import { z } from 'zod'
-import {
-  type ChannelSender,
-  type ChannelSenders,
-  type Payload,
-  payloadSchema,
-  SendError,
-} from '../channels/sender.ts'
-import { traceIdOf } from '../lib/trace.ts'
-import type { ConversationCtx, Outbox, Recipient } from '../services/conversation/ctx.ts'
-import { planDelivery } from '../services/delivery/plan-delivery.ts'
-import { recordFate } from '../services/delivery/record-fate.ts'
+import type { Database, Transaction } from '@yourclaw/db'
+import { fromPrisma, type JobWithMetadata, type PgBoss } from 'pg-boss'
+import { SendError } from '../channels/sender.ts'
+import { nudge } from '../context.ts'
+import type { Notifications } from '../lib/notifications.ts'
+import type { DeliveryWatch, Origin, WatchDelivery } from '../observability/deliveries.ts'
+import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
+import { type DeliverDeps, type DeliveryJob, deliver, deliveryJobSchema } from './deliver.ts'
+import { type QueueRunner, runQueue } from './run-queue.ts'
 
-/**
- * What goes out. One job a message, so that its parts stay in order; one line a recipient, so that messages do.
- * A job that waits for its retry holds back the recipient's next ones. When it gives up, its data moves to the
- * dead letter queue in the transaction that marks its parts DEAD, and it completes: pg-boss keeps a line
- * closed behind a job that failed for good.
+/*
+ * What goes out. One job a message, so that its parts stay in order; one line a recipient, so that messages do: a
+ * job that waits for its retry holds back the recipient's next ones. A job is
+ *   completed  every part was accepted, or it was buried: its parts DEAD, its data in the dead letter queue; or the
+ *              channel's rules held it back, and it has another job when they let it go
+ *   retry      it waits: the backoff, or as long as the provider asked
+ *   failed     its last attempt died with its process; pg-boss closes the line behind it until `reopenLines`
  */
 export const deliveryQueue = 'deliveries'
 export const deadDeliveryQueue = 'deliveries-dead'
 
-const channelSchema = z.enum(['TELEGRAM', 'WHATSAPP', 'WEB'])
-const jobSchema = z.union([
-  z.object({ channel: channelSchema, address: z.string(), messageId: z.uuid() }),
-  z.object({ channel: channelSchema, address: z.string(), payload: payloadSchema }),
-])
-type DeliveryJob = z.infer<typeof jobSchema>
+type Job = JobWithMetadata<unknown>
 
-const retryLimit = 8
+/** With the backoff of at most ten minutes a provider may be away for about nine hours before a message is lost. */
+const retryLimit = 60
 
 export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
   await boss.createQueue(deadDeliveryQueue, { retentionSeconds: 90 * 86_400 })
@@ -39,26 +32,22 @@ export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
     retryDelay: 2,
     retryBackoff: true,
     retryDelayMax: 600,
-    expireInSeconds: 300,
+    expireInSeconds: 900,
+    heartbeatSeconds: 10,
     deadLetter: deadDeliveryQueue,
-    notify: true,
   })
 }
 
 /** Enqueues within the caller's transaction: what is stored is delivered, what is rolled back is not. */
 export function createOutbox(boss: PgBoss): Outbox {
-  const enqueue = async (
-    tx: Parameters<Outbox['enqueueText']>[0],
-    to: Recipient,
-    rest: object,
-    delayMs = 0,
-  ) => {
+  const enqueue = async (tx: Transaction, to: Recipient, rest: object, delayMs = 0) => {
     const data = { channel: to.channel, address: to.address, ...rest }
     const singletonKey = `${to.channel}:${to.address}`
     const startAfter = delayMs > 0 ? { startAfter: Math.ceil(delayMs / 1000) } : {}
     // Jobs of one transaction have one time of creation and are told apart by id: PostgreSQL's own ids ascend.
     const [row] = await tx.$queryRaw<{ id: string }[]>`SELECT uuidv7()::text AS id`
     await boss.send(deliveryQueue, data, { ...row, db: fromPrisma(tx), singletonKey, ...startAfter })
+    await nudge(tx, 'deliveries', '')
   }
   return {
     enqueueMessage: (tx, to, messageId, delayMs) => enqueue(tx, to, { messageId }, delayMs),
@@ -69,170 +58,110 @@ export function createOutbox(boss: PgBoss): Outbox {
   }
 }
 
-export interface DeliveryDeps {
+export interface DeliveryDeps extends DeliverDeps {
   boss: PgBoss
-  ctx: ConversationCtx
-  senders: ChannelSenders
-  /** Recipients served at once; 20 when absent. */
-  batchSize?: number
+  notifications: Notifications
+  /** Counts, times and traces each try. */
+  watch: WatchDelivery
 }
 
-export async function workDeliveries(deps: DeliveryDeps): Promise<void> {
-  const batchSize = deps.batchSize ?? 20
-  const options = {
-    batchSize,
-    perJobResults: true,
-    includeMetadata: true,
-    pollingIntervalSeconds: 0.5,
-    // New jobs wake us; retries that fall due do not, and must not wait for the usual 30 seconds.
-    notifyPollingIntervalSeconds: 1,
-  } as const
-  await deps.boss.work<unknown, void, typeof options>(deliveryQueue, options, (jobs) =>
-    Promise.all(jobs.map((job) => settle(deps, job))),
-  )
+/** Sends what is enqueued until it is stopped. */
+export function workDeliveries(deps: DeliveryDeps): QueueRunner {
+  const runner = runQueue({
+    boss: deps.boss,
+    queue: deliveryQueue,
+    run: (job) => attempt(deps, job),
+    log: deps.ctx.log,
+    concurrency: 50,
+    pollMs: 500,
+    heartbeatMs: 3_000,
+  })
+  const off = deps.notifications.on('deliveries', runner.wake)
+  return {
+    wake: runner.wake,
+    stop(deadlineMs) {
+      off()
+      return runner.stop(deadlineMs)
+    },
+  }
 }
 
-async function settle(deps: DeliveryDeps, job: JobWithMetadata<unknown>): Promise<JobResult> {
-  const data = jobSchema.parse(job.data)
+/** Buries what failed without us, so that the recipient's next messages go out. Resolves with how many lines it was. */
+export async function reopenLines({ boss, ctx }: DeliveryDeps): Promise<number> {
+  const { db, log } = ctx
+  const keys = await boss.getBlockedKeys(deliveryQueue)
+  for (const key of keys) {
+    const jobs = await boss.findJobs(deliveryQueue, { key })
+    for (const job of jobs.filter(({ state }) => state === 'failed')) {
+      log.error({ jobId: job.id }, 'a delivery failed for good')
+      // pg-boss has put its data into the dead letter queue by itself.
+      await db.$transaction(async (tx) => {
+        await markDead(tx, deliveryJobSchema.safeParse(job.data).data)
+        await boss.deleteJob(deliveryQueue, job.id, { db: fromPrisma(tx) })
+      })
+    }
+  }
+  return keys.length
+}
+
+async function attempt(deps: DeliveryDeps, job: Job): Promise<void> {
+  const { boss, ctx } = deps
+  const { data } = deliveryJobSchema.safeParse(job.data)
+  let watch: DeliveryWatch | undefined
   try {
-    await deliver(deps, data)
-    return { id: job.id, status: 'completed' }
+    if (data === undefined) throw new SendError('delivery_unreadable')
+    const origin = await originOf(ctx.db, data)
+    watch = deps.watch(origin)
+    const withheld = await deliver(deps, data, origin.traceParent)
+    await boss.complete(deliveryQueue, job)
+    if (withheld === null) watch.sent()
+    else watch.withheld(withheld)
   } catch (error) {
     const failure = error instanceof SendError ? error : new SendError('delivery_error', { cause: error })
-    deps.ctx.log.warn(
-      { jobId: job.id, code: failure.code, err: failure.cause, attempt: job.retryCount + 1 },
-      'delivery failed',
-    )
-    if (failure.kind === 'permanent' || job.retryCount >= retryLimit) return bury(deps, job, data, failure)
+    const { code } = failure
+    ctx.log.warn({ jobId: job.id, code, err: failure.cause, attempt: job.retryCount + 1 }, 'delivery failed')
+    if (failure.kind === 'permanent' || job.retryCount >= retryLimit) {
+      await bury(deps, job, data, code)
+      watch?.dead(code)
+      return
+    }
+    watch?.retried(code)
     if (failure.retryAfterMs !== undefined) await retryAfter(deps, job, failure.retryAfterMs)
-    return { id: job.id, status: 'failed', output: { code: failure.code } }
+    else await boss.fail(deliveryQueue, job, { code })
   }
 }
 
-async function deliver(deps: DeliveryDeps, job: DeliveryJob): Promise<void> {
-  const sender = deps.senders[job.channel]
-  if (!sender) throw new SendError('channel_disabled')
-  if ('payload' in job) return sendBare(sender, job.address, job.payload)
-  const { ctx } = deps
-  const { messageId } = job
-  const plan = await planDelivery({ ctx, input: { to: job, messageId } })
-  if (plan.action !== 'send') {
-    ctx.log.info({ messageId, action: plan.action }, 'message not sent')
-    return
-  }
-  const parts = await ctx.db.delivery.findMany({
-    where: { messageId, state: { in: ['PENDING', 'DEAD'] } },
-    orderBy: { part: 'asc' },
-  })
-  for (const part of parts) {
-    const payload = payloadSchema.parse(part.payload)
-    const due = plan.template === undefined ? payload : { ...payload, template: plan.template }
-    const send = sender.tellsFate ? sendFollowed : sendOnce
-    // What was given back waits for its own job, and so do the parts behind it.
-    if ((await send(deps, sender, part, due)) === 'given_back') return
-  }
-  const { traceParent } = await ctx.db.message.findUniqueOrThrow({
-    where: { id: messageId },
-    select: { traceParent: true },
-  })
-  ctx.log.info({ messageId, parts: parts.length, traceId: traceIdOf(traceParent) }, 'message sent')
-  // FAILED too: a dead letter that an operator sent again.
-  await ctx.db.message.updateMany({
-    where: {
-      id: messageId,
-      state: { in: ['PENDING', 'FAILED'] },
-      deliveries: { none: { state: { in: ['PENDING', 'DEAD'] } } },
-    },
-    data: { state: 'SENT' },
+async function originOf(db: Database, job: DeliveryJob): Promise<Origin> {
+  const { channel } = job
+  if ('payload' in job) return { channel, traceParent: null, answeredAt: null, receivedAt: null }
+  const [found] = await db.$queryRaw<Omit<Origin, 'channel'>[]>`
+    SELECT m.trace_parent AS "traceParent", m.created_at AS "answeredAt", t.created_at AS "receivedAt"
+    FROM messages m LEFT JOIN turns t ON t.id = m.turn_id WHERE m.id = ${job.messageId}::uuid`
+  return { channel, traceParent: null, answeredAt: null, receivedAt: null, ...found }
+}
+
+async function bury({ ctx, boss }: DeliveryDeps, job: Job, data: DeliveryJob | undefined, code: string) {
+  await ctx.db.$transaction(async (tx) => {
+    const within = { db: fromPrisma(tx) }
+    await markDead(tx, data)
+    await boss.send(deadDeliveryQueue, job.data as object, within)
+    await boss.complete(deliveryQueue, job, { code, dead: true }, within)
   })
 }
 
-/** What belongs to no message of ours: not worth another attempt, or an operator's look, once it may not be sent. */
-async function sendBare(sender: ChannelSender, address: string, payload: Payload): Promise<void> {
-  try {
-    await sender.send(address, payload)
-  } catch (error) {
-    const mayNot =
-      error instanceof SendError && (error.kind === 'opted_out' || error.kind === 'window_closed')
-    if (!mayNot) throw error
-  }
+async function markDead(tx: Transaction, data: DeliveryJob | undefined): Promise<void> {
+  if (data === undefined || !('messageId' in data)) return
+  const { messageId } = data
+  await tx.delivery.updateMany({ where: { messageId, state: 'PENDING' }, data: { state: 'DEAD' } })
+  await tx.message.updateMany({ where: { id: messageId, state: 'PENDING' }, data: { state: 'FAILED' } })
 }
 
-/** For a provider whose acceptance is all that we ever hear. */
-async function sendOnce(deps: DeliveryDeps, sender: ChannelSender, part: Delivery, payload: Payload) {
-  const { db, clock } = deps.ctx
-  const where = { id: part.id }
-  const attempts = { increment: 1 }
-  try {
-    const { providerMessageId } = await sender.send(part.address, payload)
-    const sentAt = new Date(clock.now())
-    await db.delivery.update({ where, data: { state: 'SENT', providerMessageId, sentAt, attempts } })
-    return 'sent'
-  } catch (error) {
-    const lastErrorCode = error instanceof SendError ? error.code : 'delivery_error'
-    await db.delivery.update({ where, data: { attempts, lastErrorCode } })
-    throw error
-  }
-}
-
-/**
- * For a provider that tells later what became of a part. The attempt is counted first and named to the provider, so
- * that its word is understood even when it comes before our own commit, or when we died in between.
- */
-async function sendFollowed(deps: DeliveryDeps, sender: ChannelSender, part: Delivery, payload: Payload) {
-  const { ctx } = deps
-  const where = { id: part.id }
-  const { attempts: attempt } = await ctx.db.delivery.update({
-    where,
-    data: {
-      state: 'PENDING',
-      attempts: { increment: 1 },
-      providerMessageId: null,
-      sentAt: new Date(ctx.clock.now()),
-    },
-  })
-  try {
-    const { providerMessageId } = await sender.send(part.address, payload, { deliveryId: part.id, attempt })
-    await recordFate({
-      ctx,
-      input: { deliveryId: part.id, attempt, providerMessageId, fate: { state: 'SENT' } },
-    })
-    return 'sent'
-  } catch (error) {
-    if (!(error instanceof SendError)) throw error
-    const { code, kind } = error
-    if (kind === 'opted_out' || kind === 'window_closed') {
-      const fate = { state: 'FAILED', failure: { code, kind } } as const
-      await recordFate({ ctx, input: { deliveryId: part.id, attempt, providerMessageId: null, fate } })
-      return 'given_back'
-    }
-    await ctx.db.delivery.update({ where, data: { lastErrorCode: code } })
-    throw error
-  }
-}
-
-async function bury(
-  deps: DeliveryDeps,
-  job: JobWithMetadata<unknown>,
-  data: DeliveryJob,
-  failure: SendError,
-) {
-  await deps.ctx.db.$transaction(async (tx) => {
-    if ('messageId' in data) {
-      const { messageId } = data
-      await tx.delivery.updateMany({ where: { messageId, state: 'PENDING' }, data: { state: 'DEAD' } })
-      await tx.message.updateMany({ where: { id: messageId, state: 'PENDING' }, data: { state: 'FAILED' } })
-    }
-    await deps.boss.send(deadDeliveryQueue, data, { db: fromPrisma(tx) })
-  })
-  return { id: job.id, status: 'completed', output: { code: failure.code, dead: true } } as const
-}
-
-/** The provider's own wait replaces the backoff. The batch's later settlement of this attempt then touches no row. */
-async function retryAfter(deps: DeliveryDeps, job: JobWithMetadata<unknown>, waitMs: number): Promise<void> {
-  await deps.ctx.db.$transaction(async (tx) => {
-    const db = fromPrisma(tx)
-    await deps.boss.fail(deliveryQueue, job.id, { code: 'rate_limited' }, { db })
-    await deps.boss.update(deliveryQueue, undefined, { id: job.id, startAfter: Math.ceil(waitMs / 1000), db })
+/** The provider's own wait replaces the backoff. */
+async function retryAfter({ ctx, boss }: DeliveryDeps, job: Job, waitMs: number): Promise<void> {
+  await ctx.db.$transaction(async (tx) => {
+    const within = { db: fromPrisma(tx) }
+    await boss.fail(deliveryQueue, job, { code: 'rate_limited' }, within)
+    const startAfter = Math.ceil(waitMs / 1000)
+    await boss.update(deliveryQueue, undefined, { id: job.id, startAfter, ...within })
   })
 }

@@ -17,6 +17,8 @@ test('S7: after a rotation old secrets open and new ones use the newest key', as
   const rotated = createVault(`k2:${key(2)},k1:${key(1)}`)
   expect(await rotated.open(old)).toBe('before')
   expect(decodeProtectedHeader(await rotated.seal('after')).kid).toBe('k2')
+  expect(await rotated.seal('after')).toMatch(new RegExp(`^${rotated.newestPrefix}`))
+  expect(old.startsWith(rotated.newestPrefix)).toBe(false)
 })
 
 test('S7: tampering, a wrong key and an unknown key id are refused', async () => {

@@ -1,4 +1,4 @@
-import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
+import { base64url, CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
 
 /** Encrypts secrets at rest (S7): JWE, `dir` + A256GCM, the key's id in the header, so that keys can be rotated. */
 export interface Vault {
@@ -6,6 +6,8 @@ export interface Vault {
   seal(secret: string): Promise<string>
   /** Opens with the key the header names; throws when that key is no longer configured or the text was tampered with. */
   open(sealed: string): Promise<string>
+  /** How all that the newest key sealed begins, and nothing else. */
+  readonly newestPrefix: string
 }
 
 /** `keys` is `id:base64,id:base64`, newest first; each key has 32 bytes. Throws a sentence that names no key material. */
@@ -14,11 +16,11 @@ export function createVault(keys: string): Vault {
   const newest = ring.entries().next().value
   if (newest === undefined) throw new Error('at least one key is needed')
   const [newestId, newestKey] = newest
+  const header = { alg: 'dir', enc: 'A256GCM', kid: newestId } as const
   return {
+    newestPrefix: `${base64url.encode(JSON.stringify(header))}.`,
     seal: (secret) =>
-      new CompactEncrypt(new TextEncoder().encode(secret))
-        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: newestId })
-        .encrypt(newestKey),
+      new CompactEncrypt(new TextEncoder().encode(secret)).setProtectedHeader(header).encrypt(newestKey),
     async open(sealed) {
       const { kid } = decodeProtectedHeader(sealed)
       const key = kid === undefined ? undefined : ring.get(kid)
@@ -27,6 +29,15 @@ export function createVault(keys: string): Vault {
       const { plaintext } = await compactDecrypt(sealed, key, options)
       return new TextDecoder().decode(plaintext)
     },
+  }
+}
+
+/** The id of the key that sealed something; undefined for what no vault of ours made. */
+export function keyIdOf(sealed: string): string | undefined {
+  try {
+    return decodeProtectedHeader(sealed).kid
+  } catch {
+    return undefined
   }
 }
 

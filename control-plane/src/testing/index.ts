@@ -2,14 +2,38 @@ import { type Logger, pino } from 'pino'
 import { readEnv } from '../env.ts'
 import { seedDevelopment } from '../seed.ts'
 import { createJoinToken } from '../services/host/create-join-token.ts'
-import { startControlPlane } from '../start.ts'
+import { type Around, startControlPlane } from '../start.ts'
 import { freePort } from './free-port.ts'
+
+/** What the simulation runs against a virtual database and a virtual network. */
+export { staleEpoch, unauthenticated } from '../errors.ts'
+export { type FleetDeps, fleetTiming } from '../fleet/deps.ts'
+export type { HostVerbs } from '../fleet/host-verbs.ts'
+export { runSession as runFleetSession, type Sessions } from '../fleet/session.ts'
+export type { Notifications } from '../lib/notifications.ts'
+export { judgeReport, nextAttempt } from '../services/assistant/judge-report.ts'
 
 /** A running control plane, with what a test needs of it. */
 export interface ControlPlane {
   apiUrl: string
+  /** Absent without METRICS_PORT in the settings. */
+  metricsPort: number | undefined
+  /** Where it listens; a successor that is given the same ports as settings is found by its hosts. */
+  ports: { PORT: string; GRPC_PORT: string }
   joinToken(): Promise<string>
   stop(): Promise<void>
+}
+
+export type { Around, Step } from '../start.ts'
+export { freePort } from './free-port.ts'
+
+/** What main.ts does on an outside database, with `around` each step; ends the process on SIGTERM. */
+export async function runControlPlane(around: Around): Promise<void> {
+  const env = readEnv(process.env)
+  const databaseUrl = env.DATABASE_URL ?? ''
+  const controlPlane = await startControlPlane(env, databaseUrl, pino({ name: 'control-plane' }), around)
+  process.once('SIGTERM', () => void controlPlane.stop().then(() => process.exit(0)))
+  await seedDevelopment(controlPlane.deps, process.env.SANDBOX_URL ?? '')
 }
 
 /** Starts a seeded control plane on free ports, against a sandbox; `settings` win over the development defaults. */
@@ -19,7 +43,7 @@ export async function startSystem(options: {
   settings: Record<string, string>
   log?: Logger
 }): Promise<ControlPlane> {
-  const [port, grpcPort] = [await freePort(), await freePort()]
+  const { PORT: port = await freePort(), GRPC_PORT: grpcPort = await freePort() } = options.settings
   const apiUrl = `http://127.0.0.1:${port}`
   const env = readEnv({
     NODE_ENV: 'test',
@@ -41,6 +65,8 @@ export async function startSystem(options: {
   await seedDevelopment(controlPlane.deps, options.sandboxUrl)
   return {
     apiUrl,
+    ports: { PORT: String(port), GRPC_PORT: String(grpcPort) },
+    metricsPort: controlPlane.metricsPort,
     joinToken: async () => (await createJoinToken({ ctx, input: { createdBy: 'operator:test' } })).token,
     stop: controlPlane.stop,
   }

@@ -24,6 +24,8 @@ async function enroll(env: AgentEnv): Promise<Identity> {
     token,
     csr: csrPem,
     name: env.HOST_NAME,
+    // A control plane with another authority can say so before it takes the token.
+    caPin: env.CONTROL_PLANE_CA_PIN,
   })
   const answer = answerSchema.parse(response)
   const identity = {

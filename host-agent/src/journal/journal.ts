@@ -12,13 +12,20 @@ export interface JournaledTurn {
 
 /**
  * What must outlive the agent: which turns it took, and their results until the control plane has stored them.
- * A turn is begun → finished → forgotten. Secrets and what users wrote never come here; answers do, until stored.
+ * A turn is begun → finished → released, to be begun again, or forgotten. Secrets and what users wrote never come
+ * here; answers do, until stored.
  */
 export interface Journal {
   begin(turnId: string, attempt: number): void
   finish(turnId: string, attempt: number, result: TurnEvent): void
+  /** Holds an attempt no longer, but keeps the turn's mark: another attempt follows. */
+  release(turnId: string): void
   /** Forgets a turn whose result is stored, or that nobody wants any more. */
   forget(turnId: string): void
+  /** Notes where the conversation ended before anything of the turn was sent; the first note of a turn stays. */
+  setMark(turnId: string, mark: string): void
+  /** Undefined when nothing of the turn can have been sent. */
+  mark(turnId: string): string | undefined
   find(turnId: string): JournaledTurn | undefined
   held(): HeldTurn[]
   close(): void
@@ -34,13 +41,20 @@ export function openJournal(path: string, now: () => number = Date.now): Journal
   db.exec(`CREATE TABLE IF NOT EXISTS turns (
     turn_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL, result BLOB, at_ms INTEGER NOT NULL
   ) STRICT`)
-  db.prepare('DELETE FROM turns WHERE at_ms < ?').run(now() - keepMs)
+  db.exec(`CREATE TABLE IF NOT EXISTS marks (
+    turn_id TEXT PRIMARY KEY, mark TEXT NOT NULL, at_ms INTEGER NOT NULL
+  ) STRICT`)
+  for (const table of ['turns', 'marks'])
+    db.prepare(`DELETE FROM ${table} WHERE at_ms < ?`).run(now() - keepMs)
   failInterrupted(db)
 
   const begin = db.prepare(`INSERT INTO turns (turn_id, attempt, at_ms) VALUES (?, ?, ?)
     ON CONFLICT (turn_id) DO UPDATE SET attempt = excluded.attempt, result = NULL, at_ms = excluded.at_ms`)
   const finish = db.prepare('UPDATE turns SET result = ?, at_ms = ? WHERE turn_id = ? AND attempt = ?')
-  const forget = db.prepare('DELETE FROM turns WHERE turn_id = ?')
+  const release = db.prepare('DELETE FROM turns WHERE turn_id = ?')
+  const forgetMark = db.prepare('DELETE FROM marks WHERE turn_id = ?')
+  const setMark = db.prepare('INSERT OR IGNORE INTO marks (turn_id, mark, at_ms) VALUES (?, ?, ?)')
+  const mark = db.prepare('SELECT mark FROM marks WHERE turn_id = ?')
   const find = db.prepare('SELECT turn_id, attempt, result FROM turns WHERE turn_id = ?')
   const held = db.prepare(
     'SELECT turn_id, attempt, result IS NOT NULL AS finished FROM turns ORDER BY turn_id',
@@ -49,7 +63,13 @@ export function openJournal(path: string, now: () => number = Date.now): Journal
     begin: (turnId, attempt) => void begin.run(turnId, attempt, now()),
     finish: (turnId, attempt, result) =>
       void finish.run(TurnEvent.encode(result).finish(), now(), turnId, attempt),
-    forget: (turnId) => void forget.run(turnId),
+    release: (turnId) => void release.run(turnId),
+    forget(turnId) {
+      release.run(turnId)
+      forgetMark.run(turnId)
+    },
+    setMark: (turnId, mark) => void setMark.run(turnId, mark, now()),
+    mark: (turnId) => mark.get(turnId)?.mark as string | undefined,
     find(turnId) {
       const row = find.get(turnId)
       if (!row) return undefined
@@ -67,7 +87,7 @@ export function openJournal(path: string, now: () => number = Date.now): Journal
   }
 }
 
-/** An agent's death closes its requests, and that ends the runs: attempts that were running have failed. */
+/** An agent's death closes its requests, and that cancels the runs: attempts that were running have failed. */
 function failInterrupted(db: DatabaseSync): void {
   const result = TurnEvent.create({
     body: {

@@ -20,7 +20,7 @@ export interface LinkDeps {
   backoff?: { baseMs: number; maxMs: number; stableMs: number }
 }
 
-const defaultBackoff = { baseMs: 500, maxMs: 30_000, stableMs: 30_000 }
+const defaultBackoff = { baseMs: 500, maxMs: 10_000, stableMs: 30_000 }
 
 /**
  * Keeps one session with the control plane until `stop` aborts.

@@ -15,6 +15,7 @@ import type { Identity } from '../identity/store.ts'
 const serverName = 'control-plane.yourclaw.internal'
 
 const welcomeTimeoutMs = 15_000
+const heartbeatAck = 'heartbeat-ack'
 
 /** A client that shows this host's certificate and trusts its authority alone. */
 export function createClient(identity: Identity): HostServiceClient {
@@ -54,8 +55,6 @@ export function runSession(
   const timers: { heartbeat?: NodeJS.Timeout; silence?: NodeJS.Timeout } = {}
   let seq = 0n
   let received = 0n
-  let heard = 0n
-  let answers = false
   let welcome: Welcome | undefined
 
   function send(body: NonNullable<AgentMessage['body']>): void {
@@ -77,6 +76,11 @@ export function runSession(
   }
   function onMessage(message: ServerMessage): void {
     if (message.seq !== 0n && message.seq <= received) return
+    if (message.seq > received + 1n) {
+      // What was lost is not known, and the next session begins with the whole state.
+      reject(new AgentError('message_missing', 'A message of the control plane went missing.'))
+      return
+    }
     const { body } = message
     if (body?.$case === 'welcome') {
       if (welcome) return
@@ -90,17 +94,16 @@ export function runSession(
       beat(welcome.heartbeatIntervalMs || 10_000)
     } else if (body?.$case === 'goAway') {
       resolve(body.goAway.reason)
-    } else if (body === undefined) {
-      // A bare ack is no unknown message.
-      if (message.ack === heard) send({ $case: 'unsupported', unsupported: { seq: message.seq } })
-    } else if (welcome) {
-      handlers.message(body)
+    } else if (body !== undefined) {
+      if (welcome) handlers.message(body)
+    } else if (message.seq !== 0n) {
+      send({ $case: 'unsupported', unsupported: { seq: message.seq } })
     }
     if (message.seq > received) received = message.seq
-    // A control plane that sends bare acks can be missed; one that does not is left to keepalive.
-    if (body === undefined && message.ack > heard) answers = true
-    if (welcome && answers) expectSign(welcome.sessionTimeoutMs || 45_000, 'The control plane fell silent.')
-    if (message.ack > heard) heard = message.ack
+    // A control plane that answers signs of life can be missed; one that does not is left to keepalive.
+    if (welcome?.capabilities.includes(heartbeatAck)) {
+      expectSign(welcome.sessionTimeoutMs || 45_000, 'The control plane fell silent.')
+    }
   }
 
   call.on('data', onMessage)

@@ -2,6 +2,8 @@ import type { Provider, ProviderKey } from '@yourclaw/proto/host/v1'
 
 /** Which real key an assistant's call leaves with. Lives in memory only and is rebuilt from every snapshot. */
 export interface KeyRing {
+  /** False until a snapshot came: a virtual key that is unknown till then may be a good one. */
+  isFilled(): boolean
   setShared(keys: ProviderKey[]): void
   setAssistant(assistantId: string, virtualKey: string, ownKeys: ProviderKey[]): void
   dropAssistant(assistantId: string): void
@@ -10,7 +12,7 @@ export interface KeyRing {
 }
 
 export function createKeyRing(): KeyRing {
-  let shared: ProviderKey[] = []
+  let shared: ProviderKey[] | undefined
   const byVirtualKey = new Map<string, { assistantId: string; ownKeys: ProviderKey[] }>()
 
   function dropAssistant(assistantId: string): void {
@@ -19,6 +21,7 @@ export function createKeyRing(): KeyRing {
     }
   }
   return {
+    isFilled: () => shared !== undefined,
     setShared(keys) {
       shared = keys
     },
@@ -30,7 +33,9 @@ export function createKeyRing(): KeyRing {
     resolve(virtualKey, provider) {
       const entry = byVirtualKey.get(virtualKey)
       if (!entry) return undefined
-      const key = [...entry.ownKeys, ...shared].find((candidate) => candidate.provider === provider)?.key
+      const key = [...entry.ownKeys, ...(shared ?? [])].find(
+        (candidate) => candidate.provider === provider,
+      )?.key
       return key === undefined ? { assistantId: entry.assistantId } : { assistantId: entry.assistantId, key }
     },
   }

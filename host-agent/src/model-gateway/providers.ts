@@ -2,10 +2,13 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
 import { Provider } from '@yourclaw/proto/host/v1'
 import type { AgentEnv } from '../env.ts'
 
-/** Where a provider's calls go and how its key travels. */
+/** Where a provider's calls go, which of them an assistant may make, and how the key travels. */
 export interface ProviderRoute {
   provider: Provider
+  /** Ends in the version. */
   baseUrl: string
+  /** Whole paths below the provider's segment; group 1 goes behind `baseUrl`. Clients differ in who adds the version. */
+  calls: RegExp
   keyHeaders(key: string): OutgoingHttpHeaders
 }
 
@@ -18,7 +21,8 @@ export function providerRoutes(
       'anthropic',
       {
         provider: Provider.PROVIDER_ANTHROPIC,
-        baseUrl: env.ANTHROPIC_BASE_URL,
+        baseUrl: versioned(env.ANTHROPIC_BASE_URL, '/v1'),
+        calls: /^(?:\/v1)?(\/messages(?:\/count_tokens)?)$/,
         keyHeaders: (key: string) => ({ 'x-api-key': key }),
       },
     ],
@@ -26,7 +30,8 @@ export function providerRoutes(
       'openai',
       {
         provider: Provider.PROVIDER_OPENAI,
-        baseUrl: env.OPENAI_BASE_URL,
+        baseUrl: versioned(env.OPENAI_BASE_URL, '/v1'),
+        calls: /^(?:\/v1)?(\/responses|\/chat\/completions)$/,
         keyHeaders: (key: string) => ({ authorization: `Bearer ${key}` }),
       },
     ],
@@ -34,12 +39,16 @@ export function providerRoutes(
       'google',
       {
         provider: Provider.PROVIDER_GOOGLE,
-        baseUrl: env.GEMINI_BASE_URL,
+        baseUrl: versioned(env.GEMINI_BASE_URL, '/v1beta'),
+        calls: /^(?:\/v1beta)?(\/models\/[\w.-]+:(?:streamGenerateContent|generateContent|countTokens))$/,
         keyHeaders: (key: string) => ({ 'x-goog-api-key': key }),
       },
     ],
   ])
 }
+
+const versioned = (baseUrl: string, version: string) =>
+  baseUrl.endsWith(version) ? baseUrl : baseUrl + version
 
 /** What the caller shows as its key, in whichever header its provider's client uses. */
 export function shownKey(headers: IncomingHttpHeaders): string | undefined {
@@ -69,7 +78,10 @@ const notForwarded = new Set([
   'expect',
 ])
 
-/** The headers that go through, in either direction. */
+/** The headers that go through, in either direction: those that Connection names are of one connection, too. */
 export function forwardedHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !notForwarded.has(name)))
+  const nominated = new Set(headers.connection?.split(',').map((name) => name.trim().toLowerCase()))
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !notForwarded.has(name) && !nominated.has(name)),
+  )
 }

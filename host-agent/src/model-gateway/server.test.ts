@@ -1,18 +1,35 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { json, text } from 'node:stream/consumers'
 import { Provider } from '@yourclaw/proto/host/v1'
+import { tracingOff } from '@yourclaw/telemetry'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
+import { createMetrics } from '../observability/metrics.ts'
+import { createWatch } from '../observability/watch.ts'
 import { createKeyRing } from './keys.ts'
 import { startModelGateway } from './server.ts'
 
+interface Answer {
+  status?: number
+  headers?: Record<string, string>
+  body?: string
+}
+
 /** A gateway before a provider that tells what it saw, in two pieces; the second waits for `release`. */
-async function start(status = 200) {
+async function start({ status = 200, headers = {}, body = '' }: Answer = {}) {
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  const seen: { url: string | undefined; headers: IncomingHttpHeaders }[] = []
   const provider = createServer(async (request, response) => {
-    response.writeHead(status)
+    seen.push({ url: request.url, headers: request.headers })
+    await text(request).catch(() => '')
     const { authorization = '', 'x-api-key': key = '', 'x-goog-api-key': google = '' } = request.headers
-    response.write(`${request.url} ${authorization}${key}${google}`)
+    response.writeHead(status, headers)
+    response.write(body || `${request.url} ${authorization}${key}${google}`)
     await released
     response.end(' end')
   })
@@ -24,47 +41,230 @@ async function start(status = 200) {
     { provider: Provider.PROVIDER_GOOGLE, key: 'shared-g' },
   ])
   keys.setAssistant('a1', 'vk', [{ provider: Provider.PROVIDER_ANTHROPIC, key: 'own-a' }])
-  const env = { ANTHROPIC_BASE_URL: `${base}/anthropic`, OPENAI_BASE_URL: base, GEMINI_BASE_URL: base }
-  const gateway = await startModelGateway({ keys, env, log: pino({ level: 'silent' }) })
+  keys.setAssistant('a2', 'vk-o', [{ provider: Provider.PROVIDER_OPENAI, key: 'own-o' }])
+  const env = {
+    ANTHROPIC_BASE_URL: `${base}/anthropic`,
+    OPENAI_BASE_URL: `${base}/v1`,
+    GEMINI_BASE_URL: base,
+  }
+  const metrics = createMetrics()
+  const watch = createWatch({ metrics, tracing: tracingOff })
+  const gateway = await startModelGateway({ watch, keys, env, log: pino({ level: 'silent' }) })
   onTestFinished(async () => {
     release()
     await gateway.close()
     provider.closeAllConnections()
     provider.close()
   })
-  return { url: gateway.url, release }
+  const { url } = gateway
+  const post = (path: string, headers: Record<string, string> = { 'x-api-key': 'vk' }) =>
+    fetch(url + path, { method: 'POST', headers })
+  return { url, release, seen, post, metrics }
 }
 
-test('the own key wins over the shared one, and the answer streams through', async () => {
-  const { url, release } = await start()
-  const response = await fetch(`${url}/anthropic/v1/messages?beta=1`, { headers: { 'x-api-key': 'vk' } })
+test('S3: the own key wins over the shared one, and the answer streams through', async () => {
+  const { post, release } = await start()
+  const response = await post('/anthropic/v1/messages?beta=1')
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
   expect((await reader?.read())?.value).toBe('/anthropic/v1/messages?beta=1 own-a')
   release()
   expect((await reader?.read())?.value).toBe(' end')
 })
 
-test('without an own key the shared one is used, and the virtual one never leaves', async () => {
-  const { url, release } = await start()
+test('S3: without an own key the shared one is used, and the virtual one never leaves', async () => {
+  const { post, release } = await start()
   release()
-  const response = await fetch(`${url}/google/v1beta/models/g:generateContent?key=vk`)
-  expect(await response.text()).toBe('/v1beta/models/g:generateContent shared-g end')
+  const response = await post('/google/v1beta/models/g-2.0:streamGenerateContent?alt=sse&key=vk', {})
+  expect(await response.text()).toBe('/v1beta/models/g-2.0:streamGenerateContent?alt=sse shared-g end')
 })
 
-test('an unknown virtual key and a provider without a key are refused with 403', async () => {
-  const { url } = await start()
-  const stranger = await fetch(`${url}/anthropic/v1/messages`, { headers: { 'x-api-key': 'nope' } })
+test('base URLs with and without the version lead to the same call', async () => {
+  const { post, release, seen } = await start()
+  release()
+  const bearer = { authorization: 'Bearer vk-o' }
+  for (const path of ['/openai/v1/responses', '/openai/responses']) {
+    expect(await (await post(path, bearer)).text()).toBe('/v1/responses Bearer own-o end')
+  }
+  expect((await post('/openai/v1/chat/completions', bearer)).status).toBe(200)
+  expect((await post('/anthropic/v1/messages/count_tokens')).status).toBe(200)
+  expect(seen).toHaveLength(4)
+})
+
+test('an unknown virtual key and a provider without a key are refused', async () => {
+  const { post } = await start()
+  const stranger = await post('/anthropic/v1/messages', { 'x-api-key': 'nope' })
   expect([stranger.status, await stranger.json()]).toMatchObject([
-    403,
+    422,
     { error: { code: 'unknown_virtual_key' } },
   ])
-  const none = await fetch(`${url}/openai/v1/responses`, { headers: { authorization: 'Bearer vk' } })
-  expect([none.status, await none.json()]).toMatchObject([403, { error: { code: 'no_provider_key' } }])
+  const none = await post('/openai/v1/responses', { authorization: 'Bearer vk' })
+  expect([none.status, await none.json()]).toMatchObject([422, { error: { code: 'no_provider_key' } }])
 })
 
-test('a provider 401 reaches the assistant as 403, since OpenClaw would switch the key off', async () => {
-  const { url, release } = await start(401)
+test('S3: a key opens the calls that assistants make and nothing else of the provider', async () => {
+  const { url, seen } = await start()
+  const call = (method: string, path: string) =>
+    new Promise<unknown[]>((resolve, reject) => {
+      // Paths go out as they are written here; fetch would tidy them up.
+      const { hostname, port } = new URL(url)
+      const headers = { 'x-api-key': 'vk' }
+      httpRequest({ hostname, port, method, path, headers }, (response) => {
+        json(response).then((body) => resolve([response.statusCode, (body as Refused).error.code]), reject)
+      })
+        .on('error', reject)
+        .end()
+    })
+  for (const path of [
+    '/anthropic/v1/models',
+    '/anthropic/v1/messages/batches',
+    '/anthropic/v1/messages/',
+    '/anthropic//v1/messages',
+    '/anthropic/v1/../v1/messages',
+    '/anthropic/v1/%2e%2e/v1/messages',
+    '/anthropic/v1/messages%2f..%2fmodels',
+    '/anthropic/v1/messages#x',
+    '/anthropic/../openai/v1/files',
+    '/openai/v1/files',
+    '/google/v1beta/models/g',
+    '/google/v1beta/models/a/b:generateContent',
+    '/google/v1beta/models/..%2f..:generateContent',
+    '/google/v1beta/models/g:batchEmbedContents',
+  ]) {
+    expect([path, await call('POST', path)]).toEqual([path, [404, 'unknown_call']])
+  }
+  for (const path of [
+    '/',
+    '*',
+    '//evil.example/v1/messages',
+    'http://evil.example/v1/messages',
+    '/v1/messages',
+  ]) {
+    expect([path, await call('POST', path)]).toEqual([path, [404, 'unknown_provider']])
+  }
+  expect(await call('GET', '/anthropic/v1/messages')).toEqual([404, 'unknown_call'])
+  expect(seen).toEqual([])
+})
+
+interface Refused {
+  error: { code: string }
+}
+
+test('S3: a refused key reaches the assistant as a coded 422 without the provider’s words', async () => {
+  for (const status of [401, 402, 403]) {
+    const { post, release } = await start({
+      status,
+      body: '{"error":{"message":"Wrong key own-a, billing"}}',
+    })
+    release()
+    const response = await post('/anthropic/v1/messages')
+    const words = await response.text()
+    expect(response.status).toBe(422)
+    expect(JSON.parse(words)).toMatchObject({ type: 'error', error: { code: 'provider_refused' } })
+    expect(words).not.toMatch(/own-a|billing|40\d/)
+  }
+})
+
+test('other errors of a provider go through as they are', async () => {
+  const { post, release } = await start({ status: 429, headers: { 'retry-after': '7' }, body: 'slow down' })
   release()
-  const response = await fetch(`${url}/anthropic/v1/messages`, { headers: { 'x-api-key': 'vk' } })
-  expect(response.status).toBe(403)
+  const response = await post('/anthropic/v1/messages')
+  expect([response.status, response.headers.get('retry-after')]).toEqual([429, '7'])
+  expect(await response.text()).toBe('slow down end')
+})
+
+test('headers of one connection, and those it names, stay on it in both directions', async () => {
+  const { url, release, seen } = await start({
+    headers: { connection: 'close, X-Hop-Back', 'x-hop-back': '1', 'keep-alive': 'timeout=1', 'x-kept': '1' },
+  })
+  release()
+  const sent = {
+    'x-api-key': 'vk',
+    connection: 'keep-alive, X-Hop',
+    'x-hop': '1',
+    te: 'trailers',
+    'proxy-authorization': 'p',
+    'anthropic-version': '2023-06-01',
+  }
+  const call = httpRequest(`${url}/anthropic/v1/messages`, { method: 'POST', headers: sent }).end('{}')
+  const [response] = await once(call, 'response')
+  await text(response)
+  expect(response.headers).toMatchObject({ 'x-kept': '1' })
+  expect(response.headers).not.toHaveProperty('x-hop-back')
+  expect(response.headers['keep-alive']).not.toBe('timeout=1')
+  expect(seen[0]?.headers).toMatchObject({ 'anthropic-version': '2023-06-01', 'x-api-key': 'own-a' })
+  for (const name of ['x-hop', 'te', 'proxy-authorization']) expect(seen[0]?.headers).not.toHaveProperty(name)
+  expect(seen[0]?.headers.connection).not.toContain('X-Hop')
+})
+
+test('a request above 32 MiB is refused with 413, whether or not it says its length', async () => {
+  const { url, seen } = await start()
+  const headers = { 'x-api-key': 'vk' }
+  const length = 32 * 1024 * 1024 + 1
+  const announced = httpRequest(`${url}/anthropic/v1/messages`, {
+    method: 'POST',
+    headers: { ...headers, 'content-length': length },
+  })
+  announced.on('error', () => {}).flushHeaders()
+  const [first] = await once(announced, 'response')
+  expect([first.statusCode, await json(first)]).toMatchObject([413, { error: { code: 'request_too_large' } }])
+  expect(seen).toEqual([])
+
+  const chunked = httpRequest(`${url}/anthropic/v1/messages`, { method: 'POST', headers })
+  chunked.on('error', () => {})
+  const refused = once(chunked, 'response')
+  const megabyte = Buffer.alloc(1024 * 1024)
+  for (let sent = 0; sent < length; sent += megabyte.length) chunked.write(megabyte)
+  const [second] = await refused
+  expect(second.statusCode).toBe(413)
+})
+
+test('a caller that breaks off in its request leaves the gateway serving others', async () => {
+  const { url, post, release } = await start()
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  socket.write(
+    'POST /anthropic/v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: vk\r\ncontent-length: 9\r\n\r\n{',
+  )
+  await once(socket, 'connect')
+  socket.destroy()
+  release()
+  expect((await post('/anthropic/v1/messages')).status).toBe(200)
+})
+
+test('O2: calls are counted by provider and status, refused ones by code', async () => {
+  const { post, release, metrics } = await start()
+  release()
+  await (await post('/google/v1beta/models/g:generateContent?key=vk', {})).text()
+  await post('/unheard-of/v1')
+  const figures = () => metrics.registry.metrics()
+  await expect.poll(figures).toContain('model_call_seconds_count{provider="google",status="200"} 1')
+  expect(await figures()).toContain('model_calls_refused_total{code="unknown_provider"} 1')
+  expect(await figures()).not.toContain('unheard-of')
+})
+
+test('F9: an agent that comes back listens where it did, and knows no key before its snapshot', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'model-gateway-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const env = { ANTHROPIC_BASE_URL: '', OPENAI_BASE_URL: '', GEMINI_BASE_URL: '' }
+  const boot = () =>
+    startModelGateway({
+      keys: createKeyRing(),
+      env,
+      watch: createWatch({ metrics: createMetrics(), tracing: tracingOff }),
+      log: pino({ level: 'silent' }),
+      portPath: join(folder, 'port'),
+    })
+  const before = await boot()
+  await before.close()
+  const after = await boot()
+  onTestFinished(after.close)
+  expect(after.url).toBe(before.url)
+  const beside = await boot()
+  onTestFinished(beside.close)
+  expect(beside.url).not.toBe(after.url)
+  // 503 is tried again; a refusal would end the run that outlived the agent.
+  const early = await fetch(`${after.url}/anthropic/v1/messages`, {
+    method: 'POST',
+    headers: { 'x-api-key': 'vk' },
+  })
+  expect(early.status).toBe(503)
 })

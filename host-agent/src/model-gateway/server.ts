@@ -1,15 +1,37 @@
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Logger } from 'pino'
+import { AgentError } from '../errors.ts'
+import type { Watch } from '../observability/watch.ts'
 import type { KeyRing } from './keys.ts'
+import { listenAgain } from './port.ts'
 import { forwardedHeaders, type ProviderRoute, providerRoutes, shownKey } from './providers.ts'
 
 export interface ModelGateway {
   /** Base URL; a provider's calls go to {url}/anthropic, {url}/openai or {url}/google. */
   url: string
   close(): Promise<void>
+}
+
+/** How a provider says that a key is wrong, unpaid or may not do this. */
+const keyRefusals = [401, 402, 403]
+
+/** The largest body a provider of ours takes (Anthropic's Messages API), in bytes. */
+const maxBodyBytes = 32 * 1024 * 1024
+
+/**
+ * An answer of the gateway's own. Never 401, 402 or 403: on each of them OpenClaw switches its key off for minutes,
+ * across restarts too, so a key would stay dead after its repair. 422 ends one call and nothing else.
+ */
+class Refusal extends AgentError {
+  readonly status: number
+
+  constructor(status: number, code: string, detail: string) {
+    super(code, detail)
+    this.status = status
+  }
 }
 
 /**
@@ -19,23 +41,21 @@ export interface ModelGateway {
 export async function startModelGateway(input: {
   keys: KeyRing
   env: Parameters<typeof providerRoutes>[0]
+  watch: Watch
   log: Logger
+  /** Where its port is noted, so that it is the same next time; without, any free one. */
+  portPath?: string
 }): Promise<ModelGateway> {
   const routes = providerRoutes(input.env)
   const server = createServer((request, response) => {
-    handle(request, response, routes, input.keys).catch((error: unknown) => {
-      input.log.warn({ err: error }, 'model call broke off')
+    handle(request, response, { ...input, routes }).catch((error: unknown) => {
+      input.log.warn({ err: error }, 'model call ended early')
+      if (error instanceof Refusal) input.watch.modelCallRefused(error.code)
       if (response.headersSent) response.destroy()
-      else refuse(response, 502, 'provider_unreachable', 'The model provider did not answer.')
+      else refuse(response, error instanceof Refusal ? error : unreachable())
     })
   })
-  // A model may think for minutes before its first byte; the turn's deadline is what ends a call.
-  server.requestTimeout = 0
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const { port } = server.address() as AddressInfo
+  const port = await listenAgain(server, input.portPath)
   return {
     url: `http://127.0.0.1:${port}`,
     close: () =>
@@ -49,28 +69,59 @@ export async function startModelGateway(input: {
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  routes: Map<string, ProviderRoute>,
-  keys: KeyRing,
+  {
+    routes,
+    keys,
+    watch,
+    log,
+  }: { routes: Map<string, ProviderRoute>; keys: KeyRing; watch: Watch; log: Logger },
 ): Promise<void> {
-  const called = new URL(request.url ?? '/', 'http://gateway')
-  const [, segment = ''] = called.pathname.split('/')
-  const route = routes.get(segment)
-  if (!route) return refuse(response, 404, 'unknown_provider', 'No such provider.')
-  const shown = shownKey(request.headers) ?? called.searchParams.get('key')
+  const { name, route, path, query } = findRoute(request, routes)
+  const shown = shownKey(request.headers) ?? query.get('key')
+  query.delete('key')
   const caller = shown ? keys.resolve(shown, route.provider) : undefined
-  if (!caller)
-    return refuse(response, 403, 'unknown_virtual_key', 'This key belongs to no assistant of this host.')
-  if (!caller.key) return refuse(response, 403, 'no_provider_key', 'There is no key for this provider.')
+  // An agent that has just started holds no keys yet; OpenClaw tries again.
+  if (!caller && !keys.isFilled()) throw new Refusal(503, 'starting', 'The host agent is starting.')
+  if (!caller) {
+    throw new Refusal(422, 'unknown_virtual_key', 'This key belongs to no assistant of this host.')
+  }
+  if (!caller.key) throw new Refusal(422, 'no_provider_key', 'There is no key for this provider.')
+  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge()
 
-  if (called.searchParams.has('key')) called.searchParams.delete('key')
-  const target = new URL(route.baseUrl + called.pathname.slice(segment.length + 1) + called.search)
-  const answer = await forward(request, response, target, {
-    ...forwardedHeaders(request.headers),
-    ...route.keyHeaders(caller.key),
-  })
-  response.writeHead(shownStatus(answer.statusCode ?? 502), forwardedHeaders(answer.headers))
-  response.flushHeaders()
-  await pipeline(answer, response)
+  const target = new URL(route.baseUrl + path + (query.size > 0 ? `?${query}` : ''))
+  const call = watch.modelCall({ provider: name, assistantId: caller.assistantId })
+  let status: number | 'unreachable' = 'unreachable'
+  try {
+    const answer = await forward(request, response, target, {
+      ...forwardedHeaders(request.headers),
+      ...route.keyHeaders(caller.key),
+    })
+    status = answer.statusCode ?? 502
+    if (keyRefusals.includes(status)) {
+      // Nor its words: some providers quote the key, and OpenClaw switches it off for words as for numbers.
+      answer.destroy()
+      log.error({ call: path, status }, 'the provider refused a key')
+      throw new Refusal(422, 'provider_refused', 'The provider did not accept this request.')
+    }
+    response.writeHead(status, forwardedHeaders(answer.headers))
+    response.flushHeaders()
+    await pipeline(answer, response)
+  } finally {
+    call.end(status)
+  }
+}
+
+/** Compares the path as it was sent, undecoded: whatever is not exactly a known call goes nowhere. */
+function findRoute(request: IncomingMessage, routes: Map<string, ProviderRoute>) {
+  const [sent = '', ...rest] = (request.url ?? '').split('?')
+  const [, name = '', below = ''] = /^\/([a-z]+)(\/.*)$/.exec(sent) ?? []
+  const route = routes.get(name)
+  if (!route) throw new Refusal(404, 'unknown_provider', 'No such provider.')
+  const path = route.calls.exec(below)?.[1]
+  if (path === undefined || request.method !== 'POST') {
+    throw new Refusal(404, 'unknown_call', 'Assistants may not make this call.')
+  }
+  return { name, route, path, query: new URLSearchParams(rest.join('?')) }
 }
 
 /** Sends the request on; resolves with the head of the answer. */
@@ -82,19 +133,30 @@ function forward(
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const send = target.protocol === 'https:' ? httpsRequest : httpRequest
-    const upstream = send(target, { method: request.method ?? 'POST', headers }, resolve)
-    upstream.once('error', reject)
+    const upstream = send(target, { method: 'POST', headers }, resolve)
+    upstream.on('error', reject)
     response.once('close', () => upstream.destroy())
-    pipeline(request, upstream).catch(reject)
+    // Piped, not pipelined: a body that is too long must leave its connection open for the refusal.
+    request.pipe(bounded()).on('error', reject).pipe(upstream)
   })
 }
 
-/** OpenClaw switches a key off for minutes on 401 and 402; a bad key of the user's must not outlive its repair. */
-function shownStatus(status: number): number {
-  return status === 401 || status === 402 ? 403 : status
+function bounded(): Transform {
+  let bytes = 0
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length
+      if (bytes > maxBodyBytes) done(tooLarge())
+      else done(null, chunk)
+    },
+  })
 }
 
-function refuse(response: ServerResponse, status: number, code: string, detail: string): void {
-  response.writeHead(status, { 'content-type': 'application/json' })
-  response.end(JSON.stringify({ error: { type: code, code, message: detail } }))
+const unreachable = () => new Refusal(502, 'provider_unreachable', 'The model provider did not answer.')
+const tooLarge = () => new Refusal(413, 'request_too_large', `A request has at most ${maxBodyBytes} bytes.`)
+
+/** In the shape of all three providers. The connection ends with it, since the request may not have been read. */
+function refuse(response: ServerResponse, { status, code, detail }: Refusal): void {
+  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' })
+  response.end(JSON.stringify({ type: 'error', error: { type: code, code, message: detail } }))
 }

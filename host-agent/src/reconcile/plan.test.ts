@@ -10,7 +10,7 @@ const spec = (more: Partial<AssistantSpec> = {}) =>
     presence: Presence.PRESENCE_RUNNING,
     ...more,
   })
-const seen = (phase: Phase, applied = spec()) => ({ phase, applied })
+const seen = (phase: Phase, applied = spec(), launched = applied) => ({ phase, applied, launched })
 const ready = seen(Phase.PHASE_READY)
 
 test('an assistant that runs as desired is left alone', () => {
@@ -28,6 +28,13 @@ test('model, token and virtual key change in place; a restart happens only when 
 test('a failure is not repeated until the desired state changes', () => {
   expect(plan(spec(), seen(Phase.PHASE_FAILED))).toBe('none')
   expect(plan(spec({ generation: 2 }), seen(Phase.PHASE_FAILED))).toBe('start')
+})
+
+test('a restart that failed half-way is still due when it is tried again', () => {
+  const asked = { restartCount: 1 }
+  const failed = seen(Phase.PHASE_FAILED, spec({ generation: 2, ...asked }), spec())
+  expect(plan(spec({ generation: 3, ...asked }), failed)).toBe('restart')
+  expect(plan(spec({ generation: 3 }), failed)).toBe('start')
 })
 
 test('data is erased only on an explicit ABSENT, and that is confirmed', () => {

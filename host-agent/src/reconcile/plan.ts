@@ -5,6 +5,8 @@ export interface Seen {
   phase: Phase
   /** The spec that led here. */
   applied: AssistantSpec
+  /** The spec that its process, if there is one, was last started for: after a failure it may still be that one. */
+  launched: AssistantSpec
 }
 
 /**
@@ -20,10 +22,12 @@ export type Step = 'none' | 'report' | 'start' | 'apply' | 'restart' | 'stop' | 
  *
  * | desired   | not seen | READY                         | STOPPED | STARTING | FAILED              | ABSENT |
  * |-----------|----------|-------------------------------|---------|----------|---------------------|--------|
- * | RUNNING   | start    | none, report, apply, restart  | start   | start    | start if newer      | start  |
+ * | RUNNING   | start    | none, report, apply, restart  | start   | start    | again if newer      | start  |
  * | SUSPENDED | stop     | stop                          | report  | stop     | stop                | stop   |
  * | ABSENT    | erase    | erase                         | erase   | erase    | erase if newer      | report |
  * | not named | none     | retire                        | retire  | retire   | retire              | retire |
+ *
+ * again: restart when only a new process can be what is desired, else start, which leaves one that runs running.
  */
 export function plan(desired: AssistantSpec | undefined, seen: Seen | undefined): Step {
   if (!desired) return seen ? 'retire' : 'none'
@@ -32,8 +36,9 @@ export function plan(desired: AssistantSpec | undefined, seen: Seen | undefined)
   const failed = seen?.phase === Phase.PHASE_FAILED
   switch (desired.presence) {
     case Presence.PRESENCE_RUNNING:
-      if (seen?.phase === Phase.PHASE_READY) return planLive(desired, seen.applied, settled)
-      return failed && !newer ? 'none' : 'start'
+      if (seen?.phase === Phase.PHASE_READY) return planLive(desired, seen, settled)
+      if (failed && !newer) return 'none'
+      return failed && needsNewProcess(desired, seen.launched) ? 'restart' : 'start'
     case Presence.PRESENCE_SUSPENDED:
       if (seen?.phase === Phase.PHASE_STOPPED) return settled
       return failed && !newer ? 'none' : 'stop'
@@ -45,17 +50,20 @@ export function plan(desired: AssistantSpec | undefined, seen: Seen | undefined)
   }
 }
 
-/** Model, keys and tokens change in place; image, limits and an asked restart need a new process. */
-function planLive(desired: AssistantSpec, applied: AssistantSpec, settled: Step): Step {
+/** Image, limits and an asked restart cannot change in place. */
+function needsNewProcess(desired: AssistantSpec, launched: AssistantSpec): boolean {
   const limits = (spec: AssistantSpec) =>
     `${spec.limits?.memoryBytes ?? 0} ${spec.limits?.cpuMillis ?? 0} ${spec.limits?.pids ?? 0}`
-  if (
-    desired.restartCount !== applied.restartCount ||
-    desired.image !== applied.image ||
-    limits(desired) !== limits(applied)
-  ) {
-    return 'restart'
-  }
+  return (
+    desired.restartCount !== launched.restartCount ||
+    desired.image !== launched.image ||
+    limits(desired) !== limits(launched)
+  )
+}
+
+/** Model, keys and tokens change in place. */
+function planLive(desired: AssistantSpec, { applied, launched }: Seen, settled: Step): Step {
+  if (needsNewProcess(desired, launched)) return 'restart'
   if (
     desired.model !== applied.model ||
     desired.gatewayToken !== applied.gatewayToken ||

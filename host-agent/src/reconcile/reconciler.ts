@@ -1,8 +1,9 @@
-import { type AssistantSpec, Observed, Phase, type ProviderKey } from '@yourclaw/proto/host/v1'
+import { type AssistantSpec, Observed, Phase, Presence, type ProviderKey } from '@yourclaw/proto/host/v1'
 import type { Logger } from 'pino'
+import { pause } from '../backoff.ts'
 import { AgentError, assertNever } from '../errors.ts'
 import type { KeyRing } from '../model-gateway/keys.ts'
-import { isPlainId, type Running, type Runtime } from '../runtime/runtime.ts'
+import { type Conversation, isPlainId, type Running, type Runtime } from '../runtime/runtime.ts'
 import { createKeyedLock } from './lock.ts'
 import { plan, type Seen, type Step } from './plan.ts'
 
@@ -13,8 +14,15 @@ export interface Reconciler {
   delta(assistants: AssistantSpec[]): void
   /** The last report about every assistant. */
   observed(): Observed[]
-  /** Where a turn of this assistant goes; an AgentError says why it cannot. */
-  target(assistantId: string): TurnTarget
+  /** Tells `send` what is seen now, since nobody may have heard it yet, and every report from then on, until called off. */
+  connect(send: (observed: Observed) => void): () => void
+  /**
+   * Where a turn of this assistant goes; waits while it is on its way up. An AgentError says why it cannot go there,
+   * and `signal` ends the wait with its reason.
+   */
+  target(assistantId: string, signal: AbortSignal): Promise<TurnTarget>
+  /** What this assistant remembers; an AgentError when the host does not hold it. */
+  conversation(assistantId: string): Conversation
   stop(): Promise<void>
 }
 
@@ -23,6 +31,8 @@ export interface TurnTarget {
   gatewayToken: string
 }
 
+const comingPollMs = 50
+
 /** More unplanned ends than this within the window are a crash loop. */
 const crashLimit = 3
 const crashWindowMs = 10 * 60_000
@@ -30,9 +40,10 @@ const crashWindowMs = 10 * 60_000
 /** Compares desired with seen, one assistant at a time, and acts until they agree. Every step ends in a report. */
 export function createReconciler(deps: {
   runtime: Runtime
+  /** Most assistants that run here at once. */
+  maxAssistants: number
   keys: KeyRing
   log: Logger
-  report: (observed: Observed) => void
   now?: () => number
 }): Reconciler {
   const { runtime, keys, log } = deps
@@ -43,6 +54,8 @@ export function createReconciler(deps: {
   const crashes = new Map<string, number[]>()
   const lock = createKeyedLock()
   let stopped = false
+  let report: ((observed: Observed) => void) | undefined
+  let known = false
 
   runtime.onExit((id) => void converge(id, () => noteCrash(id)))
 
@@ -83,6 +96,7 @@ export function createReconciler(deps: {
       }
       case 'restart':
       case 'start': {
+        requireSlot(id)
         settle(id, spec, Phase.PHASE_STARTING, { step: step === 'start' ? 'starting' : 'restarting' })
         if (step === 'restart') await runtime.stop(id)
         const running = await runtime.start(spec)
@@ -105,6 +119,16 @@ export function createReconciler(deps: {
     }
   }
 
+  /** The control plane places no more than we said we take; this holds when it is wrong about that. */
+  function requireSlot(id: string): void {
+    const up = [...seen].filter(
+      ([other, { phase }]) => other !== id && (phase === Phase.PHASE_READY || phase === Phase.PHASE_STARTING),
+    )
+    if (up.length >= deps.maxAssistants) {
+      throw new AgentError('host_full', `This host runs its ${deps.maxAssistants} assistants already.`)
+    }
+  }
+
   /** A failure to stop is only logged: the control plane no longer names it, so nobody waits for a report. */
   async function retire(id: string): Promise<void> {
     await runtime
@@ -121,8 +145,9 @@ export function createReconciler(deps: {
     phase: Phase,
     more: { step?: string; cause?: { code: string; detail: string }; running?: Running | undefined },
   ): void {
-    seen.set(id, { phase, applied: spec, ...(more.running && { running: more.running }) })
-    const report = Observed.create({
+    const launched = phase === Phase.PHASE_READY ? spec : (seen.get(id)?.launched ?? spec)
+    seen.set(id, { phase, applied: spec, launched, ...(more.running && { running: more.running }) })
+    const observed = Observed.create({
       assistantId: id,
       generation: spec.generation,
       phase,
@@ -130,8 +155,8 @@ export function createReconciler(deps: {
       containerId: more.running?.containerId ?? '',
       ...(more.cause && { cause: more.cause }),
     })
-    reports.set(id, report)
-    deps.report(report)
+    reports.set(id, observed)
+    report?.(observed)
   }
 
   /** An end nobody asked for: started again, until it keeps happening. */
@@ -157,6 +182,24 @@ export function createReconciler(deps: {
     void converge(spec.assistantId)
   }
 
+  /** Should run, and does not yet. */
+  function isComing(id: string): boolean {
+    const phase = seen.get(id)?.phase ?? Phase.PHASE_STARTING
+    return desired.get(id)?.presence === Presence.PRESENCE_RUNNING && phase === Phase.PHASE_STARTING
+  }
+
+  function specOf(id: string): AssistantSpec {
+    const spec = desired.get(id)
+    if (spec && isPlainId(spec.userId)) return spec
+    throw new AgentError('assistant_unknown', 'This host does not hold the assistant.')
+  }
+
+  /** Now that it is known who should run, whoever else was left running should not. */
+  async function endStrays(): Promise<void> {
+    const strays = (await runtime.leftRunning()).filter((id) => !desired.has(id))
+    await Promise.all(strays.map((id) => lock.run(id, async () => desired.has(id) || (await retire(id)))))
+  }
+
   return {
     snapshot(assistants, sharedKeys) {
       keys.setShared(sharedKeys)
@@ -168,18 +211,32 @@ export function createReconciler(deps: {
         void converge(id)
       }
       assistants.forEach(accept)
+      if (known) return
+      known = true
+      endStrays().catch((error: unknown) => log.error({ err: error }, 'strays were not ended'))
     },
     delta: (assistants) => assistants.forEach(accept),
     observed: () => [...reports.values()],
-    target(assistantId) {
-      const spec = desired.get(assistantId)
-      if (!spec) throw new AgentError('assistant_unknown', 'This host does not hold the assistant.')
-      const url = seen.get(assistantId)?.running?.url
-      if (!url) {
+    connect(send) {
+      report = send
+      for (const observed of reports.values()) send(observed)
+      return () => {
+        if (report === send) report = undefined
+      }
+    },
+    async target(assistantId, signal) {
+      while (isComing(assistantId)) {
+        await pause(comingPollMs, signal)
+        signal.throwIfAborted()
+      }
+      const { gatewayToken } = specOf(assistantId)
+      const { running, applied } = seen.get(assistantId) ?? {}
+      if (!running) {
         throw new AgentError('assistant_unreachable', 'The assistant is not running.', { retryable: true })
       }
-      return { url, gatewayToken: seen.get(assistantId)?.applied.gatewayToken ?? spec.gatewayToken }
+      return { url: running.url, gatewayToken: applied?.gatewayToken ?? gatewayToken }
     },
+    conversation: (assistantId) => runtime.conversation(specOf(assistantId)),
     async stop() {
       stopped = true
       await lock.idle()

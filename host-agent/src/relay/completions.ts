@@ -99,7 +99,7 @@ async function readAnswer(response: Response, onText: (text: string) => void) {
   throw new AgentError('gateway_error', 'The answer ended before its end.', { retryable: true })
 }
 
-/** A gateway says model_error itself; anything else it says is its own failure. */
+/** A gateway says model_error itself; anything else it says is its own failure. Its words may quote the user (S8). */
 function toError(body: string, status: number): AgentError {
   let said: z.infer<typeof errorSchema>['error'] | undefined
   try {
@@ -108,6 +108,6 @@ function toError(body: string, status: number): AgentError {
     // A body that is no JSON says no more than its status.
   }
   const code = [said?.code, said?.type].includes('model_error') ? 'model_error' : 'gateway_error'
-  const detail = said?.message ?? `The assistant answered ${status}.`
-  return new AgentError(code, detail.slice(0, 500), { retryable: status >= 500 || status === 429 })
+  const detail = code === 'model_error' ? 'The model did not answer.' : `The assistant answered ${status}.`
+  return new AgentError(code, detail, { retryable: status >= 500 || status === 429 })
 }

@@ -1,9 +1,11 @@
 import { type ServiceError, status } from '@grpc/grpc-js'
 import {
+  type CancelTurn,
   type HeldTurn,
   type HostServiceClient,
   type StartTurn,
   type TurnControl,
+  type TurnDone,
   TurnEvent,
   type TurnInput,
 } from '@yourclaw/proto/host/v1'
@@ -11,8 +13,11 @@ import type { Logger } from 'pino'
 import { createBackoff, pause } from '../backoff.ts'
 import { AgentError } from '../errors.ts'
 import type { Journal } from '../journal/journal.ts'
+import type { Watch } from '../observability/watch.ts'
 import type { TurnTarget } from '../reconcile/reconciler.ts'
+import type { Conversation } from '../runtime/runtime.ts'
 import { complete } from './completions.ts'
+import { continuation, settle } from './recall.ts'
 import { openTurnStream, type TurnStream, type TurnView } from './turn-stream.ts'
 
 /** A session that RunTurn streams may be opened on. `ended` aborts when it is over. */
@@ -24,7 +29,8 @@ export interface LiveSession {
 
 export interface Relay {
   startTurn(start: StartTurn, session: LiveSession): void
-  cancelTurn(turnId: string): void
+  /** Stops a turn that runs; a result that nobody wants any more is forgotten. */
+  cancelTurn(cancel: CancelTurn): void
   held(): HeldTurn[]
   /** Resolves when no turn runs and every result is handed over, or after `ms`; then aborts what is left. */
   drain(ms: number): Promise<void>
@@ -35,6 +41,7 @@ interface Turn extends TurnView {
   turnId: string
   assistantId: string
   attempt: number
+  traceParent: string
   state: 'waiting' | 'running' | 'finished'
   abort: AbortController
   stream?: TurnStream
@@ -46,8 +53,10 @@ interface Turn extends TurnView {
  */
 export function createRelay(deps: {
   journal: Journal
-  target: (assistantId: string) => TurnTarget
-  conversationExists: (assistantId: string) => Promise<boolean>
+  /** Waits for an assistant that is on its way up. */
+  target: (assistantId: string, signal: AbortSignal) => Promise<TurnTarget>
+  conversation: (assistantId: string) => Conversation
+  watch: Watch['turn']
   log: Logger
   now?: () => number
 }): Relay {
@@ -58,7 +67,7 @@ export function createRelay(deps: {
   let draining: (() => void) | undefined
 
   async function attach(turn: Turn, session: LiveSession): Promise<void> {
-    const conversationExists = turn.state !== 'waiting' || (await deps.conversationExists(turn.assistantId))
+    const conversationExists = turn.state !== 'waiting' || (await remembers(turn.assistantId))
     if (session.ended.aborted || turns.get(turn.turnId) !== turn) return
     turn.stream?.cancel()
     const stream = openTurnStream({
@@ -81,6 +90,16 @@ export function createRelay(deps: {
     turn.stream = stream
   }
 
+  /** An assistant that is not here needs no history: its turn fails. */
+  async function remembers(assistantId: string): Promise<boolean> {
+    try {
+      return await deps.conversation(assistantId).exists()
+    } catch (error) {
+      if (error instanceof AgentError) return true
+      throw error
+    }
+  }
+
   function onControl(turn: Turn, { body }: TurnControl): void {
     switch (body?.$case) {
       case 'input':
@@ -90,7 +109,7 @@ export function createRelay(deps: {
         cancel(turn)
         return
       case 'stored':
-        if (turn.state === 'finished') forget(turn)
+        if (turn.state === 'finished') handedOver(turn)
         return
       case undefined:
         return
@@ -119,30 +138,48 @@ export function createRelay(deps: {
   async function run(turn: Turn, input: TurnInput): Promise<void> {
     turn.state = 'running'
     journal.begin(turn.turnId, turn.attempt)
+    const watch = deps.watch(turn)
     const deadline = setTimeout(
       () => turn.abort.abort(new AgentError('turn_deadline', 'The turn took too long.')),
       Math.max(0, Number(input.deadlineUnixMs) - now()),
     )
     try {
-      const { usage } = await complete({
-        target: deps.target(turn.assistantId),
-        assistantId: turn.assistantId,
-        turn: input,
-        signal: turn.abort.signal,
-        onText(text) {
-          turn.text += text
-          turn.stream?.pump()
-        },
-      })
-      finish(turn, { $case: 'done', done: { text: turn.text, usage } })
+      const done = await attempt(turn, input)
+      watch.end()
+      finish(turn, { $case: 'done', done })
     } catch (error) {
       const known = error instanceof AgentError ? error : new AgentError('gateway_error', 'The turn failed.')
       log.warn({ turnId: turn.turnId, err: error }, 'turn failed')
+      watch.end(known.code)
       const cause = { code: known.code, detail: known.detail }
       finish(turn, { $case: 'failed', failed: { cause, retryable: known.retryable } })
     } finally {
       clearTimeout(deadline)
     }
+  }
+
+  /** Asks the assistant what the conversation does not tell already. */
+  async function attempt(turn: Turn, input: TurnInput): Promise<TurnDone> {
+    const { turnId, assistantId } = turn
+    const { signal } = turn.abort
+    const conversation = deps.conversation(assistantId)
+    const mark = journal.mark(turnId) ?? (await conversation.end())
+    journal.setMark(turnId, mark)
+    const target = await deps.target(assistantId, signal)
+    const found = await settle(conversation, mark, signal)
+    if (turn.attempt > 1) log.info({ turnId, attempt: turn.attempt, found: found.state }, 'conversation read')
+    if (found.state === 'answered') return { text: found.text, usage: undefined }
+    const { usage } = await complete({
+      target,
+      assistantId,
+      turn: found.state === 'unanswered' ? continuation(input) : input,
+      signal,
+      onText(text) {
+        turn.text += text
+        turn.stream?.pump()
+      },
+    })
+    return { text: turn.text, usage }
   }
 
   /** Journaled before it is shown: a result that somebody saw cannot be lost. */
@@ -161,8 +198,14 @@ export function createRelay(deps: {
     turn.abort.abort(canceled)
   }
 
-  function forget(turn: Turn): void {
-    journal.forget(turn.turnId)
+  function handedOver(turn: Turn): void {
+    const body = turn.result?.body
+    const followed = body?.$case === 'failed' && body.failed.retryable
+    forget(turn, followed ? journal.release : journal.forget)
+  }
+
+  function forget(turn: Turn, from: (turnId: string) => void = journal.forget): void {
+    from(turn.turnId)
     if (turns.get(turn.turnId) === turn) turns.delete(turn.turnId)
     if (turns.size === 0) draining?.()
   }
@@ -178,6 +221,7 @@ export function createRelay(deps: {
       turnId: start.turnId,
       assistantId: start.assistantId,
       attempt: start.attempt,
+      traceParent: start.traceParent,
       state: 'waiting',
       text: '',
       abort: new AbortController(),
@@ -207,9 +251,13 @@ export function createRelay(deps: {
         log.error({ turnId: turn.turnId, err: error }, 'attach failed'),
       )
     },
-    cancelTurn(turnId) {
+    cancelTurn({ turnId, forget: unwanted }) {
       const turn = turns.get(turnId)
       if (turn) cancel(turn)
+      if (!unwanted) return
+      turn?.stream?.cancel()
+      if (turn) forget(turn)
+      else journal.forget(turnId)
     },
     held: () => journal.held(),
     async drain(ms) {

@@ -9,6 +9,28 @@ export interface Running {
 }
 
 /**
+ * What became of messages that were sent to an assistant, as its conversation tells.
+ * absent: not there, or set aside with a run that was canceled; sending them leaves one copy.
+ * interrupted: taken by a run whose process ended, and not taken up again yet.
+ * running: a run goes on that nobody here has called.
+ * answered: `text` is the answer; may be empty.
+ * unanswered: they stay, and no run will answer them.
+ */
+export type Aftermath =
+  | { state: 'absent' | 'interrupted' | 'running' | 'unanswered' }
+  | { state: 'answered'; text: string }
+
+/** One assistant's memory of what was said, readable whether its gateway runs or not. */
+export interface Conversation {
+  /** False when there is none yet, or it was lost. */
+  exists(): Promise<boolean>
+  /** A mark of where it ends now; only `since` understands it. */
+  end(): Promise<string>
+  /** What became of messages that were sent after `mark` was taken. */
+  since(mark: string): Promise<Aftermath>
+}
+
+/**
  * Runs assistants. The reconciler never makes two calls for one assistant at a time; every call may be repeated.
  * Failures are AgentErrors whose code reaches the control plane.
  */
@@ -22,8 +44,9 @@ export interface Runtime {
   stop(assistantId: string): Promise<void>
   /** Stops it and erases its data; resolves only when none is left. */
   erase(spec: AssistantSpec): Promise<void>
-  /** False when the assistant has no conversation yet, or lost it. */
-  conversationExists(assistantId: string): Promise<boolean>
+  conversation(spec: AssistantSpec): Conversation
+  /** Assistants that an agent before this one left running; `start` adopts one, `stop` ends it. */
+  leftRunning(): Promise<string[]>
   /** Called when an assistant ends that nobody stopped. */
   onExit(listener: (assistantId: string) => void): void
   close(): Promise<void>

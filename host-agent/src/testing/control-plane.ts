@@ -32,6 +32,7 @@ export function createInbox<T>() {
       items.push(item)
       wake()
     },
+    waiting: () => items.length,
     /** The next item that fits; those before it are dropped. */
     async next(fits: (item: T) => boolean = () => true): Promise<T> {
       for (;;) {
@@ -44,8 +45,17 @@ export function createInbox<T>() {
   }
 }
 
+export interface TestControlPlaneOptions {
+  /** Of the certificates it signs. */
+  lifeMs?: number
+  sessionTimeoutMs?: number
+}
+
 /** One authority, one enrollment route and one gRPC server with mutual TLS: what an agent sees of a control plane. */
-export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
+export async function startTestControlPlane({
+  lifeMs = 24 * 3600_000,
+  sessionTimeoutMs = 5_000,
+}: TestControlPlaneOptions = {}) {
   const newKeys = () => crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const caKeys = await newKeys()
   const ca = await X509CertificateGenerator.createSelfSigned({
@@ -74,11 +84,12 @@ export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
     return (await sign('CN=host', await csr.publicKey.export())).toString('pem')
   }
 
-  const sessions = createInbox<{ call: Session; hello: Hello; epoch: bigint }>()
+  const sessions = createInbox<{ call: Session; hello: Hello; epoch: bigint; serial: string | undefined }>()
   const said = createInbox<AgentMessage>()
   const turnCalls = createInbox<{ call: TurnCall; events: ReturnType<typeof createInbox<TurnEvent>> }>()
   let epoch = 0n
   let renewals = 0
+  let silent = false
 
   const grpc = new Server()
   grpc.addService(HostServiceService, {
@@ -87,17 +98,21 @@ export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
       call.on('end', () => call.end())
       call.on('data', (message: AgentMessage) => {
         said.push(message)
+        if (message.body?.$case === 'heartbeat' && !silent) {
+          call.write({ seq: 0n, ack: message.seq, body: undefined })
+        }
         if (message.body?.$case !== 'hello') return
         epoch += 1n
         const welcome = {
           sessionEpoch: epoch,
           protocolVersion: 1,
-          capabilities: [],
+          capabilities: ['heartbeat-ack'],
           heartbeatIntervalMs: 50,
-          sessionTimeoutMs: 5_000,
+          sessionTimeoutMs,
         }
         call.write({ seq: 1n, ack: 1n, body: { $case: 'welcome', welcome } })
-        sessions.push({ call, hello: message.body.hello, epoch })
+        const serial = call.getAuthContext().sslPeerCertificate?.serialNumber
+        sessions.push({ call, hello: message.body.hello, epoch, serial })
       })
     },
     runTurn(call: TurnCall) {
@@ -138,8 +153,11 @@ export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
   }
   const grpcAddress = `127.0.0.1:${(cable.address() as AddressInfo).port}`
 
+  const enrollments: unknown[] = []
   const http = createServer(async (request, response) => {
-    const { csr, token } = (await json(request)) as { csr: string; token: string }
+    const body = (await json(request)) as { csr: string; token: string }
+    enrollments.push(body)
+    const { csr, token } = body
     if (token !== 'join') return void response.writeHead(401).end('{}')
     const answer = { certificate: await certify(csr), ca: caPem, grpcAddress }
     response.end(JSON.stringify(answer))
@@ -152,6 +170,14 @@ export async function startTestControlPlane(lifeMs = 24 * 3600_000) {
     said,
     turnCalls,
     renewals: () => renewals,
+    /** Of the newest session. */
+    epoch: () => epoch,
+    /** What was sent to be enrolled. */
+    enrollments,
+    /** Answers no sign of life any more. */
+    fallSilent() {
+      silent = true
+    },
     /** Breaks every connection at once. */
     cut,
     async stop() {

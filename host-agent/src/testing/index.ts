@@ -1,4 +1,9 @@
 /** What whole-system tests use of the agent: the same start as main, in this process. */
 export { type Agent, type AgentOptions, startAgent } from '../agent.ts'
 export { type AgentEnv, readEnv } from '../env.ts'
+/** What the simulation runs against a virtual machine and a virtual network. */
+export { runSession } from '../link/session.ts'
+export { createKeyRing } from '../model-gateway/keys.ts'
+export { createReconciler } from '../reconcile/reconciler.ts'
 export type { FakeFaults } from '../runtime/fake/gateway.ts'
+export type { Runtime } from '../runtime/runtime.ts'

@@ -24,6 +24,11 @@ const errorTypes: Record<number, string> = {
   529: 'overloaded_error',
 }
 
+const overloaded = {
+  event: 'error',
+  data: { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } },
+}
+
 function errorBody(status: number, message: string): object {
   const type = errorTypes[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error')
   return { type: 'error', error: { type, message }, request_id: 'req_sandbox' }
@@ -38,7 +43,11 @@ export function anthropicRoutes(brain: Brain, faults: Faults): Hono<Env> {
   )
 
   app.post('/v1/messages', async (c) => {
+    if (c.req.header('anthropic-version') === undefined)
+      throw new ModelError(400, 'anthropic-version: header is required')
     const { body, input } = await readBody(c, messagesInput)
+    if (input.messages.some(({ content }) => hasEmptyText(content)))
+      throw new ModelError(400, 'messages: text content blocks must be non-empty')
     const spoken = input.messages.filter((message) => message.role === 'user')
     const last = input.messages.at(-1)?.content
     const afterTools = Array.isArray(last) && last.some((part) => part.type === 'tool_result')
@@ -55,7 +64,7 @@ export function anthropicRoutes(brain: Brain, faults: Faults): Hono<Env> {
       c.req.raw.signal,
     )
     const message = toMessage(answer, input.model)
-    return input.stream ? eventStream(toEvents(message, answer)) : c.json(message)
+    return input.stream ? eventStream(toEvents(message, answer), answer, overloaded) : c.json(message)
   })
 
   app.post('/v1/messages/count_tokens', async (c) => {
@@ -70,6 +79,12 @@ export function anthropicRoutes(brain: Brain, faults: Faults): Hono<Env> {
   // A mounted application's notFound is never asked.
   app.all('*', (c) => c.json(errorBody(404, 'Not found'), 404))
   return app
+}
+
+/** The API takes neither an empty text nor a block of one. */
+function hasEmptyText(value: z.infer<typeof content>): boolean {
+  if (typeof value === 'string') return value === ''
+  return value.some((part) => part.type === 'text' && part.text === '')
 }
 
 function toMessage(answer: Answer, model: string) {

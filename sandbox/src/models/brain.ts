@@ -4,6 +4,13 @@ import { z } from 'zod'
 export const modelProviders = ['anthropic', 'openai', 'gemini'] as const
 export type ModelProvider = (typeof modelProviders)[number]
 
+/** A model of another provider, or a name that is none, is refused as the provider would. */
+const families: Record<ModelProvider, RegExp> = {
+  anthropic: /^claude/,
+  openai: /^(gpt|chatgpt|o\d)/,
+  gemini: /^gemini/,
+}
+
 const tokens = z.int().min(0)
 export const scriptInput = z.object({
   provider: z.enum(modelProviders).optional(),
@@ -23,6 +30,17 @@ export const scriptInput = z.object({
   toolCalls: z
     .array(z.object({ name: z.string(), arguments: z.record(z.string(), z.unknown()).default({}) }))
     .optional(),
+  /** What goes wrong once the answer streams. */
+  stream: z
+    .object({
+      /** A pause before each event. */
+      chunkDelayMs: z.number().min(0).optional(),
+      /** The connection breaks after so many events. */
+      cutAfter: z.int().min(0).optional(),
+      /** The provider's error event comes after so many, and nothing else. */
+      errorAfter: z.int().min(0).optional(),
+    })
+    .optional(),
   usage: z.object({ inputTokens: tokens.optional(), outputTokens: tokens.optional() }).optional(),
 })
 export type Script = z.infer<typeof scriptInput>
@@ -40,6 +58,7 @@ export interface ToolCall {
 
 export interface Answer {
   id: string
+  stream: NonNullable<Script['stream']>
   text: string
   toolCalls: ToolCall[]
   usage: Usage
@@ -98,8 +117,11 @@ export class Brain {
     const { lastUserText, afterTools, ...asked } = question
     const request: ModelRequest = { ...asked, usage: null, at: new Date().toISOString() }
     this.requests.push(request)
-    // Any key will do, except one that says it will not.
-    if (question.key === '' || /invalid/i.test(question.key)) throw new ModelError(401, 'invalid x-api-key')
+    // Any key will do, except one that says it will not, and the virtual ones that must never get here.
+    if (question.key === '' || /invalid|^yc-/i.test(question.key))
+      throw new ModelError(401, 'invalid x-api-key')
+    if (!families[question.provider].test(question.model))
+      throw new ModelError(404, `model: ${question.model}`)
     const script = this.#scripts.find((candidate) => fits(candidate, question))
     if (script?.delayMs) {
       await sleep(script.delayMs, undefined, { signal }).catch(() => {
@@ -118,7 +140,7 @@ export class Brain {
       inputTokens: script?.usage?.inputTokens ?? countTokens(JSON.stringify(question.body)),
       outputTokens: script?.usage?.outputTokens ?? countTokens(text),
     }
-    return { id, text, toolCalls, usage: request.usage }
+    return { id, stream: script?.stream ?? {}, text, toolCalls, usage: request.usage }
   }
 }
 

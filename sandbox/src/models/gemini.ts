@@ -52,7 +52,13 @@ export function geminiRoutes(brain: Brain, faults: Faults): Hono<Env> {
     )
     if (verb === 'generateContent') return c.json(toChunk(answer, model, parts(answer), true))
     const chunks = toChunks(answer, model)
-    return c.req.query('alt') === 'sse' ? eventStream(chunks.map((data) => ({ data }))) : c.json(chunks)
+    return c.req.query('alt') === 'sse'
+      ? eventStream(
+          chunks.map((data) => ({ data })),
+          answer,
+          { data: { error: { code: 500, message: 'Internal error', status: 'INTERNAL' } } },
+        )
+      : c.json(chunks)
   })
 
   app.onError((error, c) => {

@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { Env } from '../faults.ts'
-import { ModelError } from './brain.ts'
+import { type Answer, ModelError } from './brain.ts'
 
 /** Message content as all three providers write it: text, or parts of which some carry text. */
 export const content = z.union([
@@ -47,13 +48,23 @@ export interface ServerSentEvent {
   data: object | string
 }
 
-/** Server-sent events, one write each, so that clients see a stream and not a block. */
-export function eventStream(events: ServerSentEvent[]): Response {
+/**
+ * Server-sent events, one write each, so that clients see a stream and not a block. `faults` says what goes wrong on
+ * the way, `failure` how this provider says so in the middle of a stream.
+ */
+export function eventStream(
+  events: ServerSentEvent[],
+  { stream: faults }: Pick<Answer, 'stream'>,
+  failure: ServerSentEvent,
+): Response {
   const encoder = new TextEncoder()
-  const waiting = events.values()
+  const planned = faults.errorAfter === undefined ? events : [...events.slice(0, faults.errorAfter), failure]
+  const waiting = planned.slice(0, faults.cutAfter).values()
   const body = new ReadableStream<Uint8Array>({
-    pull(controller) {
+    async pull(controller) {
+      if (faults.chunkDelayMs) await sleep(faults.chunkDelayMs)
       const next = waiting.next()
+      if (next.done && faults.cutAfter !== undefined) return controller.error(new Error('cut as scripted'))
       if (next.done) return controller.close()
       const { event, data } = next.value
       const text = typeof data === 'string' ? data : JSON.stringify(data)

@@ -25,6 +25,33 @@ afterAll(() => sandbox.stop())
 const script = (body: object) => post(`${sandbox.url}/sim/models/script`, body)
 const ask = () => anthropic.messages.create({ model: 'claude', max_tokens: 100, messages })
 
+describe('what the real APIs refuse', () => {
+  test.each([
+    ['a model of nobody', { model: 'gpt-4o', max_tokens: 1, messages }, 404],
+    [
+      'empty text',
+      { model: 'claude', max_tokens: 1, messages: [{ role: 'user' as const, content: '' }] },
+      400,
+    ],
+  ])('%s', async (_, body, status) => {
+    await expect(anthropic.messages.create(body)).rejects.toMatchObject({ status })
+  })
+
+  test('a virtual key of a host', async () => {
+    const leaked = new Anthropic({ apiKey: 'yc-virtual', baseURL: `${sandbox.url}/anthropic`, maxRetries: 0 })
+    const asked = leaked.messages.create({ model: 'claude', max_tokens: 1, messages })
+    await expect(asked).rejects.toMatchObject({ status: 401 })
+  })
+
+  test('a stream breaks off, or ends in an error event, as scripted', async () => {
+    const stream = () => anthropic.messages.stream({ model: 'claude', max_tokens: 100, messages }).finalText()
+    await script({ reply: 'never whole', stream: { cutAfter: 3 } })
+    await expect(stream()).rejects.toThrow()
+    await script({ reply: 'never whole', stream: { errorAfter: 3, chunkDelayMs: 1 } })
+    await expect(stream()).rejects.toThrow(/Overloaded/)
+  })
+})
+
 describe('echo through the unchanged SDKs', () => {
   test('Anthropic', async () => {
     expect((await ask()).content).toEqual([{ type: 'text', text }])
@@ -91,8 +118,12 @@ describe('scripts', () => {
       status: 529,
       error: { error: { type: 'overloaded_error', message: 'Overloaded' } },
     })
-    await expect(openai.responses.create({ model: 'm', input: 'x' })).rejects.toMatchObject({ status: 529 })
-    await expect(gemini.models.generateContent({ model: 'm', contents: 'x' })).rejects.toMatchObject({
+    await expect(openai.responses.create({ model: 'gpt-4o', input: 'x' })).rejects.toMatchObject({
+      status: 529,
+    })
+    await expect(
+      gemini.models.generateContent({ model: 'gemini-2.0-flash', contents: 'x' }),
+    ).rejects.toMatchObject({
       status: 529,
     })
   })
@@ -151,5 +182,5 @@ test('every request is remembered with key, model and usage; a missing key is re
 test('a fault touches only its provider', async () => {
   await post(`${sandbox.url}/sim/faults`, { provider: 'anthropic', status: 503 })
   await expect(ask()).rejects.toMatchObject({ status: 503 })
-  await openai.responses.create({ model: 'm', input: 'x' })
+  await openai.responses.create({ model: 'gpt-4o', input: 'x' })
 })

@@ -29,7 +29,15 @@ export function chatCompletions(brain: Brain): Handler<Env> {
       c.req.raw.signal,
     )
     if (input.stream)
-      return eventStream(toChunks(answer, input.model, input.stream_options?.include_usage ?? false))
+      return eventStream(
+        toChunks(answer, input.model, input.stream_options?.include_usage ?? false),
+        answer,
+        {
+          data: {
+            error: { message: 'The server had an error', type: 'server_error', param: null, code: null },
+          },
+        },
+      )
     const calls = toolCalls(answer)
     return c.json({
       ...envelope(answer, input.model, 'chat.completion'),

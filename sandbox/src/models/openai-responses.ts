@@ -15,6 +15,11 @@ const responsesInput = z.looseObject({
   input: z.union([z.string(), z.array(item).min(1)]),
 })
 
+const serverError = {
+  event: 'error',
+  data: { type: 'error', code: 'server_error', message: 'The server had an error', param: null },
+}
+
 /** https://platform.openai.com/docs/api-reference/responses */
 export function responses(brain: Brain): Handler<Env> {
   return async (c) => {
@@ -35,7 +40,7 @@ export function responses(brain: Brain): Handler<Env> {
       c.req.raw.signal,
     )
     const response = toResponse(answer, input.model)
-    return input.stream ? eventStream(toEvents(response)) : c.json(response)
+    return input.stream ? eventStream(toEvents(response), answer, serverError) : c.json(response)
   }
 }
 

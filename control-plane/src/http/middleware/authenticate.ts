@@ -3,6 +3,7 @@ import type { Ctx } from '../../context.ts'
 import { unauthenticated } from '../../errors.ts'
 import { claimedIssuer, type ForeignTokens, type Tokens } from '../../lib/tokens.ts'
 import { identifyUser } from '../../services/account/identify-user.ts'
+import { isBearerValid } from '../../services/account/is-bearer-valid.ts'
 
 export interface AuthenticatedEnv {
   Variables: { user: { id: string }; bearer: { jti: string; expiresAt: Date } }
@@ -23,7 +24,7 @@ export function authenticate(verifiers: Verifiers) {
     if (scheme?.toLowerCase() !== 'bearer' || !token) throw unauthenticated()
     const { jti, expiresAt, findUser } = await verify(verifiers, token)
     // Before the user: a token that was signed out must not make one.
-    if ((await ctx.db.revokedToken.findUnique({ where: { jti } })) !== null) throw refused()
+    if (!(await isBearerValid({ ctx, input: { jti, expiresAt } }))) throw refused()
     const user = await findUser()
     if (user === null) throw refused()
     c.set('user', user)

@@ -4,11 +4,13 @@ import type { Ctx } from '../../context.ts'
 import { invalidInput } from '../../errors.ts'
 import type { Notifications } from '../../lib/notifications.ts'
 import type { Vault } from '../../lib/vault.ts'
+import { isBearerValid } from '../../services/account/is-bearer-valid.ts'
 import { changeModel } from '../../services/assistant/change-model.ts'
 import { createAssistant } from '../../services/assistant/create-assistant.ts'
 import { deleteAssistant } from '../../services/assistant/delete-assistant.ts'
 import { getAssistant } from '../../services/assistant/get-assistant.ts'
 import { restartAssistant } from '../../services/assistant/restart-assistant.ts'
+import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 
 const view = z
   .object({
@@ -35,12 +37,14 @@ const chosen = z.object({ model: z.string() })
 const get = createRoute({
   method: 'get',
   path: '/assistants',
+  tags: ['assistant'],
   summary: 'The user’s assistant',
   responses: { 200: answer('Its state; NONE without one') },
 })
 const create = createRoute({
   method: 'post',
   path: '/assistants',
+  tags: ['assistant'],
   summary: 'Create the user’s assistant, or try a failed one again',
   request: { body: json(chosen.partial()) },
   responses: { 202: answer('On its way') },
@@ -48,6 +52,7 @@ const create = createRoute({
 const change = createRoute({
   method: 'patch',
   path: '/assistants',
+  tags: ['assistant'],
   summary: 'Choose the model',
   request: { body: { required: true, ...json(chosen) } },
   responses: { 200: answer('Changed') },
@@ -55,14 +60,30 @@ const change = createRoute({
 const remove = createRoute({
   method: 'delete',
   path: '/assistants',
+  tags: ['assistant'],
   summary: 'Delete the assistant with its data',
   responses: { 202: answer('NONE once its host has confirmed it') },
 })
 const restart = createRoute({
   method: 'post',
   path: '/assistants/restart',
+  tags: ['assistant'],
   summary: 'Restart the assistant',
   responses: { 202: answer('On its way') },
+})
+
+const events = createRoute({
+  method: 'get',
+  path: '/assistants/events',
+  tags: ['assistant'],
+  summary: 'The user’s assistant, live',
+  responses: {
+    200: {
+      description:
+        'Server-sent events named `assistant`, each with the whole state as JSON; the first comes at once',
+      content: { 'text/event-stream': { schema: z.string() } },
+    },
+  },
 })
 
 const keepAliveMs = 25_000
@@ -77,33 +98,39 @@ export function assistantRoutes({
   vault: Vault
   notifications: Notifications
 }) {
-  const app = new OpenAPIHono<{ Variables: { user: { id: string } } }>({
+  const app = new OpenAPIHono<AuthenticatedEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalidInput(z.prettifyError(result.error))
     },
   })
   const now = (userId: string) => getAssistant({ ctx, input: { userId } })
 
-  app.get('/assistants/events', (c) => {
+  app.openapi(events, (c) => {
     const userId = c.get('user').id
+    const bearer = c.get('bearer')
     return streamSSE(c, async (stream) => {
       let wake = Promise.withResolvers<void>()
       const stop = notifications.on('assistant', (id) => {
         if (id === userId || id === '') wake.resolve()
       })
-      const keepAlive = setInterval(() => void stream.write(': \n\n'), keepAliveMs)
+      const keepAlive = setInterval(() => wake.resolve(), keepAliveMs)
       stream.onAbort(() => wake.resolve())
-      let last = ''
-      while (!stream.aborted) {
-        // Renewed before reading: a notice that comes while we read wakes the next round.
-        wake = Promise.withResolvers()
-        const data = JSON.stringify(await now(userId))
-        if (data !== last) await stream.writeSSE({ event: 'assistant', data })
-        last = data
-        if (!stream.aborted) await wake.promise
+      try {
+        let last = ''
+        // Whoever signs out, or whose bearer runs out, sees no more.
+        while (!stream.aborted && (await isBearerValid({ ctx, input: bearer }))) {
+          // Renewed before reading: a notice that comes while we read wakes the next round.
+          wake = Promise.withResolvers()
+          const data = JSON.stringify(await now(userId))
+          if (data === last) await stream.write(': \n\n')
+          else await stream.writeSSE({ event: 'assistant', data })
+          last = data
+          if (!stream.aborted) await wake.promise
+        }
+      } finally {
+        clearInterval(keepAlive)
+        stop()
       }
-      clearInterval(keepAlive)
-      stop()
     })
   })
   return app

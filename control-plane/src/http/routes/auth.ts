@@ -9,6 +9,8 @@ export function authRoutes(ctx: Ctx) {
     createRoute({
       method: 'post',
       path: '/auth/logout',
+      tags: ['account'],
+      summary: 'Sign out: the bearer is good for nothing afterwards',
       responses: { 204: { description: 'The bearer token is good for nothing any more' } },
     }),
     async (c) => {

@@ -7,6 +7,8 @@ import type { CertificateSigner } from '../../services/host/signer.ts'
 const enroll = createRoute({
   method: 'post',
   path: '/hosts/enroll',
+  tags: ['hosts'],
+  security: [],
   summary: 'Enroll a host with a join token',
   request: {
     body: {
@@ -17,6 +19,11 @@ const enroll = createRoute({
             token: z.string().min(1),
             csr: z.string().max(16_384),
             name: z.string().regex(/^[^\p{Cc}\p{Cs}]{1,63}$/u, 'is 1 to 63 printable characters'),
+            caPin: z
+              .string()
+              .regex(/^sha256:[0-9a-f]{64}$/)
+              .optional()
+              .openapi({ description: 'The authority the host trusts; any other answers 409' }),
           }),
         },
       },
@@ -42,11 +49,11 @@ export function hostRoutes(deps: { ctx: Ctx; signer: CertificateSigner; grpcAddr
     },
   })
   return app.openapi(enroll, async (c) => {
-    const { token, csr, name } = c.req.valid('json')
+    const { token, csr, name, caPin } = c.req.valid('json')
     const signed = await enrollHost({
       ctx: deps.ctx,
       signer: deps.signer,
-      input: { token, csrPem: csr, name },
+      input: { token, csrPem: csr, name, caPin },
     })
     return c.json(
       { certificate: signed.certificatePem, ca: signed.caPem, grpcAddress: deps.grpcAddress },

@@ -22,6 +22,8 @@ const message = z.object({
 const listRoute = createRoute({
   method: 'get',
   path: '/messages',
+  tags: ['messages'],
+  summary: 'The conversation, newest first, in pages',
   request: {
     query: z.object({
       before: z
@@ -41,6 +43,8 @@ const listRoute = createRoute({
 const sendRoute = createRoute({
   method: 'post',
   path: '/messages',
+  tags: ['messages'],
+  summary: 'Write to the assistant; the web is a channel like the others',
   request: {
     headers: z.object({
       'idempotency-key': z
@@ -62,6 +66,8 @@ const sendRoute = createRoute({
 const stopRoute = createRoute({
   method: 'post',
   path: '/messages/stop',
+  tags: ['messages'],
+  summary: 'Stop the answer that is being made',
   responses: jsonResponse(202, z.object({ stopping: z.boolean() }), 'Whether a turn runs that will now stop'),
 })
 

@@ -16,6 +16,9 @@ export function modelRoutes(ctx: Ctx) {
     createRoute({
       method: 'get',
       path: '/models',
+      tags: ['assistant'],
+      summary: 'The models one can choose',
+      security: [],
       responses: jsonResponse(200, z.object({ models: z.array(model) }), 'The models on offer'),
     }),
     (c) => {

@@ -28,6 +28,8 @@ export function usageRoutes(ctx: Ctx) {
     createRoute({
       method: 'get',
       path: '/usage',
+      tags: ['usage'],
+      summary: 'What was used, per day and per model',
       responses: jsonResponse(200, usage, 'Per day, in the user’s time zone'),
     }),
     async (c) => c.json(await readUsage({ ctx, input: { userId: c.get('user').id } }), 200),

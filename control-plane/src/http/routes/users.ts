@@ -33,9 +33,9 @@ const profile = z
   })
   .openapi('Profile')
 
+/** Abbreviations and offsets mean different things to different programs; region names do not. */
 const isTimeZone = (name: string) => {
-  // PostgreSQL reads an offset with the opposite sign, so only names.
-  if (!/^[a-z]/i.test(name)) return false
+  if (name !== 'UTC' && !name.includes('/')) return false
   try {
     new Intl.DateTimeFormat('en', { timeZone: name })
     return true
@@ -48,13 +48,21 @@ const isTimeZone = (name: string) => {
 export function userRoutes(ctx: Ctx) {
   return new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
     .openapi(
-      createRoute({ method: 'get', path: '/users/me', responses: jsonResponse(200, profile, 'The profile') }),
+      createRoute({
+        method: 'get',
+        path: '/users/me',
+        tags: ['account'],
+        summary: 'Who I am, with channels, subscription and credit',
+        responses: jsonResponse(200, profile, 'The profile'),
+      }),
       async (c) => c.json(await readProfile({ ctx, input: { userId: c.get('user').id } }), 200),
     )
     .openapi(
       createRoute({
         method: 'patch',
         path: '/users/me',
+        tags: ['account'],
+        summary: 'Change name or time zone',
         request: jsonBody(
           z.object({
             name: z.string().trim().max(200).optional(),

@@ -1,22 +1,14 @@
 import type { Assistant, Transaction } from '@yourclaw/db'
-import { type Observed, Phase } from '@yourclaw/proto/host/v1'
+import type { Observed } from '@yourclaw/proto/host/v1'
+import { z } from 'zod'
 import { type Ctx, inTransaction, nudge } from '../../context.ts'
+import { sanitize } from '../conversation/sanitize.ts'
 import { requireEpoch } from '../host/host-session.ts'
+import { judgeReport, nextAttempt, type Verdict } from './judge-report.ts'
 import { noAssistant } from './no-assistant.ts'
 import { nudgeAbout } from './record-change.ts'
 import { releaseSlot } from './take-slot.ts'
 
-/*
- * What a host reports moves the assistant and its job:
- *   STARTING  job RUNNING, step as reported
- *   READY     status READY, jobs up to that generation COMPLETED; the first time, the ready hook
- *   STOPPED   (suspended) jobs COMPLETED, status stays
- *   FAILED    a new generation asks the host to try again; the third time job FAILED, status ERROR
- *   ABSENT    when that is desired: status NONE, slot released; otherwise the host has yet to act
- * While a deletion is desired, READY, STARTING and STOPPED say nothing any more (F4).
- */
-
-const maxAttempts = 3
 const open = { in: ['PENDING', 'RUNNING'] as ('PENDING' | 'RUNNING')[] }
 
 /** Called in the transaction of the first READY, so that the ready message is stored exactly once. */
@@ -44,45 +36,54 @@ export function applyObserved({
   onFirstReady: OnFirstReady
   input: ApplyObservedInput
 }): Promise<boolean> {
-  const { observed, hostId } = input
-  if (!/^[0-9a-f-]{36}$/.test(observed.assistantId)) return Promise.resolve(false)
+  const { hostId } = input
+  const observed = storable(input.observed)
+  if (!uuid.safeParse(observed.assistantId).success) return Promise.resolve(false)
   return inTransaction(ctx, async (tx) => {
     await requireEpoch(tx, hostId, input.sessionEpoch)
     await tx.$queryRaw`SELECT 1 FROM assistants WHERE id = ${observed.assistantId}::uuid FOR NO KEY UPDATE`
     const assistant = await tx.assistant.findFirst({
       where: { id: observed.assistantId, hostServerId: hostId },
     })
-    if (!assistant || assistant.status === 'NONE') return false
-    if (
-      observed.generation < assistant.observedGeneration ||
-      observed.generation > assistant.desiredGeneration
-    )
-      return false
-    const applied = await applyPhase(tx, ctx, assistant, observed, onFirstReady)
-    if (applied) await nudge(tx, 'assistant', assistant.userId)
-    return applied
+    if (!assistant) return false
+    const verdict = judgeReport(assistant, observed)
+    if (verdict === 'refused') return false
+    await carryOut(verdict, { tx, ctx, assistant, observed, onFirstReady })
+    await nudge(tx, 'assistant', assistant.userId)
+    return true
   })
 }
 
-async function applyPhase(
-  tx: Transaction,
-  ctx: Ctx,
-  assistant: Assistant,
-  observed: Observed,
-  onFirstReady: OnFirstReady,
-): Promise<boolean> {
-  const current = observed.generation === assistant.desiredGeneration
-  const deleting = assistant.desired === 'ABSENT'
-  switch (observed.phase) {
-    case Phase.PHASE_STARTING:
-      if (deleting && !current) return false
+const uuid = z.guid()
+const maxTextLength = 500
+
+/** A host's words end in columns and on people's screens: what cannot be stored or read there is left out. */
+function storable({ step, containerId, cause, ...rest }: Observed): Observed {
+  const clean = (text: string) => sanitize(text).slice(0, maxTextLength).toWellFormed()
+  return {
+    ...rest,
+    step: clean(step),
+    containerId: clean(containerId),
+    cause: cause && { code: clean(cause.code), detail: clean(cause.detail) },
+  }
+}
+
+async function carryOut(
+  verdict: Exclude<Verdict, 'refused'>,
+  report: { tx: Transaction; ctx: Ctx; assistant: Assistant; observed: Observed; onFirstReady: OnFirstReady },
+): Promise<void> {
+  const { tx, ctx, assistant, observed } = report
+  switch (verdict) {
+    case 'starting':
       await tx.provisioningJob.updateMany({
         where: { assistantId: assistant.id, generation: observed.generation, status: open },
-        data: { status: 'RUNNING', step: observed.step || (deleting ? 'deleting' : 'starting') },
+        data: {
+          status: 'RUNNING',
+          step: observed.step || (assistant.desired === 'ABSENT' ? 'deleting' : 'starting'),
+        },
       })
-      return true
-    case Phase.PHASE_READY:
-      if (deleting) return false
+      return
+    case 'ready':
       await settle(tx, assistant, observed, 'ready')
       await tx.assistant.update({
         where: { id: assistant.id },
@@ -96,25 +97,20 @@ async function applyPhase(
       // What waited for it can run now (M5).
       if (assistant.hostServerId) await nudge(tx, 'turns', assistant.hostServerId)
       if (assistant.readyAt === null) {
-        await onFirstReady(tx, { userId: assistant.userId, assistantId: assistant.id })
+        await report.onFirstReady(tx, { userId: assistant.userId, assistantId: assistant.id })
       }
-      return true
-    case Phase.PHASE_STOPPED:
-      if (deleting) return false
-      await settle(tx, assistant, observed, 'stopped')
-      return true
-    case Phase.PHASE_FAILED:
-      if (!current) return false
-      await fail(tx, assistant, observed)
-      return true
-    case Phase.PHASE_ABSENT:
-      if (!deleting || !current) return false
+      return
+    case 'stopped':
+      return settle(tx, assistant, observed, 'stopped')
+    case 'failed':
+      return fail(tx, assistant, observed)
+    case 'gone':
       await settle(tx, assistant, observed, 'deleted')
       await tx.assistant.update({ where: { id: assistant.id }, data: noAssistant })
       if (assistant.hostServerId) await releaseSlot(tx, assistant.hostServerId)
-      return true
+      return
     default:
-      return false
+      return verdict satisfies never
   }
 }
 
@@ -136,8 +132,8 @@ async function fail(tx: Transaction, assistant: Assistant, observed: Observed) {
   const job = await tx.provisioningJob.findFirst({
     where: { assistantId: assistant.id, generation: assistant.desiredGeneration, status: open },
   })
-  const attempts = (job?.attempts ?? 0) + 1
-  if (!job || attempts >= maxAttempts) {
+  const { attempts, again } = nextAttempt(job?.attempts)
+  if (!job || !again) {
     await tx.assistant.update({
       where: { id: assistant.id },
       data: { status: 'ERROR', observedGeneration: observed.generation, lastErrorCode, lastErrorDetail },

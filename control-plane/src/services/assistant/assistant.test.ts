@@ -45,6 +45,7 @@ async function host(maxContainers: number, name = 'host-1') {
     runtime: 'fake',
     ip: '',
     capacity: undefined,
+    leaseMs: 30_000,
   }
   const { epoch } = await openHostSession({ ctx, input: open })
   return { hostId: id, sessionEpoch: epoch, open }
@@ -77,7 +78,7 @@ async function report(
   })
 }
 
-test('F2 fifty people creating at once never over-book a host, and the rest wait', async () => {
+test('F2: fifty people creating at once never over-book a host, and the rest wait', async () => {
   const hosts = [await host(15, 'a'), await host(15, 'b')]
   const people = await Promise.all(Array.from({ length: 50 }, () => person()))
   await Promise.all(people.map(create))
@@ -90,7 +91,7 @@ test('F2 fifty people creating at once never over-book a host, and the rest wait
   expect(await Promise.all(hosts.map((at) => taken(at.hostId)))).toEqual([18, 18])
 }, 30_000)
 
-test('F1 creating is idempotent, and READY completes the job and greets once', async () => {
+test('F1: creating is idempotent, and READY completes the job and greets once', async () => {
   const at = await host(2)
   const userId = await person()
   await Promise.all([create(userId), create(userId), create(userId)])
@@ -113,7 +114,7 @@ test('F1 creating is idempotent, and READY completes the job and greets once', a
   expect(spec?.gatewayToken).not.toBe(spec?.virtualKey)
 })
 
-test('F1 a model change and a restart raise the generation and keep READY; stale reports are refused', async () => {
+test('F1: a model change and a restart raise the generation and keep READY; stale reports are refused', async () => {
   const at = await host(2)
   const userId = await person()
   await create(userId)
@@ -135,7 +136,7 @@ test('F1 a model change and a restart raise the generation and keep READY; stale
   })
 })
 
-test('F4 deleting during provisioning ends with NONE and a free slot once the host confirmed it', async () => {
+test('F4: deleting during provisioning ends with NONE and a free slot once the host confirmed it', async () => {
   const at = await host(1)
   const userId = await person()
   const waiting = await person()
@@ -156,14 +157,14 @@ test('F4 deleting during provisioning ends with NONE and a free slot once the ho
   expect(await view(userId)).toMatchObject({ status: 'PROVISIONING', generation: 3 })
 })
 
-test('F4 deleting an assistant that no host ever had ends with NONE at once', async () => {
+test('F4: deleting an assistant that no host ever had ends with NONE at once', async () => {
   const userId = await person()
   await create(userId)
   await deleteAssistant({ ctx, input: { userId } })
   expect(await view(userId)).toMatchObject({ status: 'NONE' })
 })
 
-test('F1 a failure is tried three times, counted once each, then is an ERROR that a person can retry', async () => {
+test('F1: a failure is tried three times, counted once each, then is an ERROR that a person can retry', async () => {
   const at = await host(1)
   const userId = await person()
   await create(userId)
@@ -183,7 +184,7 @@ test('F1 a failure is tried three times, counted once each, then is an ERROR tha
   expect(await taken(at.hostId)).toBe(1)
 })
 
-test('I9 S5 a host says nothing about an assistant of another host, and one person changes nothing of another', async () => {
+test('I9, S5: a host says nothing about an assistant of another host, and one person changes nothing of another', async () => {
   const at = await host(5)
   const other = await host(0, 'host-2')
   const [mine, theirs] = [await person(), await person()]

@@ -8,29 +8,41 @@ export interface ClaimInput {
   limit: number
 }
 
+export interface Claimed {
+  turns: ClaimedTurn[]
+  /** Somebody else held an assistant's lock: its turn is there to be claimed a moment later. */
+  passedOver: boolean
+}
+
 /** Takes pending turns of a host's ready assistants and the messages they answer (M4). An old session gets none. */
-export function claimTurns({ ctx, input }: { ctx: Ctx; input: ClaimInput }): Promise<ClaimedTurn[]> {
+export function claimTurns({ ctx, input }: { ctx: Ctx; input: ClaimInput }): Promise<Claimed> {
   const { hostId, sessionEpoch, limit } = input
   return inTransaction(ctx, async (tx) => {
-    if (!(await holdSession(tx, hostId, sessionEpoch))) return []
+    if (!(await holdSession(tx, hostId, sessionEpoch))) return { turns: [], passedOver: false }
     const now = new Date(ctx.clock.now())
-    const locked = await tx.$queryRaw<{ turnId: string }[]>`
+    const waiting = await tx.$queryRaw<{ turnId: string }[]>`
       SELECT t.id AS "turnId" FROM turns t JOIN assistants a ON a.id = t.assistant_id
       WHERE t.state = 'PENDING' AND (t.not_before IS NULL OR t.not_before <= ${now})
         AND a.host_server_id = ${hostId}::uuid AND a.status = 'READY' AND a.desired = 'PRESENT'
         AND a.suspended_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.assistant_id = a.id AND r.state = 'RUNNING')
-      ORDER BY t.created_at LIMIT ${limit} FOR UPDATE OF a, t SKIP LOCKED`
-    if (locked.length === 0) return []
-    // Asked again now that the locks are held: a turn may have begun between the look and the lock.
+      ORDER BY t.created_at LIMIT ${limit}`
+    if (waiting.length === 0) return { turns: [], passedOver: false }
+    const locked = await tx.$queryRaw<{ turnId: string }[]>`
+      SELECT t.id AS "turnId" FROM turns t JOIN assistants a ON a.id = t.assistant_id
+      WHERE t.id = ANY(${ids(waiting)}::uuid[]) FOR UPDATE OF a, t SKIP LOCKED`
+    const passedOver = locked.length < waiting.length
+    // Asked again now that the locks are held: much may have changed between the look and the lock.
     const claimed = await tx.$queryRaw<ClaimedTurn[]>`
       UPDATE turns t SET state = 'RUNNING', attempts = 1, host_server_id = ${hostId}::uuid,
         session_epoch = ${sessionEpoch}, claimed_at = ${now}
       FROM assistants a
-      WHERE t.id = ANY(${locked.map((row) => row.turnId)}::uuid[]) AND t.state = 'PENDING' AND a.id = t.assistant_id
+      WHERE t.id = ANY(${ids(locked)}::uuid[]) AND t.state = 'PENDING' AND a.id = t.assistant_id
+        AND a.host_server_id = ${hostId}::uuid AND a.status = 'READY' AND a.desired = 'PRESENT'
+        AND a.suspended_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.assistant_id = a.id AND r.state = 'RUNNING')
       RETURNING t.id AS "turnId", a.id AS "assistantId", a.user_id AS "userId", t.attempts AS attempt,
-        t.trace_parent AS "traceParent"`
+        t.trace_parent AS "traceParent", t.created_at AS "receivedAt"`
     const taken = new Set<string>()
     for (const turn of claimed) {
       const stamped = await tx.message.updateMany({
@@ -40,6 +52,8 @@ export function claimTurns({ ctx, input }: { ctx: Ctx; input: ClaimInput }): Pro
       if (stamped.count > 0) taken.add(turn.turnId)
       else await tx.turn.update({ where: { id: turn.turnId }, data: { state: 'CANCELED', finishedAt: now } })
     }
-    return claimed.filter((turn) => taken.has(turn.turnId))
+    return { turns: claimed.filter((turn) => taken.has(turn.turnId)), passedOver }
   })
 }
+
+const ids = (rows: { turnId: string }[]) => rows.map((row) => row.turnId)

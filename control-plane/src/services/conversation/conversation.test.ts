@@ -5,6 +5,8 @@ import { failTurn } from './fail-turn.ts'
 import { finishTurn } from './finish-turn.ts'
 import { createFixture, createPerson, type Fixture } from './fixtures.ts'
 import { readTurnInput } from './read-turn-input.ts'
+import { lockAssistant } from './rows.ts'
+import { stopTurn } from './stop-turn.ts'
 import { sweep } from './sweep.ts'
 
 let fixture: Fixture
@@ -14,7 +16,8 @@ beforeAll(async () => {
 afterAll(() => fixture.close())
 
 const claimOne = async (hostId: string, sessionEpoch = 1n) => {
-  const [turn] = await claimTurns({ ctx: fixture.ctx, input: { hostId, sessionEpoch, limit: 5 } })
+  const { turns } = await claimTurns({ ctx: fixture.ctx, input: { hostId, sessionEpoch, limit: 5 } })
+  const [turn] = turns
   if (!turn) throw new Error('nothing to claim')
   return turn.turnId
 }
@@ -40,7 +43,7 @@ test('M4: three messages during a turn are one further turn, in order', async ()
   await fixture.receive(address, 'a', undefined, 5001n)
   await fixture.receive(address, 'b', undefined, 5002n)
   const claim = { ctx: fixture.ctx, input: { hostId, sessionEpoch: 1n, limit: 5 } }
-  expect(await claimTurns(claim)).toEqual([])
+  expect((await claimTurns(claim)).turns).toEqual([])
   const finish = { ctx: fixture.ctx, input: { turnId, sessionEpoch: 1n, text: 'answer' } }
   const stored = await finishTurn(finish)
   expect(await finishTurn(finish)).toEqual(stored)
@@ -53,7 +56,7 @@ test('M4: three messages during a turn are one further turn, in order', async ()
     { fromAssistant: true, text: 'answer' },
   ])
   await finishTurn({ ctx: fixture.ctx, input: { turnId: next, sessionEpoch: 1n, text: '' } })
-  expect(await claimTurns(claim)).toEqual([])
+  expect((await claimTurns(claim)).turns).toEqual([])
   expect((await fixture.db.usageDaily.findFirstOrThrow({ where: { userId } })).outboundCount).toBe(1)
 })
 
@@ -63,7 +66,7 @@ test('M4: concurrent claims run one turn of an assistant', async () => {
   const claims = Array.from({ length: 10 }, () =>
     claimTurns({ ctx: fixture.ctx, input: { hostId, sessionEpoch: 1n, limit: 5 } }),
   )
-  expect((await Promise.all(claims)).flat()).toHaveLength(1)
+  expect((await Promise.all(claims)).flatMap(({ turns }) => turns)).toHaveLength(1)
 })
 
 test('M15: a newer session takes running turns over, and the older one writes nothing', async () => {
@@ -71,14 +74,13 @@ test('M15: a newer session takes running turns over, and the older one writes no
   await fixture.receive(address, 'hi')
   const turnId = await claimOne(hostId)
   await fixture.db.hostSession.update({ where: { hostId }, data: { epoch: 2n } })
-  const adopt = (sessionEpoch: bigint, heldTurnIds: string[]) =>
-    adoptTurns({ ctx: fixture.ctx, input: { hostId, sessionEpoch, heldTurnIds } })
-  expect(await adopt(2n, [turnId])).toMatchObject([{ turnId, attempt: 1 }])
+  const adopt = (sessionEpoch: bigint) => adoptTurns({ ctx: fixture.ctx, input: { hostId, sessionEpoch } })
+  expect(await adopt(2n)).toMatchObject([{ turnId, attempt: 1 }])
   const late = finishTurn({ ctx: fixture.ctx, input: { turnId, sessionEpoch: 1n, text: 'late' } })
   await expect(late).rejects.toMatchObject({ code: 'stale_epoch' })
-  await expect(adopt(1n, [])).rejects.toMatchObject({ code: 'stale_epoch' })
+  await expect(adopt(1n)).rejects.toMatchObject({ code: 'stale_epoch' })
   await fixture.db.hostSession.update({ where: { hostId }, data: { epoch: 3n } })
-  expect(await adopt(3n, [])).toMatchObject([{ turnId, attempt: 2 }])
+  expect(await adopt(3n)).toMatchObject([{ turnId, attempt: 1 }])
 })
 
 test('M5: a message waits for READY, and a long wait is told once', async () => {
@@ -86,13 +88,13 @@ test('M5: a message waits for READY, and a long wait is told once', async () => 
   await fixture.db.assistant.update({ where: { userId }, data: { status: 'PROVISIONING' } })
   await fixture.receive(address, 'hi')
   const claim = { ctx: fixture.ctx, input: { hostId, sessionEpoch: 1n, limit: 5 } }
-  expect(await claimTurns(claim)).toEqual([])
+  expect((await claimTurns(claim)).turns).toEqual([])
   fixture.clock.at += 61_000
   await sweep({ ctx: fixture.ctx })
   await sweep({ ctx: fixture.ctx })
   expect((await notices(userId)).map((notice) => notice.code)).toEqual(['long_wait'])
   await fixture.db.assistant.update({ where: { userId }, data: { status: 'READY' } })
-  expect(await claimTurns(claim)).toHaveLength(1)
+  expect((await claimTurns(claim)).turns).toHaveLength(1)
 })
 
 test('M8: a turn that fails for good is told, not counted and not shown to the model', async () => {
@@ -111,6 +113,27 @@ test('M8: a turn that fails for good is told, not counted and not shown to the m
   await fixture.receive(address, 'next')
   const read = { turnId: await claimOne(hostId), sessionEpoch: 1n, withHistory: true }
   expect((await readTurnInput({ ctx: fixture.ctx, input: read })).history).toEqual([])
+})
+
+test('M4: a turn whose assistant is locked for a moment is passed over, and said to be', async () => {
+  const { userId, address, hostId } = await createPerson(fixture.db)
+  await fixture.receive(address, 'hi')
+  const claim = () => claimTurns({ ctx: fixture.ctx, input: { hostId, sessionEpoch: 1n, limit: 5 } })
+  await fixture.db.$transaction(async (tx) => {
+    await lockAssistant(tx, userId)
+    expect(await claim()).toEqual({ turns: [], passedOver: true })
+  })
+  expect(await claim()).toMatchObject({ turns: [{ userId }], passedOver: false })
+})
+
+test('M11: a turn that somebody stopped is not tried again', async () => {
+  const { userId, address, hostId } = await createPerson(fixture.db)
+  await fixture.receive(address, 'never mind')
+  const turnId = await claimOne(hostId)
+  expect(await stopTurn({ ctx: fixture.ctx, input: { userId } })).toEqual({ stopping: true })
+  const failed = { turnId, sessionEpoch: 1n, code: 'gateway_error', retryable: true }
+  expect(await failTurn({ ctx: fixture.ctx, input: failed })).toEqual({ retryAfterMs: null, attempt: 1 })
+  expect(await notices(userId)).toEqual([])
 })
 
 test('M7: an answer is stored with its parts, and hostile characters do no harm', async () => {

@@ -1,6 +1,7 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
 import type { ConversationCtx } from './ctx.ts'
+import { sanitize } from './sanitize.ts'
 import { sendNoticeIn } from './send-notice.ts'
 import { texts } from './texts.ts'
 import { assertRunningUnder, lockTurn, maxAttempts, type TurnRow, turnRecipient } from './turn-rows.ts'
@@ -13,6 +14,8 @@ export interface FailInput {
   retryable: boolean
 }
 
+const maxCodeLength = 100
+
 /** Ends an attempt without an answer. `retryAfterMs` null = the turn is over and the user was told. */
 export function failTurn({ ctx, input }: { ctx: ConversationCtx; input: FailInput }) {
   return inTransaction(ctx, async (tx): Promise<{ retryAfterMs: number | null; attempt: number }> => {
@@ -20,12 +23,14 @@ export function failTurn({ ctx, input }: { ctx: ConversationCtx; input: FailInpu
     if (turn.state === 'FAILED' || turn.state === 'CANCELED')
       return { retryAfterMs: null, attempt: turn.attempts }
     assertRunningUnder(turn, input.sessionEpoch)
-    if (!input.retryable || turn.attempts >= maxAttempts || input.code === 'turn_canceled') {
-      await giveUpIn(tx, ctx, turn, input.code)
+    const code =
+      turn.cancelRequestedAt === null ? sanitize(input.code).slice(0, maxCodeLength) : 'turn_canceled'
+    if (!input.retryable || turn.attempts >= maxAttempts || code === 'turn_canceled') {
+      await giveUpIn(tx, ctx, turn, code)
       return { retryAfterMs: null, attempt: turn.attempts }
     }
     const attempt = turn.attempts + 1
-    await tx.turn.update({ where: { id: turn.id }, data: { attempts: attempt, errorCode: input.code } })
+    await tx.turn.update({ where: { id: turn.id }, data: { attempts: attempt, errorCode: code } })
     return { retryAfterMs: 1000 * 4 ** (turn.attempts - 1), attempt }
   })
 }

@@ -34,7 +34,7 @@ export function receiveMessage({ ctx, input }: { ctx: ConversationCtx; input: Re
       return { outcome: 'unknown_sender' }
     }
     const messageId = await insertMessage(tx, assistant, input, at)
-    if (messageId === null) return { outcome: 'duplicate', messageId: await findStored(tx, input) }
+    if (messageId === null) return findStored(tx, input)
     await nudge(tx, 'messages', assistant.userId)
     const day = await userDay(tx, assistant.userId, at)
     const refusal = await findRefusal(tx, ctx, assistant, { to: input, messageId, day, at })
@@ -66,10 +66,13 @@ async function insertMessage(tx: Transaction, assistant: AssistantRow, input: Re
   return id
 }
 
-async function findStored(tx: Transaction, { channel, providerMessageId }: ReceiveInput): Promise<string> {
+/** What was said of the first delivery is said of every other: a refused message is not accepted by repeating it. */
+async function findStored(tx: Transaction, { channel, providerMessageId }: ReceiveInput): Promise<Received> {
   const where = { channel_providerMessageId: { channel, providerMessageId } }
-  const { id } = await tx.message.findUniqueOrThrow({ where, select: { id: true } })
-  return id
+  const stored = await tx.message.findUniqueOrThrow({ where, select: { id: true, state: true, code: true } })
+  const { id: messageId, code } = stored
+  if (stored.state === 'REFUSED' && code !== null) return { outcome: 'refused', messageId, code }
+  return { outcome: 'duplicate', messageId }
 }
 
 /** A turn that is pending takes this message too, so there is never more than one (M4). Only under the lock. */

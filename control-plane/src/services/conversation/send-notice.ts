@@ -8,7 +8,7 @@ import { sanitize } from './sanitize.ts'
 
 export interface NoticeInput {
   userId: string
-  /** Absent = where the user last wrote from, else any live binding, else the web. */
+  /** Absent = the live binding the user last wrote from, else any live binding, else the web; where it can be sent. */
   to?: Recipient
   /** Stable, lower-case, with underscores. */
   code: string
@@ -82,22 +82,18 @@ interface OutgoingInput {
   traceParent?: string | null
 }
 
-/** Where the user last wrote from, else their newest binding, else the web; never where nothing can be sent. */
+/**
+ * Only where the user still is, as a chat that was disconnected may be another person's by now, and where something can
+ * be sent.
+ */
 async function lastAddress(tx: Transaction, ctx: ConversationCtx, userId: string): Promise<Recipient> {
-  const select = { channel: true, address: true } as const
-  const message = await tx.message.findFirst({
-    where: { userId, direction: 'INBOUND' },
-    orderBy: { seq: 'desc' },
-    select,
-  })
-  const isReachable = async (to: Recipient) =>
-    ctx.settings.channels.includes(to.channel) && !(await hasOptedOut(tx, to))
-  if (message && (await isReachable(message))) return message
-  const bindings = await tx.userPhone.findMany({
-    where: { userId, unboundAt: null },
-    orderBy: { boundAt: 'desc' },
-    select,
-  })
-  for (const binding of bindings) if (await isReachable(binding)) return binding
+  const bindings = await tx.$queryRaw<Recipient[]>`
+    SELECT p.channel, p.address FROM user_phones p
+    WHERE p.user_id = ${userId}::uuid AND p.unbound_at IS NULL
+    ORDER BY (SELECT max(m.seq) FROM messages m WHERE m.user_id = p.user_id AND m.direction = 'INBOUND'
+      AND m.channel = p.channel AND m.address = p.address) DESC NULLS LAST, p.bound_at DESC`
+  for (const to of bindings) {
+    if (ctx.settings.channels.includes(to.channel) && !(await hasOptedOut(tx, to))) return to
+  }
   return { channel: 'WEB', address: userId }
 }

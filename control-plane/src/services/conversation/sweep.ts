@@ -7,12 +7,16 @@ import { texts } from './texts.ts'
 
 const longWaitMs = 60_000
 const batchSize = 200
+/** What was told this long ago may be told again. */
+const noticeRetentionMs = 90 * 86_400_000
 
 /** What nudges missed: messages without a turn get one, long waits are told once (M5), hosts with work are woken. */
 export async function sweep({ ctx }: { ctx: ConversationCtx }): Promise<void> {
   await coverUnanswered(ctx)
   await tellLongWaits(ctx)
   await wakeHosts(ctx)
+  const forgetBefore = new Date(ctx.clock.now() - noticeRetentionMs)
+  await ctx.db.notice.deleteMany({ where: { createdAt: { lt: forgetBefore } } })
 }
 
 async function coverUnanswered(ctx: ConversationCtx) {
@@ -21,15 +25,15 @@ async function coverUnanswered(ctx: ConversationCtx) {
     WHERE m.direction = 'INBOUND' AND m.state = 'RECEIVED' AND m.turn_id IS NULL
       AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.assistant_id = a.id AND t.state = 'PENDING')
     LIMIT ${batchSize}`
-  for (const { userId } of rows) {
-    await inTransaction(ctx, async (tx) => {
+  await forEach(ctx, rows, ({ userId }) =>
+    inTransaction(ctx, async (tx) => {
       const assistant = await lockAssistant(tx, userId)
       const where = { userId, direction: 'INBOUND', state: 'RECEIVED', turnId: null } as const
       if (assistant && (await tx.message.count({ where })) > 0) {
         await requestTurn(tx, assistant, new Date(ctx.clock.now()))
       }
-    })
-  }
+    }),
+  )
 }
 
 /** A turn that waits for its host counts; one that waits for the assistant's running turn does not. */
@@ -46,14 +50,21 @@ async function tellLongWaits(ctx: ConversationCtx) {
         OR (t.state = 'PENDING' AND NOT EXISTS (
           SELECT 1 FROM turns r WHERE r.assistant_id = a.id AND r.state = 'RUNNING')))
     LIMIT ${batchSize}`
-  for (const { turnId, userId } of rows) {
-    await inTransaction(ctx, async (tx) => {
+  await forEach(ctx, rows, ({ turnId, userId }) =>
+    inTransaction(ctx, async (tx) => {
       await lockAssistant(tx, userId)
       const turn = await tx.turn.findUnique({ where: { id: turnId }, select: { state: true } })
       if (turn?.state !== 'PENDING' && turn?.state !== 'RUNNING') return
       const once = { kind: 'long_wait', key: turnId }
       await sendNoticeIn(tx, ctx, { userId, code: 'long_wait', text: texts.longWait, once })
-    })
+    }),
+  )
+}
+
+/** One that fails is looked at again in the next sweep, and keeps nobody else waiting (F8). */
+async function forEach<T>(ctx: ConversationCtx, items: T[], work: (item: T) => Promise<unknown>) {
+  for (const item of items) {
+    await work(item).catch((err: unknown) => ctx.log.error({ err }, 'one item of the sweep failed'))
   }
 }
 

@@ -32,14 +32,14 @@ export async function takeIncoming({
 }): Promise<void> {
   const { to, body, bind, traceParent } = input
   const key = `${to.channel.toLowerCase()}:${input.providerMessageId}`
-  const tell = (code: string, kind: string, text: string, greetStrangers = false) =>
-    tellAddress({ ctx, input: { to, code, text, once: { kind, key }, greetStrangers } })
+  const tell = (code: string, once: { kind: string; key: string }, text: string, greetStrangers = false) =>
+    tellAddress({ ctx, input: { to, code, text, once, greetStrangers } })
 
   const heard =
     to.channel === 'WHATSAPP' ? await hearFrom({ ctx, input: { to, optOut: input.optOut } }) : 'open'
   if (heard === 'stopped') return
   if (heard === 'back') {
-    await tell('opted_in', 'opt_in', texts.optedIn)
+    await tell('opted_in', { kind: 'opt_in', key }, texts.optedIn)
     return
   }
   if (bind && heard !== 'out') {
@@ -49,7 +49,10 @@ export async function takeIncoming({
       invalid_code: texts.bindCodeInvalid(ctx.settings.webUrl),
       address_taken: texts.bindAddressTaken,
     }
-    await tell(`bind_${outcome}`, 'bind', answers[outcome])
+    // Codes that are no good cost a stranger nothing to send, so only one an hour is answered.
+    const hour = new Date(ctx.clock.now()).toISOString().slice(0, 13)
+    const once = outcome === 'invalid_code' ? { kind: 'bind_invalid', key: hour } : { kind: 'bind', key }
+    await tell(`bind_${outcome}`, once, answers[outcome])
     return
   }
   if (body.trim() !== '') {
@@ -62,8 +65,9 @@ export async function takeIncoming({
       ...(traceParent === undefined ? {} : { traceParent }),
     }
     const { outcome } = await receiveMessage({ ctx, input: received })
-    if (outcome !== 'accepted') return
+    // A duplicate goes on: the first delivery may have ended before it told.
+    if (outcome === 'refused' || outcome === 'unknown_sender') return
   }
   if (input.hasMedia && heard !== 'out')
-    await tell('media_unsupported', 'media', texts.mediaUnsupported, true)
+    await tell('media_unsupported', { kind: 'media', key }, texts.mediaUnsupported, true)
 }

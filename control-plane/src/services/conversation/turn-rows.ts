@@ -9,6 +9,8 @@ export interface ClaimedTurn {
   /** From 1. */
   attempt: number
   traceParent: string | null
+  /** When the oldest message it answers arrived. */
+  receivedAt: Date
 }
 
 export interface TurnRow {
@@ -19,6 +21,8 @@ export interface TurnRow {
   sessionEpoch: bigint | null
   hostServerId: string | null
   traceParent: string | null
+  /** The user wants no answer any more. */
+  cancelRequestedAt: Date | null
 }
 
 /** Attempts a turn gets before the user is told that it failed. */
@@ -41,6 +45,7 @@ export async function lockTurn(tx: Transaction, turnId: string): Promise<TurnRow
       sessionEpoch: true,
       hostServerId: true,
       traceParent: true,
+      cancelRequestedAt: true,
     },
   })
   return { ...turn, userId: owner.assistant.userId }

@@ -95,7 +95,7 @@ async function fail(
   const now = new Date(ctx.clock.now())
   if (kind === 'opted_out') {
     await updateContact(tx, to, { optedOutAt: now })
-    await dropIn(tx, dropped)
+    await dropIn(tx, { ...dropped, code: 'opted_out' })
     return true
   }
   if (kind === 'permanent' || (kind === 'retry' && delivery.attempts >= maxAttempts)) {

@@ -1,3 +1,4 @@
+import { createHash, X509Certificate } from 'node:crypto'
 import type { Transaction } from '@yourclaw/db'
 import { type Ctx, inTransaction } from '../../context.ts'
 import { conflict, forbidden, invalidInput, unauthenticated } from '../../errors.ts'
@@ -9,12 +10,14 @@ export interface EnrollHostInput {
   /** PKCS#10, PEM; its key never left the host. */
   csrPem: string
   name: string
+  /** The authority the host trusts, when it was told: sha256: and the hex digest of its SPKI. */
+  caPin?: string | undefined
 }
 
 /**
  * Turns a join token and a CSR into a host with a certificate. The token is used up in the transaction that
- * records the certificate, so it never buys two and a refused CSR does not spend it.
- * Errors: invalid_join_token (401), host_name_taken (409), invalid_csr and invalid_input (400).
+ * records the certificate, so it never buys two, and a refused CSR or a pin of another authority does not spend it.
+ * Errors: invalid_join_token (401), host_name_taken and ca_pin_mismatch (409), invalid_csr and invalid_input (400).
  */
 export function enrollHost({
   ctx,
@@ -32,6 +35,9 @@ export function enrollHost({
     const token = await takeToken(tx, input, new Date(nowMs))
     const hostId = await hostFor(tx, input.name, token.hostName !== null, new Date(nowMs))
     const signed = await signer.signHost({ csrPem: input.csrPem, hostId, nowMs })
+    if (input.caPin !== undefined && input.caPin !== spkiPin(signed.caPem)) {
+      throw conflict('The host trusts another authority.', 'ca_pin_mismatch')
+    }
     await tx.hostCertificate.create({ data: { serial: signed.serial, hostId, notAfter: signed.notAfter } })
     await tx.joinToken.update({ where: { tokenHash: token.tokenHash }, data: { hostId } })
     await tx.auditEvent.create({
@@ -44,6 +50,11 @@ export function enrollHost({
     })
     return { ...signed, hostId }
   })
+}
+
+function spkiPin(caPem: string): string {
+  const spki = new X509Certificate(caPem).publicKey.export({ type: 'spki', format: 'der' })
+  return `sha256:${createHash('sha256').update(spki).digest('hex')}`
 }
 
 /** One conditional update: of two racing enrollments the second waits for the row and then matches nothing. */

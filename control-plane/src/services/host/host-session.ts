@@ -2,10 +2,6 @@ import type { Transaction } from '@yourclaw/db'
 import { type Ctx, inTransaction, nudge } from '../../context.ts'
 import { staleEpoch } from '../../errors.ts'
 
-/** Silence after which a session counts as gone. */
-export const sessionLeaseMs = 30_000
-export const heartbeatIntervalMs = 10_000
-
 export interface HostCapacity {
   maxAssistants: number
   memoryTotalBytes: bigint
@@ -20,6 +16,8 @@ export interface OpenHostSessionInput {
   runtime: string
   ip: string
   capacity: HostCapacity | undefined
+  /** Silence after which the session counts as gone. */
+  leaseMs: number
 }
 
 /** Starts a session with an epoch above every earlier one of the host; the nudge tells the earlier one to leave. */
@@ -32,7 +30,8 @@ export function openHostSession({
 }): Promise<{ epoch: bigint }> {
   return inTransaction(ctx, async (tx) => {
     const now = new Date(ctx.clock.now())
-    const session = { replica: input.replica, leaseExpiresAt: leaseFrom(now), connectedAt: now }
+    const leaseExpiresAt = new Date(now.getTime() + input.leaseMs)
+    const session = { replica: input.replica, leaseExpiresAt, connectedAt: now }
     const { epoch } = await tx.hostSession.upsert({
       where: { hostId: input.hostId },
       create: { hostId: input.hostId, epoch: 1n, ...session },
@@ -52,19 +51,25 @@ export function openHostSession({
   })
 }
 
+/** The epoch of the host's newest session; undefined for a host that never had one. */
+export async function newestEpoch({ ctx, input }: { ctx: Ctx; input: { hostId: string } }) {
+  const row = await ctx.db.hostSession.findUnique({ where: input, select: { epoch: true } })
+  return row?.epoch
+}
+
 /** Renews the lease of the newest session; throws stale_epoch for any other. */
 export function heartbeat({
   ctx,
   input,
 }: {
   ctx: Ctx
-  input: { hostId: string; epoch: bigint; capacity: HostCapacity | undefined }
+  input: { hostId: string; epoch: bigint; capacity: HostCapacity | undefined; leaseMs: number }
 }): Promise<void> {
   return inTransaction(ctx, async (tx) => {
     const now = new Date(ctx.clock.now())
     const { count } = await tx.hostSession.updateMany({
       where: { hostId: input.hostId, epoch: input.epoch },
-      data: { leaseExpiresAt: leaseFrom(now) },
+      data: { leaseExpiresAt: new Date(now.getTime() + input.leaseMs) },
     })
     if (count === 0) throw staleEpoch()
     await tx.hostServer.update({ where: { id: input.hostId }, data: seen(now, input.capacity) })
@@ -91,8 +96,6 @@ export async function requireEpoch(tx: Transaction, hostId: string, epoch: bigin
     SELECT epoch FROM host_sessions WHERE host_id = ${hostId}::uuid AND epoch = ${epoch} FOR SHARE`
   if (rows.length === 0) throw staleEpoch()
 }
-
-const leaseFrom = (now: Date) => new Date(now.getTime() + sessionLeaseMs)
 
 const seen = (now: Date, capacity: HostCapacity | undefined) => ({
   lastSeen: now,

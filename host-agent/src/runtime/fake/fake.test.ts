@@ -46,11 +46,11 @@ test('an assistant on OpenAI answers, remembers, and forgets when it is erased',
     'openai/gpt-4o',
     'data: {"choices":[{"delta":{"content":"yes"}}]}\n\ndata: [DONE]\n\n',
   )
-  expect(await runtime.conversationExists('a')).toBe(false)
+  expect(await runtime.conversation(spec).exists()).toBe(false)
   expect(await ask()).toBe('yes')
-  expect(await runtime.conversationExists('a')).toBe(true)
+  expect(await runtime.conversation(spec).exists()).toBe(true)
   await runtime.erase(spec)
-  expect(await runtime.conversationExists('a')).toBe(false)
+  expect(await runtime.conversation(spec).exists()).toBe(false)
 })
 
 test('an assistant on Gemini answers', async () => {

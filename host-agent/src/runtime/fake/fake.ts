@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import { AgentError } from '../../errors.ts'
 import type { Runtime } from '../runtime.ts'
-import { conversationExists } from './conversation.ts'
+import { fakeConversation } from './conversation.ts'
 import { type FakeFaults, type FakeGateway, startFakeGateway } from './gateway.ts'
 
 /** Assistants as small gateways inside the agent: the whole path of a turn, with no agent framework in between. */
@@ -14,7 +14,6 @@ export function createFakeRuntime(input: {
 }): Runtime {
   const faults = input.faults ?? {}
   const gateways = new Map<string, FakeGateway>()
-  const userIds = new Map<string, string>()
   let exited: (assistantId: string) => void = () => {}
 
   async function stop(assistantId: string): Promise<void> {
@@ -40,7 +39,6 @@ export function createFakeRuntime(input: {
     name: 'fake',
     async start(spec) {
       if (faults.failStart) throw new AgentError('start_failed', 'The assistant did not come up.')
-      userIds.set(spec.assistantId, spec.userId)
       const gateway = gateways.get(spec.assistantId) ?? (await start(spec))
       gateway.spec = spec
       gateways.set(spec.assistantId, gateway)
@@ -55,10 +53,9 @@ export function createFakeRuntime(input: {
       await stop(spec.assistantId)
       await rm(join(input.dataDir, spec.userId), { recursive: true, force: true })
     },
-    async conversationExists(assistantId) {
-      const userId = userIds.get(assistantId)
-      return userId !== undefined && conversationExists(join(input.dataDir, userId, 'config'))
-    },
+    conversation: (spec) => fakeConversation(join(input.dataDir, spec.userId, 'config')),
+    // Its assistants live and die with the agent.
+    leftRunning: async () => [],
     onExit(listener) {
       exited = listener
     },

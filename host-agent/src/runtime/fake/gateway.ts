@@ -4,13 +4,15 @@ import { json } from 'node:stream/consumers'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import { z } from 'zod'
 import { AgentError } from '../../errors.ts'
-import { readConversation, writeConversation } from './conversation.ts'
+import { isRunning, type Messages, readMessages, setRunning, writeMessages } from './conversation.ts'
 import { askModel, type ModelUsage } from './model-client.ts'
 
 /** What a test can make a fake assistant do wrong; changes work on the next request. */
 export interface FakeFaults {
-  /** The process ends when a turn reaches it. */
+  /** The process ends when a turn reaches it, before it has kept the user's messages. */
   crash?: boolean
+  /** The process ends after it has kept them, before it asks the model. */
+  crashInRun?: boolean
   /** Takes a turn and never answers. */
   hang?: boolean
   /** Waits this long before it answers. */
@@ -31,7 +33,11 @@ const requestSchema = z.object({
   messages: z.array(z.object({ role: z.enum(['user', 'assistant']), content: z.string() })).min(1),
 })
 
-/** One assistant's gateway: chat completions in, its model's answer out, the conversation on disk between. */
+/**
+ * One assistant's gateway: chat completions in, its model's answer out, the conversation on disk between. As the real
+ * one: the user's messages are kept before the model is asked, a caller that leaves cancels the run and its messages
+ * are set aside, and a run that its process did not survive is taken up again by the next one.
+ */
 export async function startFakeGateway(input: {
   spec: AssistantSpec
   configDir: string
@@ -39,9 +45,16 @@ export async function startFakeGateway(input: {
   faults: FakeFaults
   crashed: () => void
 }): Promise<FakeGateway> {
+  let ended = false
+  const closing = new AbortController()
   const server = createServer((request, response) => {
-    answer(request, response).catch((error: unknown) => fail(response, error))
+    track(answer(request, response).catch((error: unknown) => fail(response, error)))
   })
+  const runs = new Set<Promise<void>>()
+  function track(run: Promise<void>): void {
+    runs.add(run)
+    void run.then(() => runs.delete(run))
+  }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.headers.authorization !== `Bearer ${gateway.spec.gatewayToken}`) {
@@ -51,25 +64,56 @@ export async function startFakeGateway(input: {
       throw new AgentError('not_found', 'No such route.')
     }
     const { messages } = requestSchema.parse(await json(request))
-    if (input.faults.crash) return input.crashed()
+    if (input.faults.crash) return crash()
     if (input.faults.hang) return
     const left = new AbortController()
     response.once('close', () => left.abort())
-    if (input.faults.slowMs) await new Promise((resolve) => setTimeout(resolve, input.faults.slowMs))
     // Without a session key every call is a conversation of its own.
     const keeps = typeof request.headers['x-openclaw-session-key'] === 'string'
-    const conversation = [...(keeps ? await readConversation(input.configDir) : []), ...messages]
-    const text = await stream(response, conversation, left.signal)
-    if (keeps)
-      await writeConversation(input.configDir, [...conversation, { role: 'assistant', content: text }])
+    const send = (chunk: object) => sendChunk(response, chunk)
+    if (!keeps) await stream(messages, left.signal, send)
+    else await keep(messages, (all) => stream(all, left.signal, send))
     response.end('data: [DONE]\n\n')
   }
 
-  async function stream(
-    response: ServerResponse,
-    conversation: z.infer<typeof requestSchema>['messages'],
-    signal: AbortSignal,
-  ) {
+  /** Keeps what the user said and what `ask` then answers. An ask that fails leaves the conversation as it was. */
+  async function keep(messages: Messages, ask: (all: Messages) => Promise<string>): Promise<void> {
+    if (await isRunning(input.configDir)) throw new AgentError('internal', 'Another run goes on.')
+    await setRunning(input.configDir, true)
+    const before = await readMessages(input.configDir)
+    const all = [...before, ...messages]
+    await writeMessages(input.configDir, all)
+    if (input.faults.crashInRun) return crash()
+    await finish(before, all, ask)
+  }
+
+  async function finish(before: Messages, all: Messages, ask: (all: Messages) => Promise<string>) {
+    try {
+      const answer = { role: 'assistant' as const, content: await ask(all) }
+      if (!ended) await writeMessages(input.configDir, [...all, answer])
+    } catch (error) {
+      if (!ended) await writeMessages(input.configDir, before)
+      throw error
+    } finally {
+      if (!ended) await setRunning(input.configDir, false)
+    }
+  }
+
+  async function resume(): Promise<void> {
+    const all = await readMessages(input.configDir)
+    const before = all.slice(0, all.findLastIndex(({ role }) => role === 'assistant') + 1)
+    if (before.length === all.length) return setRunning(input.configDir, false)
+    await finish(before, all, (messages) => stream(messages, closing.signal, () => {}))
+  }
+
+  /** As after a kill: nothing is tidied up. */
+  function crash(): void {
+    ended = true
+    input.crashed()
+  }
+
+  async function stream(conversation: Messages, signal: AbortSignal, send: (chunk: object) => void) {
+    if (input.faults.slowMs) await new Promise((resolve) => setTimeout(resolve, input.faults.slowMs))
     const { virtualKey, model } = gateway.spec
     const usage: ModelUsage = { inputTokens: 0, outputTokens: 0 }
     let text = ''
@@ -78,10 +122,10 @@ export async function startFakeGateway(input: {
       Object.assign(usage, piece.usage)
       if (piece.text === undefined) continue
       text += piece.text
-      send(response, { choices: [{ index: 0, delta: { content: piece.text }, finish_reason: null }] })
+      send({ choices: [{ index: 0, delta: { content: piece.text }, finish_reason: null }] })
     }
     const { inputTokens, outputTokens } = usage
-    send(response, {
+    send({
       choices: [{ index: 0, delta: {}, finish_reason: 'stop' }],
       usage: { prompt_tokens: inputTokens, completion_tokens: outputTokens },
     })
@@ -95,16 +139,21 @@ export async function startFakeGateway(input: {
   const gateway: FakeGateway = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spec: input.spec,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    async close() {
+      closing.abort()
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeAllConnections()
+      await closed
+      // What they still write must not meet the next gateway of this conversation.
+      if (!ended) await Promise.all(runs)
+    },
   }
+  // A resumed run that fails leaves the conversation as it was, like any other.
+  if (await isRunning(input.configDir)) track(resume().catch(() => {}))
   return gateway
 }
 
-function send(response: ServerResponse, chunk: object): void {
+function sendChunk(response: ServerResponse, chunk: object): void {
   if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/event-stream' })
   response.write(`data: ${JSON.stringify({ object: 'chat.completion.chunk', ...chunk })}\n\n`)
 }

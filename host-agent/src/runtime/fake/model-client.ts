@@ -1,14 +1,14 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream'
 import { z } from 'zod'
 import { AgentError } from '../../errors.ts'
-import type { Conversation } from './conversation.ts'
+import type { Messages } from './conversation.ts'
 
 interface Ask {
   gatewayUrl: string
   virtualKey: string
   /** provider/name */
   model: string
-  conversation: Conversation
+  conversation: Messages
   signal: AbortSignal
 }
 

@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { createInterface } from 'node:readline'
+import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AgentError } from '../../errors.ts'
 import type { Places } from './config.ts'
+import { isRunning, type Note } from './notes.ts'
 
 export interface GatewayProcess {
   pid: number
@@ -17,13 +20,17 @@ export interface GatewayProcess {
   stop(deadlineMs: number): Promise<void>
 }
 
-const readyDeadlineMs = 90_000
 /** Idle assistants must stay small; the default heap grows with the machine. */
 const heapMegabytes = 384
 
-/** Starts one OpenClaw gateway; `ready` waits for it. Nothing of the agent's environment is passed on but the path. */
+/**
+ * Starts one OpenClaw gateway; `ready` waits for it. It outlives an agent that dies: it leads its own process group and
+ * prints to a file. Nothing of the agent's environment is passed on but the path.
+ */
 export function spawnGateway(input: { entry: string; places: Places; port: number }): GatewayProcess {
   const { home, workspace } = input.places
+  mkdirSync(dirname(outputPath(home)), { recursive: true, mode: 0o700 })
+  const output = openSync(outputPath(home), 'w', 0o600)
   const child = spawn(
     process.execPath,
     [`--max-old-space-size=${heapMegabytes}`, input.entry, 'gateway', 'run'],
@@ -31,7 +38,7 @@ export function spawnGateway(input: { entry: string; places: Places; port: numbe
       cwd: workspace,
       // A group of its own: what its tools started ends with it.
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', output, output],
       env: {
         PATH: process.env.PATH,
         LANG: 'C.UTF-8',
@@ -41,32 +48,42 @@ export function spawnGateway(input: { entry: string; places: Places; port: numbe
       },
     },
   )
-  const watchers = new Set<(line: string) => void>()
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on('line', (line) => {
-      for (const watcher of watchers) watcher(line)
-    })
-  }
+  closeSync(output)
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve())
     child.once('error', () => resolve())
   })
-  const pid = child.pid
-  if (pid === undefined) throw new AgentError('start_failed', 'The gateway could not be started.')
+  if (child.pid === undefined) throw new AgentError('start_failed', 'The gateway could not be started.')
+  return gatewayOf(child.pid, input.port, home, ended)
+}
 
+/** A gateway that an agent before this one started. */
+export function adoptGateway(note: Note): GatewayProcess {
+  return gatewayOf(note.pid, note.port, note.home, gone(note))
+}
+
+async function gone(note: Note): Promise<void> {
+  while (await isRunning(note)) await pause(200)
+}
+
+function gatewayOf(pid: number, port: number, home: string, ended: Promise<void>): GatewayProcess {
   return {
     pid,
-    url: `http://127.0.0.1:${input.port}`,
+    url: `http://127.0.0.1:${port}`,
     ended,
     async printed(pattern, timeoutMs) {
-      const seen = Promise.withResolvers<boolean>()
-      const watcher = (line: string) => pattern.test(line) && seen.resolve(true)
-      watchers.add(watcher)
-      const late = setTimeout(() => seen.resolve(false), timeoutMs)
-      const found = await Promise.race([seen.promise, ended.then(() => false)])
-      clearTimeout(late)
-      watchers.delete(watcher)
-      return found
+      const path = outputPath(home)
+      const before = statSync(path).size
+      const deadline = Date.now() + timeoutMs
+      let over = false
+      ended.then(() => {
+        over = true
+      })
+      while (!over && Date.now() < deadline) {
+        if (pattern.test((await readFile(path)).toString('utf8', before))) return true
+        await pause(50)
+      }
+      return false
     },
     async stop(deadlineMs) {
       await endGroup(pid, deadlineMs, ended)
@@ -74,13 +91,16 @@ export function spawnGateway(input: { entry: string; places: Places; port: numbe
   }
 }
 
+/** What it prints, from its start on; its own log is beside it. */
+const outputPath = (home: string) => join(home, '.openclaw', 'logs', 'output.log')
+
 /** Resolves once the gateway serves turns. */
-export async function ready(gateway: GatewayProcess): Promise<void> {
+export async function ready(gateway: GatewayProcess, deadlineMs: number): Promise<void> {
   let over = false
   gateway.ended.then(() => {
     over = true
   })
-  const deadline = Date.now() + readyDeadlineMs
+  const deadline = Date.now() + deadlineMs
   while (Date.now() < deadline) {
     if (over)
       throw new AgentError('start_failed', 'The gateway ended before it was ready.', { retryable: true })

@@ -5,11 +5,14 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AssistantSpec, Provider, TurnInput } from '@yourclaw/proto/host/v1'
 import { startSandbox } from '@yourclaw/sandbox'
+import { tracingOff } from '@yourclaw/telemetry'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { ensureOpenclaw } from '../../../openclaw/install.ts'
 import { createKeyRing } from '../../model-gateway/keys.ts'
 import { startModelGateway } from '../../model-gateway/server.ts'
+import { createMetrics } from '../../observability/metrics.ts'
+import { createWatch } from '../../observability/watch.ts'
 import { complete } from '../../relay/completions.ts'
 import { createProcessRuntime } from './process.ts'
 
@@ -31,13 +34,18 @@ async function start() {
     OPENAI_BASE_URL: `${sandbox.url}/openai`,
     GEMINI_BASE_URL: `${sandbox.url}/gemini`,
   }
-  const modelGateway = await startModelGateway({ keys, env, log: pino({ level: 'silent' }) })
+  const anotherModelGateway = async () => {
+    const watch = createWatch({ metrics: createMetrics(), tracing: tracingOff })
+    const modelGateway = await startModelGateway({ watch, keys, env, log: pino({ level: 'silent' }) })
+    onTestFinished(modelGateway.close)
+    return modelGateway
+  }
+  const modelGateway = await anotherModelGateway()
   process.env.ANTHROPIC_API_KEY = canary
   const runtime = createProcessRuntime({ dataDir, modelGatewayUrl: modelGateway.url })
   onTestFinished(async () => {
     delete process.env.ANTHROPIC_API_KEY
     await runtime.close()
-    await modelGateway.close()
     await sandbox.stop()
     await rm(dataDir, { recursive: true, force: true })
   })
@@ -69,7 +77,7 @@ async function start() {
     })
     return text
   }
-  return { runtime, spec, script, requests, ask, dataDir }
+  return { runtime, spec, script, requests, ask, dataDir, anotherModelGateway }
 }
 
 const isAlive = (pid: number) => {
@@ -80,18 +88,18 @@ const isAlive = (pid: number) => {
   }
 }
 
-test('F6 M13 S3: a real OpenClaw answers, remembers over a change of model in one process, and holds no provider key', {
+test('F6, F9, M13, S3: a real OpenClaw answers, remembers over a change of model and of agent in one process, and holds no provider key', {
   timeout: 180_000,
 }, async () => {
-  const { runtime, spec, script, requests, ask, dataDir } = await start()
+  const { runtime, spec, script, requests, ask, dataDir, anotherModelGateway } = await start()
   // Without a match: OpenClaw adds a message of its own after the user's.
   await script({ reply: 'Noted, Ada it is.' })
 
   // F6: a turn gets the model's answer.
   const { url, containerId } = await runtime.start(spec)
-  expect(await runtime.conversationExists('a1')).toBe(false)
+  expect(await runtime.conversation(spec).exists()).toBe(false)
   expect(await ask(url, 'my cat is called Ada')).toBe('Noted, Ada it is.')
-  expect(await runtime.conversationExists('a1')).toBe(true)
+  expect(await runtime.conversation(spec).exists()).toBe(true)
 
   // M13: another model, the same process, the same memory.
   const other = { ...spec, model: 'openai/gpt-4o' }
@@ -114,13 +122,28 @@ test('F6 M13 S3: a real OpenClaw answers, remembers over a change of model in on
   await expect(grep).rejects.toMatchObject({ code: 1 })
   expect(await readFile(`/proc/${containerId}/environ`, 'utf8')).not.toContain(canary)
 
-  // An agent that died leaves it running; the next one ends it before it starts its own.
+  // F9: an agent that died leaves it running; the next one adopts it and gives it its own model gateway's address.
   const exited = new Promise<string>((resolve) => runtime.onExit(resolve))
-  const next = createProcessRuntime({ dataDir, modelGatewayUrl: 'http://127.0.0.1:9' })
-  await next.stop('a1')
+  const next = createProcessRuntime({ dataDir, modelGatewayUrl: (await anotherModelGateway()).url })
+  expect(await next.leftRunning()).toEqual(['a1'])
+  const adopted = await next.start(renewed)
+  expect(adopted).toEqual({ containerId, url })
+  expect(await next.leftRunning()).toEqual([])
+  expect(await ask(url, 'hi again', renewed.gatewayToken)).toBe('Ada, as you said.')
+
+  // One that is asked to restart meanwhile is not adopted.
+  const third = createProcessRuntime({ dataDir, modelGatewayUrl: 'http://127.0.0.1:9' })
+  const restarted = await third.start({ ...renewed, restartCount: 1 })
+  expect(restarted.containerId).not.toBe(containerId)
   expect(await exited).toBe('a1')
   expect(isAlive(Number(containerId))).toBe(false)
 
+  // And an agent that stops leaves nothing, not even what it never adopted.
+  const reaped = new Promise<string>((resolve) => third.onExit(resolve))
+  await createProcessRuntime({ dataDir, modelGatewayUrl: 'http://127.0.0.1:9' }).close()
+  await reaped
+  expect(isAlive(Number(restarted.containerId))).toBe(false)
+
   await runtime.erase(spec)
-  expect(await runtime.conversationExists('a1')).toBe(false)
+  expect(await runtime.conversation(spec).exists()).toBe(false)
 })

@@ -1,23 +1,24 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
-import { ensureOpenclaw } from '../../../openclaw/install.ts'
+import { ensureOpenclaw, openclawVersion } from '../../../openclaw/install.ts'
 import { AgentError } from '../../errors.ts'
 import type { Running, Runtime } from '../runtime.ts'
 import { configPath, type Places, renderConfig, writeConfig } from './config.ts'
-import { conversationExists } from './conversation.ts'
-import { freePort, type GatewayProcess, ready, spawnGateway } from './gateway.ts'
-import { endOrphans, forgetPid, notePid } from './orphans.ts'
+import { openclawConversation } from './conversation.ts'
+import { adoptGateway, freePort, type GatewayProcess, ready, spawnGateway } from './gateway.ts'
+import { dropNote, listNotes, readNote, startTimeOf, writeNote } from './notes.ts'
 
 interface Live {
   gateway: GatewayProcess
   port: number
-  spec: AssistantSpec
 }
 
 /** A turn that still runs at a stop was given its time by the relay. */
 const stopDeadlineMs = 20_000
-const orphanDeadlineMs = 3_000
+const startDeadlineMs = 90_000
+/** One that ran already answers at once, or is not worth having. */
+const adoptDeadlineMs = 10_000
 const reloadDeadlineMs = 15_000
 /** What the pinned version prints when an edited config took effect; see its docs, gateway/configuration. */
 const reloaded = /config (hot reload applied|change applied)/i
@@ -32,11 +33,7 @@ export function createProcessRuntime(input: {
   const dataDir = resolve(input.dataDir)
   const runDir = join(dataDir, '.run')
   const live = new Map<string, Live>()
-  const userIds = new Map<string, string>()
   let exited: (assistantId: string) => void = () => {}
-  const swept = endOrphans(runDir, orphanDeadlineMs)
-  // Told to whoever waits for it; nobody may be waiting yet.
-  swept.catch(() => {})
 
   const places = (userId: string): Places => ({
     home: join(dataDir, userId, 'config'),
@@ -62,14 +59,41 @@ export function createProcessRuntime(input: {
     await write(spec, port)
     const gateway = spawnGateway({ entry, places: at, port })
     try {
-      await notePid(runDir, spec.assistantId, gateway.pid, at.home)
-      await ready(gateway)
+      const { pid } = gateway
+      const { home } = at
+      const { restartCount } = spec
+      const startTime = await startTimeOf(pid)
+      const note = { pid, startTime, home, port, version: openclawVersion, restartCount }
+      await writeNote(runDir, spec.assistantId, note)
+      await ready(gateway, startDeadlineMs)
     } catch (error) {
       await gateway.stop(0)
-      await forgetPid(runDir, spec.assistantId)
+      await dropNote(runDir, spec.assistantId)
       throw error
     }
-    return { gateway, port, spec }
+    return { gateway, port }
+  }
+
+  /** Takes over what an agent that died left running, if it is what the spec asks for; else ends it. */
+  async function adopt(spec: AssistantSpec): Promise<Live | undefined> {
+    const note = await readNote(runDir, spec.assistantId)
+    if (!note) return undefined
+    const gateway = adoptGateway(note)
+    const fits = note.version === openclawVersion && note.restartCount === spec.restartCount
+    if (fits && note.home === places(spec.userId).home) {
+      const adopted = { gateway, port: note.port }
+      try {
+        await ready(gateway, adoptDeadlineMs)
+        // The spec may have changed meanwhile, and the model gateway may have had to take another port.
+        await update(adopted, spec)
+        input.progress?.(`Adopted the gateway of assistant ${spec.assistantId}, process ${note.pid}`)
+        return adopted
+      } catch (error) {
+        if (!(error instanceof AgentError)) throw error
+      }
+    }
+    await gateway.stop(stopDeadlineMs)
+    return undefined
   }
 
   /** An end that `stop` did not ask for is told to the reconciler, which starts it again. */
@@ -86,33 +110,40 @@ export function createProcessRuntime(input: {
   async function apply(spec: AssistantSpec): Promise<void> {
     const running = live.get(spec.assistantId)
     if (!running) return
+    try {
+      await update(running, spec)
+    } catch (error) {
+      // One that ended is told by `onExit`, and started again with the new config.
+      if (live.get(spec.assistantId) === running) throw error
+    }
+  }
+
+  /** Resolves once the next turn meets the new model, token and addresses. */
+  async function update(running: Live, spec: AssistantSpec): Promise<void> {
     const effective = running.gateway.printed(reloaded, reloadDeadlineMs)
     if (!(await write(spec, running.port))) return
-    running.spec = spec
-    // The next turn must meet the new model and token.
     if (await effective) return
-    // One that ended is told by `onExit`, and started again with the new config.
-    if (live.get(spec.assistantId) !== running) return
     throw new AgentError('apply_failed', 'The gateway did not take up its new config.', { retryable: true })
   }
 
   async function stop(assistantId: string): Promise<void> {
-    await swept
-    const running = live.get(assistantId)
-    if (!running) return
+    const running = live.get(assistantId)?.gateway ?? (await leftover(assistantId))
     live.delete(assistantId)
-    await running.gateway.stop(stopDeadlineMs)
-    await forgetPid(runDir, assistantId)
+    await running?.stop(stopDeadlineMs)
+    await dropNote(runDir, assistantId)
+  }
+
+  async function leftover(assistantId: string): Promise<GatewayProcess | undefined> {
+    const note = await readNote(runDir, assistantId)
+    return note && adoptGateway(note)
   }
 
   return {
     name: 'process',
     async start(spec): Promise<Running> {
-      await swept
-      userIds.set(spec.assistantId, spec.userId)
       if (live.has(spec.assistantId)) await apply(spec)
       else {
-        const started = await launch(spec)
+        const started = (await adopt(spec)) ?? (await launch(spec))
         live.set(spec.assistantId, started)
         watch(spec.assistantId, started)
       }
@@ -126,15 +157,14 @@ export function createProcessRuntime(input: {
       await stop(spec.assistantId)
       await rm(join(dataDir, spec.userId), { recursive: true, force: true })
     },
-    async conversationExists(assistantId) {
-      const userId = userIds.get(assistantId)
-      return userId !== undefined && conversationExists(places(userId).home, assistantId)
-    },
+    conversation: (spec) => openclawConversation(places(spec.userId).home, spec.assistantId),
+    leftRunning: async () => (await listNotes(runDir)).filter((id) => !live.has(id)),
     onExit(listener) {
       exited = listener
     },
     async close() {
-      await Promise.all([...live.keys()].map(stop))
+      const ids = new Set([...live.keys(), ...(await listNotes(runDir))])
+      await Promise.all([...ids].map(stop))
     },
   }
 }

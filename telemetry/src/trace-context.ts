@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto'
 const valid = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
 /** The caller's trace context when it is one, else the beginning of a new trace (O1). */
-export function traceParentFrom(header: string | undefined): string {
-  if (header !== undefined && valid.test(header)) return header
+export function traceParentFrom(given: string | null | undefined): string {
+  if (given && valid.test(given)) return given
   return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`
 }
 

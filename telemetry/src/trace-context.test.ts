@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { traceIdOf, traceParentFrom } from './trace.ts'
+import { traceIdOf, traceParentFrom } from './trace-context.ts'
 
 const given = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 

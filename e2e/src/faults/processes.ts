@@ -1,0 +1,151 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { freePort } from '@yourclaw/control-plane/testing'
+import { type Database, openDatabase } from '@yourclaw/db'
+import { startSandbox } from '@yourclaw/sandbox'
+import { z } from 'zod'
+import { type Program, runProgram } from './program.ts'
+import { startWire, type Wire } from './wire.ts'
+
+/** Where the control plane can be made to die; each has a `:before` and an `:after`. */
+export const steps = ['webhook', 'claimTurns', 'readTurnInput', 'finishTurn', 'send'] as const
+export type CrashPoint = `${(typeof steps)[number]}:${'before' | 'after'}`
+
+export interface Person {
+  userId: string
+  telegramUserId: number
+  bearer: string
+}
+
+/** The system as processes that can be killed, frozen and cut off from each other; the sandbox stays. */
+export interface Processes {
+  db: Database
+  people: Person[]
+  replicas: Program[]
+  agent: Program
+  /** Between host and control plane. */
+  wire: Wire
+  /** Which replica new connections, of hosts and of webhooks, go to. */
+  front: { replica: number }
+  /** The replica in front dies at this point, once. */
+  crashAt(point: CrashPoint): void
+  say(person: Person, text: string): Promise<void>
+  heard(person: Person): Promise<string[]>
+  sandbox(path: string, body?: unknown): Promise<unknown>
+  stop(): Promise<void>
+}
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const peopleSchema = z.array(z.object({ userId: z.string(), telegramUserId: z.number(), bearer: z.string() }))
+const sentSchema = z.array(z.object({ kind: z.string(), text: z.string() }))
+
+export async function startProcesses(options: {
+  databaseUrl: string
+  replicas?: number
+  settings?: Record<string, string>
+}): Promise<Processes> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-faults-'))
+  const sandbox = await startSandbox({ port: 0 })
+  const front = { replica: 0 }
+  const ports = await Promise.all(
+    Array.from({ length: options.replicas ?? 1 }, async () => ({
+      http: await freePort(),
+      grpc: await freePort(),
+    })),
+  )
+  const http = await startWire(() => ports[front.replica]?.http ?? 0)
+  const wire = await startWire(() => ports[front.replica]?.grpc ?? 0)
+  const apiUrl = `http://127.0.0.1:${http.port}`
+  const crashFile = (replica: number) => path.join(folder, `crash-${replica}`)
+
+  const controlPlaneEnv = {
+    NODE_ENV: 'test',
+    DATABASE_URL: options.databaseUrl,
+    API_URL: apiUrl,
+    GRPC_PUBLIC_ADDRESS: `localhost:${wire.port}`,
+    TELEGRAM_API_ROOT: `${sandbox.url}/telegram`,
+    TWILIO_API_BASE: `${sandbox.url}/twilio`,
+    SANDBOX_URL: sandbox.url,
+    DEV_SEED: '1',
+    RATE_LIMIT_PER_DAY: '100000',
+    RATE_LIMIT_PER_MINUTE: '100000',
+    ...options.settings,
+  }
+  const replicas = ports.map(({ http, grpc }, index) =>
+    runProgram({
+      script: fileURLToPath(new URL('./control-plane.ts', import.meta.url)),
+      env: {
+        ...controlPlaneEnv,
+        PORT: String(http),
+        GRPC_PORT: String(grpc),
+        CRASH_FILE: crashFile(index),
+      },
+    }),
+  )
+  for (const { http } of ports) await until(async () => (await fetch(`http://127.0.0.1:${http}/health`)).ok)
+
+  const joinToken = execFileSync(process.execPath, ['control-plane/src/cli/join-token.ts'], {
+    cwd: root,
+    env: { PATH: process.env.PATH, ...controlPlaneEnv },
+    encoding: 'utf8',
+  }).trim()
+  const agent = runProgram({
+    script: path.join(root, 'host-agent/src/main.ts'),
+    env: {
+      CONTROL_PLANE_URL: apiUrl,
+      JOIN_TOKEN: joinToken,
+      HOST_NAME: 'host',
+      RUNTIME: 'fake',
+      STATE_DIR: path.join(folder, 'agent'),
+      ASSISTANT_DATA_DIR: path.join(folder, 'assistants'),
+      ANTHROPIC_BASE_URL: `${sandbox.url}/anthropic`,
+      OPENAI_BASE_URL: `${sandbox.url}/openai`,
+      GEMINI_BASE_URL: `${sandbox.url}/gemini`,
+    },
+  })
+  const db = openDatabase(options.databaseUrl)
+  const request = async (url: string, body?: unknown): Promise<unknown> => {
+    const headers = { 'content-type': 'application/json' }
+    const init = body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) }
+    return (await fetch(url, init)).json()
+  }
+  const chat = (person: Person) => `${sandbox.url}/sim/telegram/${person.telegramUserId}/messages`
+
+  return {
+    db,
+    people: await until(async () => peopleSchema.safeParse(await request(`${sandbox.url}/sim/people`)).data),
+    replicas,
+    agent,
+    wire,
+    front,
+    crashAt: (point) => writeFileSync(crashFile(front.replica), point),
+    say: async (person, text) => void (await request(chat(person), { text })),
+    heard: async (person) =>
+      sentSchema
+        .parse(await request(chat(person)))
+        .flatMap(({ kind, text }) => (kind === 'message' ? [text] : [])),
+    sandbox: (path, body) => request(`${sandbox.url}${path}`, body),
+    async stop() {
+      await agent.stop()
+      await Promise.all(replicas.map((replica) => replica.stop()))
+      await Promise.all([wire.close(), http.close()])
+      await db.$disconnect()
+      await sandbox.stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The first answer that is one; what fails is tried again. */
+async function until<T>(ask: () => Promise<T | undefined | false>): Promise<T> {
+  const deadline = Date.now() + 30_000
+  for (;;) {
+    const answer = await ask().catch(() => undefined)
+    if (answer !== undefined && answer !== false) return answer
+    if (Date.now() > deadline) throw new Error('a program did not come up')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}

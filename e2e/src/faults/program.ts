@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+
+/** One of our programs in a process of its own, started again whenever it dies, as systemd would. */
+export interface Program {
+  /** How often it died without being asked to. */
+  deaths(): number
+  /** Its log lines so far, over all its lives. */
+  lines: string[]
+  kill(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void
+  stop(): Promise<void>
+}
+
+const restartDelayMs = 100
+const stopDeadlineMs = 40_000
+
+export function runProgram(input: { script: string; env: Record<string, string> }): Program {
+  const lines: string[] = []
+  let deaths = 0
+  let stopping = false
+  let child: ChildProcess
+  let restart: NodeJS.Timeout | undefined
+
+  function start(): void {
+    child = spawn(process.execPath, [input.script], {
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR, ...input.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream) createInterface({ input: stream }).on('line', (line) => lines.push(line))
+    }
+    child.once('exit', () => {
+      if (stopping) return
+      deaths += 1
+      restart = setTimeout(start, restartDelayMs)
+    })
+  }
+  start()
+  return {
+    deaths: () => deaths,
+    lines,
+    kill: (signal) => void child.kill(signal),
+    async stop() {
+      stopping = true
+      clearTimeout(restart)
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const exited = once(child, 'exit')
+      child.kill('SIGCONT')
+      child.kill('SIGTERM')
+      const force = setTimeout(() => child.kill('SIGKILL'), stopDeadlineMs)
+      await exited
+      clearTimeout(force)
+    },
+  }
+}

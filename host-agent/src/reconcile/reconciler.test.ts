@@ -1,0 +1,68 @@
+import { Phase, Presence } from '@yourclaw/proto/host/v1'
+import { expect, test } from 'vitest'
+import type { FakeFaults } from '../runtime/fake/gateway.ts'
+import { ready, reported, sendSnapshot, spec, startTestAgent } from '../testing/agent.ts'
+
+test('F2: a start beyond MAX_ASSISTANTS fails as host_full and touches nothing else', async () => {
+  const { control, boot } = await startTestAgent({ settings: { MAX_ASSISTANTS: '1' } })
+  await boot()
+  const session = await ready(control)
+  const second = spec({ assistantId: 'a2', userId: 'u2', virtualKey: 'vk2' })
+  sendSnapshot({ ...session, seq: 3n }, [spec(), second])
+  expect(await reported(control, ({ assistantId }) => assistantId === 'a2')).toMatchObject({
+    generation: 1,
+    phase: Phase.PHASE_FAILED,
+    cause: { code: 'host_full' },
+  })
+  control.cut()
+  const { hello } = await control.sessions.next()
+  expect(hello.observed).toMatchObject([
+    { assistantId: 'a1', phase: Phase.PHASE_READY },
+    { assistantId: 'a2', phase: Phase.PHASE_FAILED },
+  ])
+})
+
+test('F2: the place of an assistant that was erased is free again', async () => {
+  const { control, boot } = await startTestAgent({ settings: { MAX_ASSISTANTS: '1' } })
+  await boot()
+  const session = await ready(control)
+  const second = spec({ assistantId: 'a2', userId: 'u2', virtualKey: 'vk2' })
+  sendSnapshot({ ...session, seq: 3n }, [spec({ generation: 2, presence: Presence.PRESENCE_ABSENT })])
+  await reported(control, ({ phase }) => phase === Phase.PHASE_ABSENT)
+  sendSnapshot({ ...session, seq: 4n }, [second])
+  await reported(control, ({ assistantId, phase }) => assistantId === 'a2' && phase === Phase.PHASE_READY)
+})
+
+test('F7: what crashes is started again; a crash loop ends with its cause, and a new generation is a new try', async () => {
+  const faults: FakeFaults = { crash: true }
+  const { control, model, boot } = await startTestAgent({ faults })
+  // A run that a crash interrupted is taken up again and answered, so that the next turn can begin.
+  model.release()
+  await boot()
+  const session = await ready(control)
+  const crash = async (count: number) => {
+    const startTurn = { turnId: `t${count}`, assistantId: 'a1', attempt: 1, traceParent: '' }
+    session.call.write({ seq: BigInt(2 + count), ack: 0n, body: { $case: 'startTurn', startTurn } })
+    const turn = await control.turnCalls.next()
+    const messages = [{ text: 'hi', atUnixMs: 0n }]
+    const deadlineUnixMs = BigInt(Date.now() + 60_000)
+    turn.call.write({ body: { $case: 'input', input: { messages, history: [], deadlineUnixMs } } })
+    const { body } = await turn.events.next((event) => event.body?.$case === 'failed')
+    expect(body).toMatchObject({ failed: { cause: { code: 'assistant_unreachable' }, retryable: true } })
+  }
+  for (const count of [1, 2, 3]) {
+    await crash(count)
+    await reported(control, ({ phase }) => phase === Phase.PHASE_STARTING)
+    await reported(control, ({ phase }) => phase === Phase.PHASE_READY)
+  }
+  await crash(4)
+  const { cause, generation } = await reported(control, ({ phase }) => phase === Phase.PHASE_FAILED)
+  expect([generation, cause]).toMatchObject([
+    1,
+    { code: 'crash_loop', detail: expect.stringContaining('4 times') },
+  ])
+
+  faults.crash = false
+  sendSnapshot({ ...session, seq: 7n }, [spec({ generation: 2 })])
+  expect(await reported(control, ({ phase }) => phase === Phase.PHASE_READY)).toMatchObject({ generation: 2 })
+})
