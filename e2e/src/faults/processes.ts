@@ -67,6 +67,7 @@ export async function startProcesses(options: {
     API_URL: apiUrl,
     GRPC_PUBLIC_ADDRESS: `localhost:${wire.port}`,
     TELEGRAM_API_ROOT: `${sandbox.url}/telegram`,
+    TWILIO_API_BASE: `${sandbox.url}/twilio`,
     SANDBOX_URL: sandbox.url,
     DEV_SEED: '1',
     RATE_LIMIT_PER_DAY: '100000',
