@@ -133,7 +133,8 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       await relay.drain(drainMs)
       stopping.abort()
       await link
-      await reconciler.stop()
+      // Together: a start that is under way ends with its process.
+      await Promise.all([reconciler.stop(), runtime.close()])
       await runtime.close()
       await modelGateway.close()
       journal.close()

@@ -178,7 +178,8 @@ export function createReconciler(deps: {
     if (known && known.generation > spec.generation) return
     if (known && known.generation < spec.generation) crashes.delete(spec.assistantId)
     desired.set(spec.assistantId, spec)
-    keys.setAssistant(spec.assistantId, spec.virtualKey, spec.ownKeys)
+    const mayCall = spec.presence === Presence.PRESENCE_RUNNING
+    keys.setAssistant(spec.assistantId, mayCall ? spec.virtualKey : '', spec.ownKeys)
     void converge(spec.assistantId)
   }
 
