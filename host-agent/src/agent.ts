@@ -28,6 +28,8 @@ export interface AgentOptions {
   /** What the fake runtime's assistants do wrong; may be changed while it runs. */
   faults?: FakeFaults
   backoff?: LinkDeps['backoff']
+  /** Unplanned ends of an assistant in ten minutes that are not yet a crash loop. */
+  crashLimit?: number
 }
 
 export interface Agent {
@@ -65,6 +67,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     maxAssistants: env.MAX_ASSISTANTS,
     keys,
     log,
+    ...(options.crashLimit !== undefined && { crashLimit: options.crashLimit }),
   })
   let disconnect = () => {}
   const relay = createRelay({

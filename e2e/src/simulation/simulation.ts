@@ -1,8 +1,8 @@
 import { type FleetDeps, fleetTiming, runFleetSession, type Sessions } from '@yourclaw/control-plane/testing'
 import { pino } from 'pino'
+import { seededRandom } from '../random.ts'
 import { installClock } from './clock.ts'
 import { createMachine, type Machine } from './machine.ts'
-import { seededRandom } from './random.ts'
 import { createStore, type Row } from './store.ts'
 import { openWire, type Wire } from './wire.ts'
 

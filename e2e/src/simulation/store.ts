@@ -7,8 +7,8 @@ import {
   unauthenticated,
 } from '@yourclaw/control-plane/testing'
 import { AssistantSpec, Presence } from '@yourclaw/proto/host/v1'
+import type { Random } from '../random.ts'
 import type { VirtualClock } from './clock.ts'
-import type { Random } from './random.ts'
 
 export interface Row {
   id: string

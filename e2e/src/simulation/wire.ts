@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { Duplex } from 'node:stream'
 import { AgentMessage, ServerMessage } from '@yourclaw/proto/host/v1'
+import type { Random } from '../random.ts'
 import type { VirtualClock } from './clock.ts'
-import type { Random } from './random.ts'
 
 /** How badly the network behaves now; a simulation changes it while it runs. Numbers are probabilities a message. */
 export interface Weather {
