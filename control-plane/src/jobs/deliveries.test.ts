@@ -10,6 +10,7 @@ import { createFixture, createPerson, type Fixture } from '../services/conversat
 import { sendNotice } from '../services/conversation/send-notice.ts'
 import { recordFate } from '../services/delivery/record-fate.ts'
 import { openBoss } from './boss.ts'
+import { listDeadLetters, resendDeadLetter } from './dead-letters.ts'
 import {
   createDeliveryQueues,
   createOutbox,
@@ -129,6 +130,22 @@ test('M6: what can never be sent is a dead letter, and does not block the next m
   expect(await boss.findJobs(deadDeliveryQueue)).toHaveLength(1)
 })
 
+test('M6: an operator sees what was given up and sends it again, once', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  failures.set(address, [new SendError('telegram_403', { kind: 'permanent' })])
+  await say(userId, 'given up')
+  const { db } = fixture
+  const mine = async () => (await listDeadLetters({ db, boss })).filter(({ messageId }) => messageId === id)
+  const { id } = await db.message.findFirstOrThrow({ where: { userId } })
+  await expect.poll(mine).toMatchObject([{ channel: 'TELEGRAM', code: 'telegram_403' }])
+  const [letter] = await mine()
+  const resend = () => resendDeadLetter({ db, boss }, letter?.id ?? '')
+  expect((await Promise.all([resend(), resend(), resend()])).filter(Boolean)).toHaveLength(1)
+  await expect.poll(() => textsTo(address), { timeout: 10_000 }).toEqual(['given up'])
+  await expect.poll(() => db.message.count({ where: { id, state: 'SENT' } })).toBe(1)
+  expect(await mine()).toEqual([])
+})
+
 test('F8: a recipient whose provider hangs keeps nobody else waiting', async () => {
   const [stuck, ...others] = await Promise.all(Array.from({ length: 25 }, () => createPerson(fixture.db)))
   if (!stuck) throw new Error('no person')
@@ -183,5 +200,5 @@ test('O2: messages sent and given up are counted by channel', async () => {
   const jobs = (channel: string) => sent.filter((item) => item.channel === channel).length
   await expect
     .poll(counted, wait)
-    .toEqual(['TELEGRAM dead 1', `TELEGRAM sent ${jobs('TELEGRAM')}`, `WHATSAPP sent ${jobs('WHATSAPP')}`])
+    .toEqual(['TELEGRAM dead 2', `TELEGRAM sent ${jobs('TELEGRAM')}`, `WHATSAPP sent ${jobs('WHATSAPP')}`])
 })
