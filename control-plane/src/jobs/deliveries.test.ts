@@ -199,6 +199,6 @@ test('O2: messages sent and given up are counted by channel', async () => {
   }
   const jobs = (channel: string) => sent.filter((item) => item.channel === channel).length
   await expect
-    .poll(counted)
+    .poll(counted, wait)
     .toEqual(['TELEGRAM dead 2', `TELEGRAM sent ${jobs('TELEGRAM')}`, `WHATSAPP sent ${jobs('WHATSAPP')}`])
 })
