@@ -105,4 +105,4 @@ test(`M1, M4, M6, M12, M15: ${people * messagesEach} messages through ${killsEac
   expect(furtherAttempts).toBeLessThanOrEqual(killsEach * people + killsEach)
   // Only a death of the control plane between a provider's yes and our note says something twice: what was on its way.
   expect(duplicates).toBeLessThanOrEqual(killsEach * people)
-}, 400_000)
+}, 600_000)
