@@ -213,7 +213,7 @@ test('I9: a second user sees and changes nothing of the first', async () => {
 })
 
 test('I9: without a bearer every documented route but the public ones is closed', async () => {
-  const isPublic = new Set(['get /models', 'post /hosts/enroll'])
+  const isPublic = new Set(['get /models', 'post /hosts/enroll', 'get /health', 'get /health/ready'])
   const page = (await (await call('GET', '/openapi.json')).json()) as { paths: Record<string, object> }
   for (const [path, methods] of Object.entries(page.paths)) {
     const route = path.replace('/api/v1', '')
@@ -272,7 +272,7 @@ test('I1: a phone number alone binds nothing', async () => {
   const { id, bearer } = await signUp()
   const post = (phone: string) => call('POST', '/users/me/phone', { bearer, body: { phone } })
   await expectProblem(await post('12'), 400, 'invalid_phone')
-  await expectProblem(await post('+44 20 7946 0018'), 400, 'channel_unavailable')
+  expect((await post('+44 20 7946 0018')).status).toBe(200)
   expect(await deps.db.userPhone.count({ where: { userId: id } })).toBe(0)
 })
 

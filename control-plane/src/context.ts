@@ -1,4 +1,4 @@
-import type { Database, Transaction } from '@yourclaw/db'
+import type { Channel, Database, Transaction } from '@yourclaw/db'
 import type { Logger } from 'pino'
 
 /** What every service verb gets: who acts, in which transaction, and what time it is. */
@@ -22,6 +22,17 @@ export interface Settings {
   rateLimitPerDay: number
   rateLimitPerMinute: number
   telegramBotUsername: string
+  /** Those that are on. */
+  channels: readonly Channel[]
+  whatsapp: WhatsappSettings
+}
+
+export interface WhatsappSettings {
+  /** The sender, with its country code. */
+  number: string
+  /** Approved templates: what may be sent when the 24-hour window is closed. */
+  readyContentSid: string
+  inviteContentSid: string | null
 }
 
 /** Runs `work` in one transaction; a failure of it changes nothing. */

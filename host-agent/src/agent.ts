@@ -30,6 +30,8 @@ export interface AgentOptions {
   /** Runs the assistants in place of what RUNTIME names; for tests and benches. */
   runtime?: Runtime
   backoff?: LinkDeps['backoff']
+  /** Unplanned ends of an assistant in ten minutes that are not yet a crash loop. */
+  crashLimit?: number
 }
 
 export interface Agent {
@@ -67,6 +69,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     maxAssistants: env.MAX_ASSISTANTS,
     keys,
     log,
+    ...(options.crashLimit !== undefined && { crashLimit: options.crashLimit }),
   })
   let disconnect = () => {}
   const relay = createRelay({
@@ -135,7 +138,8 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       await relay.drain(drainMs)
       stopping.abort()
       await link
-      await reconciler.stop()
+      // Together: a start that is under way ends with its process.
+      await Promise.all([reconciler.stop(), runtime.close()])
       await runtime.close()
       await modelGateway.close()
       journal.close()

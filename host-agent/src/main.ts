@@ -17,8 +17,9 @@ function settings(): AgentEnv {
 const env = settings()
 const log = pino({ level: env.LOG_LEVEL })
 const signal = new Promise<NodeJS.Signals>((resolve) => {
-  process.once('SIGTERM', resolve)
-  process.once('SIGINT', resolve)
+  // Terminals and launchers often say it twice; the second time changes nothing.
+  process.on('SIGTERM', resolve)
+  process.on('SIGINT', resolve)
 })
 
 const booted = startAgent(env, { log })

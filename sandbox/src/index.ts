@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
@@ -9,10 +8,13 @@ import { Brain } from './models/brain.ts'
 import { geminiRoutes } from './models/gemini.ts'
 import { openaiRoutes } from './models/openai.ts'
 import { People } from './people.ts'
+import { phoneRoutes } from './phone/routes.ts'
 import { simRoutes } from './sim/routes.ts'
 import { Bot } from './telegram/bot.ts'
 import type { BotEvent } from './telegram/chats.ts'
 import { telegramRoutes } from './telegram/routes.ts'
+import { Account } from './twilio/account.ts'
+import { twilioRoutes } from './twilio/routes.ts'
 
 export interface SandboxOptions {
   /** 0 takes any free port. */
@@ -21,6 +23,18 @@ export interface SandboxOptions {
   telegramBotUsername?: string
   /** Hears what the bot does in a person's chat at the moment it does it, which polling cannot tell to the millisecond. */
   onBotEvent?: (telegramUserId: number, event: BotEvent) => void
+  /** What callers sign in with and webhooks are signed with; the control plane's development defaults when absent. */
+  twilioAccountSid?: string
+  twilioAuthToken?: string
+  /** With its country code: +15550100. */
+  twilioWhatsappNumber?: string
+}
+
+/** The one account of a sandbox that is told nothing else. */
+export const twilioDefaults = {
+  accountSid: 'ACdec0de00000000000000000000000000',
+  authToken: 'development-twilio-token',
+  whatsappNumber: '+15550100',
 }
 
 export interface Sandbox {
@@ -36,16 +50,21 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const faults = new Faults()
   const brain = new Brain()
   const bot = new Bot(people, telegramBotUsername, options.onBotEvent)
-  const page = readFileSync(new URL('./phone/page.html', import.meta.url), 'utf8')
+  const twilio = new Account(people, faults, {
+    accountSid: options.twilioAccountSid ?? twilioDefaults.accountSid,
+    authToken: options.twilioAuthToken ?? twilioDefaults.authToken,
+    sender: `whatsapp:${options.twilioWhatsappNumber ?? twilioDefaults.whatsappNumber}`,
+  })
 
   const app = new Hono<Env>()
-  app.get('/', (c) => c.html(page))
+  app.route('/', phoneRoutes())
   app.get('/health', (c) => c.json({ status: 'ok' }))
   app.route('/telegram', telegramRoutes(bot, faults))
+  app.route('/twilio', twilioRoutes(twilio))
   app.route('/anthropic', anthropicRoutes(brain, faults))
   app.route('/openai', openaiRoutes(brain, faults))
   app.route('/gemini', geminiRoutes(brain, faults))
-  app.route('/sim', simRoutes({ people, bot, brain, faults }))
+  app.route('/sim', simRoutes({ people, bot, twilio, brain, faults }))
 
   const server = await listen(app, port, host)
   const { port: bound } = server.address() as AddressInfo
@@ -53,6 +72,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     stop: async () => {
       bot.webhook.stop()
+      twilio.stop()
       await new Promise<void>((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()

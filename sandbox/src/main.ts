@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { startSandbox } from './index.ts'
+import { startSandbox, twilioDefaults } from './index.ts'
 
 const env = z
   .object({
@@ -7,10 +7,23 @@ const env = z
     PORT: z.coerce.number().int().min(0).default(4100),
     /** What getMe answers. */
     TELEGRAM_BOT_USERNAME: z.string().min(1).default('yourclaw_bot'),
+    /** The account that callers sign in to, whose token signs webhooks, and its one WhatsApp sender. */
+    TWILIO_ACCOUNT_SID: z.string().startsWith('AC').default(twilioDefaults.accountSid),
+    TWILIO_AUTH_TOKEN: z.string().min(1).default(twilioDefaults.authToken),
+    TWILIO_WHATSAPP_NUMBER: z
+      .string()
+      .transform((number) => number.replace(/^whatsapp:/, ''))
+      .default(twilioDefaults.whatsappNumber),
   })
   .parse(process.env)
 
-const sandbox = await startSandbox({ port: env.PORT, telegramBotUsername: env.TELEGRAM_BOT_USERNAME })
+const sandbox = await startSandbox({
+  port: env.PORT,
+  telegramBotUsername: env.TELEGRAM_BOT_USERNAME,
+  twilioAccountSid: env.TWILIO_ACCOUNT_SID,
+  twilioAuthToken: env.TWILIO_AUTH_TOKEN,
+  twilioWhatsappNumber: env.TWILIO_WHATSAPP_NUMBER,
+})
 console.log(`sandbox listens on ${sandbox.url}`)
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { Metadata } from '@grpc/grpc-js'
 import type { HostServiceClient, RenewResponse } from '@yourclaw/proto/host/v1'
 import { checkCertificate, createKeyAndCsr } from './keys.ts'
 import type { Identity } from './store.ts'
@@ -11,6 +12,8 @@ export function certificateLife(certificatePem: string): { notAfterMs: number; r
   return { notAfterMs, renewAtMs: notBeforeMs + ((notAfterMs - notBeforeMs) * 2) / 3 }
 }
 
+const renewDeadlineMs = 30_000
+
 /** A fresh key and certificate of the same host, asked for over its own connection. */
 export async function renew(
   client: HostServiceClient,
@@ -20,7 +23,10 @@ export async function renew(
 ): Promise<Identity> {
   const { privateKeyPem, csrPem } = await createKeyAndCsr(name)
   const answer = await new Promise<RenewResponse>((resolve, reject) => {
-    client.renew({ csrPem }, (error, response) => (error ? reject(error) : resolve(response)))
+    const options = { deadline: Date.now() + renewDeadlineMs }
+    client.renew({ csrPem }, new Metadata(), options, (error, response) =>
+      error ? reject(error) : resolve(response),
+    )
   })
   const fresh = {
     privateKeyPem,

@@ -56,6 +56,7 @@ export function runSession(
   let seq = 0n
   let received = 0n
   let welcome: Welcome | undefined
+  let isAskedToGo = false
 
   function send(body: NonNullable<AgentMessage['body']>): void {
     seq += 1n
@@ -93,6 +94,7 @@ export function runSession(
       handlers.welcomed(welcome, (observed) => send({ $case: 'observed', observed }))
       beat(welcome.heartbeatIntervalMs || 10_000)
     } else if (body?.$case === 'goAway') {
+      isAskedToGo = true
       resolve(body.goAway.reason)
     } else if (body !== undefined) {
       if (welcome) handlers.message(body)
@@ -120,6 +122,7 @@ export function runSession(
     call.end()
     // Later errors of a call that is over have nobody to tell.
     call.removeAllListeners('data')
-    if (stop.aborted) call.cancel()
+    // Asked to go, both sides end it in peace; anything else leaves nothing behind to open a session late.
+    if (!isAskedToGo) call.cancel()
   })
 }

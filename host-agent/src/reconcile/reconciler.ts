@@ -34,7 +34,7 @@ export interface TurnTarget {
 const comingPollMs = 50
 
 /** More unplanned ends than this within the window are a crash loop. */
-const crashLimit = 3
+const defaultCrashLimit = 3
 const crashWindowMs = 10 * 60_000
 
 /** Compares desired with seen, one assistant at a time, and acts until they agree. Every step ends in a report. */
@@ -45,8 +45,9 @@ export function createReconciler(deps: {
   keys: KeyRing
   log: Logger
   now?: () => number
+  crashLimit?: number
 }): Reconciler {
-  const { runtime, keys, log } = deps
+  const { runtime, keys, log, crashLimit = defaultCrashLimit } = deps
   const now = deps.now ?? Date.now
   const desired = new Map<string, AssistantSpec>()
   const seen = new Map<string, Seen & { running?: Running }>()
@@ -178,7 +179,8 @@ export function createReconciler(deps: {
     if (known && known.generation > spec.generation) return
     if (known && known.generation < spec.generation) crashes.delete(spec.assistantId)
     desired.set(spec.assistantId, spec)
-    keys.setAssistant(spec.assistantId, spec.virtualKey, spec.ownKeys)
+    const mayCall = spec.presence === Presence.PRESENCE_RUNNING
+    keys.setAssistant(spec.assistantId, mayCall ? spec.virtualKey : '', spec.ownKeys)
     void converge(spec.assistantId)
   }
 

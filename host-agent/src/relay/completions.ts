@@ -1,3 +1,6 @@
+import { type IncomingMessage, request } from 'node:http'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import type { TurnInput, Usage } from '@yourclaw/proto/host/v1'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
 import { z } from 'zod'
@@ -49,47 +52,52 @@ export function toMessages(turn: TurnInput): { role: 'user' | 'assistant'; conte
   ]
 }
 
-async function post(input: Parameters<typeof complete>[0]): Promise<Response> {
-  let response: Response
+/** Not fetch: that gives up a body which is silent for five minutes, and a model may think longer (the signal ends it). */
+function send(input: Parameters<typeof complete>[0]): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  const headers = {
+    'content-type': 'application/json',
+    authorization: `Bearer ${input.target.gatewayToken}`,
+    'x-openclaw-session-key': `yourclaw-${input.assistantId}`,
+  }
+  const options = { method: 'POST', headers, signal: input.signal }
+  const call = request(`${input.target.url}/v1/chat/completions`, options, resolve)
+  call.on('error', reject)
+  const messages = toMessages(input.turn)
+  call.end(
+    JSON.stringify({ model: 'openclaw', stream: true, stream_options: { include_usage: true }, messages }),
+  )
+  return promise
+}
+
+async function post(input: Parameters<typeof complete>[0]): Promise<IncomingMessage> {
+  let response: IncomingMessage
   try {
-    response = await fetch(`${input.target.url}/v1/chat/completions`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        authorization: `Bearer ${input.target.gatewayToken}`,
-        'x-openclaw-session-key': `yourclaw-${input.assistantId}`,
-      },
-      body: JSON.stringify({
-        model: 'openclaw',
-        stream: true,
-        stream_options: { include_usage: true },
-        messages: toMessages(input.turn),
-      }),
-      signal: input.signal,
-    })
+    response = await send(input)
   } catch (error) {
     throw new AgentError('assistant_unreachable', 'The assistant did not answer.', {
       cause: error,
       retryable: true,
     })
   }
-  if (response.ok && response.body) return response
-  throw toError(await response.text(), response.status)
+  const status = response.statusCode ?? 502
+  if (status === 200) return response
+  throw toError(await text(response), status)
 }
 
-async function readAnswer(response: Response, onText: (text: string) => void) {
-  if (!response.body) throw new AgentError('gateway_error', 'The answer is empty.', { retryable: true })
+async function readAnswer(response: IncomingMessage, onText: (text: string) => void) {
   let length = 0
   let usage: Usage | undefined
-  const stream = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())
+  const body: ReadableStream<Uint8Array<ArrayBuffer>> = Readable.toWeb(response)
+  const stream = body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())
   for await (const { data } of stream) {
     if (data === '[DONE]') return { usage }
     const parsed: unknown = JSON.parse(data)
     if (errorSchema.safeParse(parsed).success) throw toError(data, 502)
     const chunk = chunkSchema.parse(parsed)
-    const text = chunk.choices[0]?.delta?.content
-    if (text) onText(text)
-    length += text?.length ?? 0
+    const piece = chunk.choices[0]?.delta?.content
+    if (piece) onText(piece)
+    length += piece?.length ?? 0
     if (length > maxAnswerLength) throw new AgentError('gateway_error', 'The answer is too long.')
     if (chunk.usage) {
       const { prompt_tokens, completion_tokens } = chunk.usage

@@ -45,6 +45,8 @@ interface Turn extends TurnView {
   state: 'waiting' | 'running' | 'finished'
   abort: AbortController
   stream?: TurnStream
+  /** Between streams that break. */
+  backoff: ReturnType<typeof createBackoff>
 }
 
 /**
@@ -63,7 +65,6 @@ export function createRelay(deps: {
   const { journal, log } = deps
   const now = deps.now ?? Date.now
   const turns = new Map<string, Turn>()
-  const backoff = createBackoff({ baseMs: 500, maxMs: 10_000 })
   let draining: (() => void) | undefined
 
   async function attach(turn: Turn, session: LiveSession): Promise<void> {
@@ -130,25 +131,28 @@ export function createRelay(deps: {
     }
     const refused = error?.code === status.FAILED_PRECONDITION || error?.code === status.PERMISSION_DENIED
     if (refused || session.ended.aborted) return
-    void pause(backoff.nextMs(), session.ended).then(() => {
+    void pause(turn.backoff.nextMs(), session.ended).then(() => {
       return turn.stream ? undefined : attach(turn, session)
     })
   }
 
   async function run(turn: Turn, input: TurnInput): Promise<void> {
     turn.state = 'running'
-    journal.begin(turn.turnId, turn.attempt)
     const watch = deps.watch(turn)
     const deadline = setTimeout(
       () => turn.abort.abort(new AgentError('turn_deadline', 'The turn took too long.')),
       Math.max(0, Number(input.deadlineUnixMs) - now()),
     )
     try {
+      journal.begin(turn.turnId, turn.attempt)
       const done = await attempt(turn, input)
       watch.end()
       finish(turn, { $case: 'done', done })
     } catch (error) {
-      const known = error instanceof AgentError ? error : new AgentError('gateway_error', 'The turn failed.')
+      const known =
+        error instanceof AgentError
+          ? error
+          : new AgentError('gateway_error', 'The turn failed.', { retryable: true })
       log.warn({ turnId: turn.turnId, err: error }, 'turn failed')
       watch.end(known.code)
       const cause = { code: known.code, detail: known.detail }
@@ -182,12 +186,19 @@ export function createRelay(deps: {
     return { text: turn.text, usage }
   }
 
-  /** Journaled before it is shown: a result that somebody saw cannot be lost. */
+  /**
+   * Journaled before it is shown, so that what somebody saw is not lost with this process. When the journal fails (a
+   * full disk), handing the result over now is the best that is left.
+   */
   function finish(turn: Turn, body: NonNullable<TurnEvent['body']>): void {
     if (turns.get(turn.turnId) !== turn) return
     turn.result = TurnEvent.create({ body })
     turn.state = 'finished'
-    journal.finish(turn.turnId, turn.attempt, turn.result)
+    try {
+      journal.finish(turn.turnId, turn.attempt, turn.result)
+    } catch (error) {
+      log.error({ turnId: turn.turnId, err: error }, 'result not journaled')
+    }
     turn.stream?.pump()
   }
 
@@ -225,6 +236,7 @@ export function createRelay(deps: {
       state: 'waiting',
       text: '',
       abort: new AbortController(),
+      backoff: createBackoff({ baseMs: 500, maxMs: 10_000 }),
     }
     if (journaled?.result && known === start.attempt) {
       turn.state = 'finished'
@@ -263,9 +275,13 @@ export function createRelay(deps: {
     async drain(ms) {
       const { promise, resolve } = Promise.withResolvers<void>()
       draining = resolve
-      for (const turn of [...turns.values()].filter(({ state }) => state === 'waiting')) {
-        turn.stream?.cancel()
-        forget(turn)
+      for (const turn of [...turns.values()]) {
+        if (turn.state === 'waiting') {
+          turn.stream?.cancel()
+          forget(turn)
+        }
+        // The journal keeps it until somebody asks; waiting here would be for nobody.
+        if (turn.state === 'finished' && !turn.stream) turns.delete(turn.turnId)
       }
       if (turns.size === 0) return
       const timer = setTimeout(resolve, ms)

@@ -5,18 +5,24 @@ import { type Brain, scriptInput } from '../models/brain.ts'
 import { type People, personInput } from '../people.ts'
 import type { Bot } from '../telegram/bot.ts'
 import { incomingInput, sendAsPerson } from '../telegram/incoming.ts'
+import type { Account } from '../twilio/account.ts'
+import { sendAsPerson as sendOnWhatsapp, whatsappInput } from '../twilio/incoming.ts'
+import { baseOf } from '../twilio/routes.ts'
 
 export interface World {
   people: People
   bot: Bot
+  twilio: Account
   brain: Brain
   faults: Faults
 }
 
+const clockInput = z.object({ advanceSeconds: z.number().positive() })
+
 class BadInput extends Error {}
 
 /** The API through which programs and the page move the outside world. */
-export function simRoutes({ people, bot, brain, faults }: World): Hono<Env> {
+export function simRoutes({ people, bot, twilio, brain, faults }: World): Hono<Env> {
   const app = new Hono<Env>()
 
   app.get('/people', (c) => c.json(people.all))
@@ -32,6 +38,29 @@ export function simRoutes({ people, bot, brain, faults }: World): Hono<Env> {
     return c.json({ bot: bot.chats.botEvents(id), person: bot.chats.personEvents(id) })
   })
 
+  // Matched before it is decoded, so %3A and : both begin an address.
+  app.post('/whatsapp/:address{whatsapp.+}/messages', async (c) =>
+    c.json(await sendOnWhatsapp(twilio, c.req.param('address'), await read(c, whatsappInput), baseOf(c))),
+  )
+  app.get('/whatsapp/:address{whatsapp.+}/messages', (c) =>
+    c.json(twilio.chats.business(c.req.param('address'))),
+  )
+  app.get('/whatsapp/:address{whatsapp.+}/conversation', (c) => {
+    const address = c.req.param('address')
+    const { contacts, chats } = twilio
+    return c.json({
+      business: chats.business(address),
+      person: chats.person(address),
+      windowOpen: contacts.isWindowOpen(address),
+      optedOut: contacts.isOptedOut(address),
+    })
+  })
+  // WhatsApp's own clock: a day later every 24-hour window is closed.
+  app.post('/whatsapp/clock', async (c) => {
+    twilio.contacts.advance((await read(c, clockInput)).advanceSeconds)
+    return c.json({ at: new Date(twilio.contacts.nowMs()).toISOString() })
+  })
+
   app.post('/models/script', async (c) => {
     brain.script(await read(c, scriptInput))
     return c.json({ ok: true })
@@ -45,6 +74,7 @@ export function simRoutes({ people, bot, brain, faults }: World): Hono<Env> {
 
   app.post('/reset', (c) => {
     bot.clear()
+    twilio.clear()
     brain.clear()
     faults.clear()
     return c.json({ ok: true })

@@ -1,5 +1,6 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
+import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { takeFromLimits, type UserDay, userDay } from './limits.ts'
 import { type AssistantRow, findOwner, lockAssistant, nextSeq } from './rows.ts'
@@ -36,12 +37,13 @@ export function receiveMessage({ ctx, input }: { ctx: ConversationCtx; input: Re
     if (messageId === null) return findStored(tx, input)
     await nudge(tx, 'messages', assistant.userId)
     const day = await userDay(tx, assistant.userId, at)
-    const refusal = await findRefusal(tx, ctx, assistant, { messageId, day, at })
+    const refusal = await findRefusal(tx, ctx, assistant, { to: input, messageId, day, at })
     if (refusal) {
       await tx.message.update({ where: { id: messageId }, data: { state: 'REFUSED', code: refusal.code } })
       const to = { channel: input.channel, address: input.address }
       const once = { kind: refusal.code, key: refusal.key }
-      await sendNoticeIn(tx, ctx, { userId: assistant.userId, to, ...refusal, once })
+      const { text } = refusal
+      if (text !== null) await sendNoticeIn(tx, ctx, { userId: assistant.userId, to, ...refusal, text, once })
       return { outcome: 'refused', messageId, code: refusal.code }
     }
     await requestTurn(tx, assistant, at, input.traceParent)
@@ -85,7 +87,8 @@ export async function requestTurn(tx: Transaction, assistant: AssistantRow, at: 
 /** `key` = what "told once" means for this refusal. */
 interface Refusal {
   code: string
-  text: string
+  /** Null = nothing may be said. */
+  text: string | null
   key: string
 }
 
@@ -93,11 +96,13 @@ async function findRefusal(
   tx: Transaction,
   ctx: ConversationCtx,
   assistant: AssistantRow,
-  message: { messageId: string; day: UserDay; at: Date },
+  message: { to: Recipient; messageId: string; day: UserDay; at: Date },
 ): Promise<Refusal | null> {
   const { webUrl, rateLimitPerDay, rateLimitPerMinute } = ctx.settings
   const { userId } = assistant
-  const { day, at } = message
+  const { to, day, at } = message
+  // An answer could not be sent, so none is written.
+  if (await hasOptedOut(tx, to)) return { code: 'opted_out', text: null, key: '' }
   const subscription = await tx.subscription.findFirst({
     where: { userId, OR: [{ status: 'ACTIVE' }, { status: 'PAST_DUE', graceEnd: { gt: at } }] },
     select: { id: true },

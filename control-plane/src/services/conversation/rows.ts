@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Channel, Transaction } from '@yourclaw/db'
+import type { Transaction } from '@yourclaw/db'
 import type { Recipient } from './ctx.ts'
 
 export interface AssistantRow {
@@ -44,6 +44,6 @@ export async function sayOnce(tx: Transaction, scope: string, kind: string, key:
   return inserted === 1
 }
 
-/** The scope of notices for somebody who is no user: no address is kept in the clear. */
-export const strangerScope = (channel: Channel, address: string) =>
+/** Stands for somebody who is perhaps no user: no address of theirs is kept in the clear. */
+export const addressHash = ({ channel, address }: { channel: string; address: string }) =>
   createHash('sha256').update(`${channel}:${address}`).digest('hex')

@@ -1,13 +1,14 @@
 import type { Transaction } from '@yourclaw/db'
 import { render } from '../../channels/render.ts'
 import { inTransaction, nudge } from '../../context.ts'
+import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { lockAssistant, nextSeq, sayOnce } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 
 export interface NoticeInput {
   userId: string
-  /** Absent = the live binding the user last wrote from, else any live binding, else the web. */
+  /** Absent = the live binding the user last wrote from, else any live binding, else the web; where it can be sent. */
   to?: Recipient
   /** Stable, lower-case, with underscores. */
   code: string
@@ -26,7 +27,7 @@ export async function sendNoticeIn(tx: Transaction, ctx: ConversationCtx, input:
   if (!(await lockAssistant(tx, input.userId))) return { sent: false }
   if (input.once && !(await sayOnce(tx, input.userId, input.once.kind, input.once.key)))
     return { sent: false }
-  const to = input.to ?? (await lastAddress(tx, input.userId))
+  const to = input.to ?? (await lastAddress(tx, ctx, input.userId))
   await storeOutgoing(tx, ctx, {
     userId: input.userId,
     to,
@@ -81,13 +82,18 @@ interface OutgoingInput {
   traceParent?: string | null
 }
 
-/** Only where the user still is: a chat that was disconnected may be another person's by now. */
-async function lastAddress(tx: Transaction, userId: string): Promise<Recipient> {
-  const [recipient] = await tx.$queryRaw<Recipient[]>`
+/**
+ * Only where the user still is, as a chat that was disconnected may be another person's by now, and where something can
+ * be sent.
+ */
+async function lastAddress(tx: Transaction, ctx: ConversationCtx, userId: string): Promise<Recipient> {
+  const bindings = await tx.$queryRaw<Recipient[]>`
     SELECT p.channel, p.address FROM user_phones p
     WHERE p.user_id = ${userId}::uuid AND p.unbound_at IS NULL
     ORDER BY (SELECT max(m.seq) FROM messages m WHERE m.user_id = p.user_id AND m.direction = 'INBOUND'
-      AND m.channel = p.channel AND m.address = p.address) DESC NULLS LAST, p.bound_at DESC
-    LIMIT 1`
-  return recipient ?? { channel: 'WEB', address: userId }
+      AND m.channel = p.channel AND m.address = p.address) DESC NULLS LAST, p.bound_at DESC`
+  for (const to of bindings) {
+    if (ctx.settings.channels.includes(to.channel) && !(await hasOptedOut(tx, to))) return to
+  }
+  return { channel: 'WEB', address: userId }
 }

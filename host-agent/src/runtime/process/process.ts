@@ -1,6 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
+import pLimit from 'p-limit'
 import { ensureOpenclaw, openclawVersion } from '../../../openclaw/install.ts'
 import { AgentError } from '../../errors.ts'
 import type { Running, Runtime } from '../runtime.ts'
@@ -12,9 +14,11 @@ import { dropNote, listNotes, readNote, startTimeOf, writeNote } from './notes.t
 interface Live {
   gateway: GatewayProcess
   port: number
+  /** False when the gateway did not say that it took up its config as it stands. */
+  inEffect: boolean
 }
 
-/** A turn that still runs at a stop was given its time by the relay. */
+/** OpenClaw finishes a running turn first; one that takes longer is cut off and taken up again (M15). */
 const stopDeadlineMs = 20_000
 const startDeadlineMs = 90_000
 /** One that ran already answers at once, or is not worth having. */
@@ -33,6 +37,9 @@ export function createProcessRuntime(input: {
   const dataDir = resolve(input.dataDir)
   const runDir = join(dataDir, '.run')
   const live = new Map<string, Live>()
+  // A start takes some ten seconds of a processor: more at once than there are would only make all of them late.
+  const inTurn = pLimit(availableParallelism())
+  let closing = false
   let exited: (assistantId: string) => void = () => {}
 
   const places = (userId: string): Places => ({
@@ -52,6 +59,7 @@ export function createProcessRuntime(input: {
         retryable: true,
       })
     })
+    if (closing) throw new AgentError('agent_stopping', 'The host agent stops.', { retryable: true })
     const at = places(spec.userId)
     await mkdir(at.home, { recursive: true, mode: 0o700 })
     await mkdir(at.workspace, { recursive: true, mode: 0o700 })
@@ -71,7 +79,7 @@ export function createProcessRuntime(input: {
       await dropNote(runDir, spec.assistantId)
       throw error
     }
-    return { gateway, port }
+    return { gateway, port, inEffect: true }
   }
 
   /** Takes over what an agent that died left running, if it is what the spec asks for; else ends it. */
@@ -81,7 +89,7 @@ export function createProcessRuntime(input: {
     const gateway = adoptGateway(note)
     const fits = note.version === openclawVersion && note.restartCount === spec.restartCount
     if (fits && note.home === places(spec.userId).home) {
-      const adopted = { gateway, port: note.port }
+      const adopted = { gateway, port: note.port, inEffect: true }
       try {
         await ready(gateway, adoptDeadlineMs)
         // The spec may have changed meanwhile, and the model gateway may have had to take another port.
@@ -121,8 +129,10 @@ export function createProcessRuntime(input: {
   /** Resolves once the next turn meets the new model, token and addresses. */
   async function update(running: Live, spec: AssistantSpec): Promise<void> {
     const effective = running.gateway.printed(reloaded, reloadDeadlineMs)
-    if (!(await write(spec, running.port))) return
-    if (await effective) return
+    const changed = await write(spec, running.port)
+    if (!changed && running.inEffect) return
+    running.inEffect = await effective
+    if (running.inEffect) return
     throw new AgentError('apply_failed', 'The gateway did not take up its new config.', { retryable: true })
   }
 
@@ -141,9 +151,11 @@ export function createProcessRuntime(input: {
   return {
     name: 'process',
     async start(spec): Promise<Running> {
+      // What it did not take up live it takes up with a new process.
+      if (live.get(spec.assistantId)?.inEffect === false) await stop(spec.assistantId)
       if (live.has(spec.assistantId)) await apply(spec)
       else {
-        const started = (await adopt(spec)) ?? (await launch(spec))
+        const started = (await adopt(spec)) ?? (await inTurn(() => launch(spec)))
         live.set(spec.assistantId, started)
         watch(spec.assistantId, started)
       }
@@ -163,6 +175,7 @@ export function createProcessRuntime(input: {
       exited = listener
     },
     async close() {
+      closing = true
       const ids = new Set([...live.keys(), ...(await listNotes(runDir))])
       await Promise.all([...ids].map(stop))
     },
