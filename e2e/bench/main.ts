@@ -1,12 +1,52 @@
 /** `pnpm bench turn`: measures, prints, and writes the figures into docs/benchmarks.md. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { rowsTable } from './figures.ts'
+import { openclawVersion } from '../../host-agent/openclaw/install.ts'
+import { load, machine, type Row, rowsTable } from './figures.ts'
+import { root } from './system.ts'
 import { benchInstant } from './turn/instant.ts'
 import { benchOpenclaw } from './turn/openclaw.ts'
 
-const { values } = parseArgs({
+const page = path.join(root, 'docs/benchmarks.md')
+const parts = ['instant', 'openclaw'] as const
+const usage = `pnpm bench turn [--only ${parts.join('|')}] [--profile FOLDER]
+  --only     one half of it; the figures of the other stay on the page
+  --profile  leaves CPU profiles and the statements of PostgreSQL there, and the page as it is`
+
+interface Settings {
+  profile?: string | undefined
+}
+const run: Record<(typeof parts)[number], (settings: Settings) => Promise<Row[]>> = {
+  instant: ({ profile }) => benchInstant({ profileDir: profile }),
+  openclaw: () => benchOpenclaw(),
+}
+
+const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { profile: { type: 'string' }, only: { type: 'string' } },
+  options: { only: { type: 'string' }, profile: { type: 'string' } },
 })
-if (values.only !== 'openclaw') console.log(rowsTable(await benchInstant({ profileDir: values.profile })))
-if (values.only !== 'instant') console.log(rowsTable(await benchOpenclaw()))
+const chosen = parts.filter((part) => values.only === undefined || values.only === part)
+if (positionals.join() !== 'turn' || chosen.length === 0) {
+  console.error(usage)
+  process.exit(2)
+}
+for (const part of chosen) {
+  const loadBefore = load()
+  const rows = await run[part](values)
+  const day = new Date().toISOString().slice(0, 10)
+  const versions = `${machine()}, PostgreSQL 18.4, OpenClaw ${openclawVersion}`
+  const text = `${day}; ${versions}; load average ${loadBefore} before, ${load()} after.\n\n${rowsTable(rows)}`
+  console.log(text)
+  if (values.profile === undefined) writePart(part, text)
+}
+
+/** Replaces what stands between the part's two comments. */
+function writePart(part: string, text: string): void {
+  const [begin, end] = [`<!-- ${part}: written by pnpm bench -->`, `<!-- ${part}: end -->`]
+  const before = readFileSync(page, 'utf8')
+  const [head, rest = ''] = before.split(begin)
+  const [, tail] = rest.split(end)
+  if (tail === undefined) throw new Error(`${page} has no place for ${part}`)
+  writeFileSync(page, `${head}${begin}\n${text}\n${end}${tail}`)
+}

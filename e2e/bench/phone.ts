@@ -23,6 +23,8 @@ export interface Phone {
   ask(webhookUrl: string, telegramUserId: number, text: string, expected?: RegExp): Promise<Asked>
   /** Resolves when the bot said `text` to everybody of `people`. */
   heard(people: readonly number[], text: RegExp): Promise<void>
+  /** How often an update had to be sent again because its webhook did not take it, as Telegram does. */
+  sentAgain(): number
   register(count: number): Promise<number[]>
   stop(): Promise<void>
 }
@@ -46,6 +48,7 @@ export async function startPhone(): Promise<Phone> {
   })
   const agent = new Agent({ keepAlive: true })
   let updateId = Date.now()
+  let again = 0
 
   function post(url: string, body: string): Promise<void> {
     const headers = {
@@ -65,7 +68,19 @@ export async function startPhone(): Promise<Phone> {
     })
   }
 
+  async function deliver(url: string, body: string): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await post(url, body)
+      } catch (error) {
+        if (tries === 5) throw error
+        again += 1
+      }
+    }
+  }
+
   return {
+    sentAgain: () => again,
     url: sandbox.url,
     apiRoot: `${sandbox.url}/telegram`,
     async ask(webhookUrl, telegramUserId, text, expected = /./s) {
@@ -78,7 +93,7 @@ export async function startPhone(): Promise<Phone> {
       waiting.set(telegramUserId, { expected, resolve: (reply) => resolve({ reply, atMs: monotonicMs() }) })
       const late = setTimeout(() => reject(new Error(`no reply to "${text}"`)), replyDeadlineMs)
       const sentAtMs = monotonicMs()
-      const acked = post(webhookUrl, JSON.stringify({ update_id: updateId, message })).then(monotonicMs)
+      const acked = deliver(webhookUrl, JSON.stringify({ update_id: updateId, message })).then(monotonicMs)
       const [ackedAtMs, { reply, atMs }] = await Promise.all([acked, promise])
       clearTimeout(late)
       return { sentAtMs, ackedAtMs, repliedAtMs: atMs, reply }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -42,6 +42,7 @@ export async function startSystem(options: {
   chmodSync(folder, 0o755)
   const cleanups: (() => Promise<void>)[] = []
   const stop = async () => {
+    for (const name of ['control-plane.log', 'agent.log']) tellErrors(path.join(folder, name))
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
     rmSync(folder, { recursive: true, force: true })
   }
@@ -126,4 +127,13 @@ export async function startSystem(options: {
       stop,
     }
   }
+}
+
+/** A program that logs an error did not do what is measured here. */
+function tellErrors(logPath: string): void {
+  if (!existsSync(logPath)) return
+  const errors = readFileSync(logPath, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('"level":50'))
+  if (errors.length > 0) console.error(`${errors.length} errors in ${path.basename(logPath)}: ${errors[0]}`)
 }
