@@ -3,7 +3,7 @@ import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 
-export const providers = ['telegram', 'anthropic', 'openai', 'gemini'] as const
+export const providers = ['telegram', 'google', 'stripe', 'resend', 'anthropic', 'openai', 'gemini'] as const
 export type Provider = (typeof providers)[number]
 
 export const faultInput = z.object({

@@ -10,6 +10,9 @@ import { geminiRoutes } from './models/gemini.ts'
 import { openaiRoutes } from './models/openai.ts'
 import { People } from './people.ts'
 import { simRoutes } from './sim/routes.ts'
+import { Account as StripeAccount } from './stripe/account.ts'
+import { stripeApi } from './stripe/routes.ts'
+import { seedPrice } from './stripe/seed.ts'
 import { Bot } from './telegram/bot.ts'
 import { telegramRoutes } from './telegram/routes.ts'
 
@@ -18,7 +21,12 @@ export interface SandboxOptions {
   port: number
   host?: string
   telegramBotUsername?: string
+  /** The id of the one price that is there from the start: $20 a month. */
+  stripePriceId?: string
 }
+
+/** What a sandbox that is told nothing else has. */
+export const stripeDefaults = { priceId: 'price_sandboxMonthly' }
 
 export interface Sandbox {
   /** Without a slash at the end. */
@@ -33,6 +41,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const faults = new Faults()
   const brain = new Brain()
   const bot = new Bot(people, telegramBotUsername)
+  const stripe = new StripeAccount()
+  seedPrice(stripe, options.stripePriceId ?? stripeDefaults.priceId)
   const page = readFileSync(new URL('./phone/page.html', import.meta.url), 'utf8')
 
   const app = new Hono<Env>()
@@ -42,7 +52,10 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   app.route('/anthropic', anthropicRoutes(brain, faults))
   app.route('/openai', openaiRoutes(brain, faults))
   app.route('/gemini', geminiRoutes(brain, faults))
-  app.route('/sim', simRoutes({ people, bot, brain, faults }))
+  app.route('/stripe', stripeApi(stripe, faults))
+  // The SDK and Stripe's command line take a host, no path.
+  app.route('/', stripeApi(stripe, faults))
+  app.route('/sim', simRoutes({ people, bot, stripe, brain, faults }))
 
   const server = await listen(app, port, host)
   const { port: bound } = server.address() as AddressInfo
@@ -50,6 +63,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     stop: async () => {
       bot.webhook.stop()
+      stripe.deliveries.stop()
       await new Promise<void>((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { startSandbox } from './index.ts'
+import { startSandbox, stripeDefaults } from './index.ts'
 
 const env = z
   .object({
@@ -7,10 +7,16 @@ const env = z
     PORT: z.coerce.number().int().min(0).default(4100),
     /** What getMe answers. */
     TELEGRAM_BOT_USERNAME: z.string().min(1).default('yourclaw_bot'),
+    /** The price that is there from the start. */
+    STRIPE_PRICE_ID: z.string().min(1).default(stripeDefaults.priceId),
   })
   .parse(process.env)
 
-const sandbox = await startSandbox({ port: env.PORT, telegramBotUsername: env.TELEGRAM_BOT_USERNAME })
+const sandbox = await startSandbox({
+  port: env.PORT,
+  telegramBotUsername: env.TELEGRAM_BOT_USERNAME,
+  stripePriceId: env.STRIPE_PRICE_ID,
+})
 console.log(`sandbox listens on ${sandbox.url}`)
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

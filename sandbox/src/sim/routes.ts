@@ -1,22 +1,23 @@
-import { type Context, Hono } from 'hono'
-import { z } from 'zod'
+import { Hono } from 'hono'
 import { type Env, type Faults, faultInput } from '../faults.ts'
 import { type Brain, scriptInput } from '../models/brain.ts'
 import { type People, personInput } from '../people.ts'
+import type { Account as StripeAccount } from '../stripe/account.ts'
+import { stripeSim } from '../stripe/sim.ts'
 import type { Bot } from '../telegram/bot.ts'
 import { incomingInput, sendAsPerson } from '../telegram/incoming.ts'
+import { BadInput, read } from './input.ts'
 
 export interface World {
   people: People
   bot: Bot
+  stripe: StripeAccount
   brain: Brain
   faults: Faults
 }
 
-class BadInput extends Error {}
-
 /** The API through which programs and the page move the outside world. */
-export function simRoutes({ people, bot, brain, faults }: World): Hono<Env> {
+export function simRoutes({ people, bot, stripe, brain, faults }: World): Hono<Env> {
   const app = new Hono<Env>()
 
   app.get('/people', (c) => c.json(people.all))
@@ -32,6 +33,8 @@ export function simRoutes({ people, bot, brain, faults }: World): Hono<Env> {
     return c.json({ bot: bot.chats.botEvents(id), person: bot.chats.personEvents(id) })
   })
 
+  app.route('/stripe', stripeSim(stripe))
+
   app.post('/models/script', async (c) => {
     brain.script(await read(c, scriptInput))
     return c.json({ ok: true })
@@ -45,6 +48,7 @@ export function simRoutes({ people, bot, brain, faults }: World): Hono<Env> {
 
   app.post('/reset', (c) => {
     bot.clear()
+    stripe.deliveries.clear()
     brain.clear()
     faults.clear()
     return c.json({ ok: true })
@@ -57,13 +61,4 @@ export function simRoutes({ people, bot, brain, faults }: World): Hono<Env> {
   // A mounted application's notFound is never asked.
   app.all('*', (c) => c.json({ detail: 'Not found.', code: 'not_found' }, 404))
   return app
-}
-
-async function read<T>(c: Context<Env>, schema: z.ZodType<T>): Promise<T> {
-  const body: unknown = await c.req.json().catch(() => {
-    throw new BadInput('The body is not JSON.')
-  })
-  const parsed = schema.safeParse(body)
-  if (!parsed.success) throw new BadInput(z.prettifyError(parsed.error))
-  return parsed.data
 }
