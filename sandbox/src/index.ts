@@ -11,6 +11,7 @@ import { openaiRoutes } from './models/openai.ts'
 import { People } from './people.ts'
 import { simRoutes } from './sim/routes.ts'
 import { Account as StripeAccount } from './stripe/account.ts'
+import { stripePages } from './stripe/pages.ts'
 import { stripeApi } from './stripe/routes.ts'
 import { seedPrice } from './stripe/seed.ts'
 import { Bot } from './telegram/bot.ts'
@@ -53,6 +54,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   app.route('/openai', openaiRoutes(brain, faults))
   app.route('/gemini', geminiRoutes(brain, faults))
   app.route('/stripe', stripeApi(stripe, faults))
+  app.route('/stripe', stripePages(stripe))
   // The SDK and Stripe's command line take a host, no path.
   app.route('/', stripeApi(stripe, faults))
   app.route('/sim', simRoutes({ people, bot, stripe, brain, faults }))
