@@ -4,11 +4,16 @@ import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { type Env, Faults } from './faults.ts'
+import { Provider } from './google/provider.ts'
+import { googleRoutes } from './google/routes.ts'
 import { anthropicRoutes } from './models/anthropic.ts'
 import { Brain } from './models/brain.ts'
 import { geminiRoutes } from './models/gemini.ts'
 import { openaiRoutes } from './models/openai.ts'
 import { People } from './people.ts'
+import { Contacts } from './resend/contacts.ts'
+import { Mailbox } from './resend/mail.ts'
+import { resendRoutes } from './resend/routes.ts'
 import { simRoutes } from './sim/routes.ts'
 import { Account as StripeAccount } from './stripe/account.ts'
 import { stripePages } from './stripe/pages.ts'
@@ -22,11 +27,18 @@ export interface SandboxOptions {
   port: number
   host?: string
   telegramBotUsername?: string
+  /** The one client that may sign people in with Google. */
+  googleClientId?: string
+  googleClientSecret?: string
   /** The id of the one price that is there from the start: $20 a month. */
   stripePriceId?: string
 }
 
 /** What a sandbox that is told nothing else has. */
+export const googleDefaults = {
+  clientId: 'development.apps.googleusercontent.com',
+  clientSecret: 'development-google-secret',
+}
 export const stripeDefaults = { priceId: 'price_sandboxMonthly' }
 
 export interface Sandbox {
@@ -42,6 +54,12 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const faults = new Faults()
   const brain = new Brain()
   const bot = new Bot(people, telegramBotUsername)
+  const google = new Provider(people, {
+    id: options.googleClientId ?? googleDefaults.clientId,
+    secret: options.googleClientSecret ?? googleDefaults.clientSecret,
+  })
+  const mailbox = new Mailbox()
+  const contacts = new Contacts()
   const stripe = new StripeAccount()
   seedPrice(stripe, options.stripePriceId ?? stripeDefaults.priceId)
   const page = readFileSync(new URL('./phone/page.html', import.meta.url), 'utf8')
@@ -53,11 +71,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   app.route('/anthropic', anthropicRoutes(brain, faults))
   app.route('/openai', openaiRoutes(brain, faults))
   app.route('/gemini', geminiRoutes(brain, faults))
+  app.route('/google', googleRoutes(google, faults))
+  app.route('/resend', resendRoutes(mailbox, contacts, faults))
   app.route('/stripe', stripeApi(stripe, faults))
   app.route('/stripe', stripePages(stripe))
   // The SDK and Stripe's command line take a host, no path.
   app.route('/', stripeApi(stripe, faults))
-  app.route('/sim', simRoutes({ people, bot, stripe, brain, faults }))
+  app.route('/sim', simRoutes({ people, bot, google, stripe, mailbox, contacts, brain, faults }))
 
   const server = await listen(app, port, host)
   const { port: bound } = server.address() as AddressInfo

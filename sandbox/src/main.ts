@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { startSandbox, stripeDefaults } from './index.ts'
+import { googleDefaults, startSandbox, stripeDefaults } from './index.ts'
 
 const env = z
   .object({
@@ -7,6 +7,9 @@ const env = z
     PORT: z.coerce.number().int().min(0).default(4100),
     /** What getMe answers. */
     TELEGRAM_BOT_USERNAME: z.string().min(1).default('yourclaw_bot'),
+    /** The client that may sign people in with Google. */
+    GOOGLE_CLIENT_ID: z.string().min(1).default(googleDefaults.clientId),
+    GOOGLE_CLIENT_SECRET: z.string().min(1).default(googleDefaults.clientSecret),
     /** The price that is there from the start. */
     STRIPE_PRICE_ID: z.string().min(1).default(stripeDefaults.priceId),
   })
@@ -15,6 +18,8 @@ const env = z
 const sandbox = await startSandbox({
   port: env.PORT,
   telegramBotUsername: env.TELEGRAM_BOT_USERNAME,
+  googleClientId: env.GOOGLE_CLIENT_ID,
+  googleClientSecret: env.GOOGLE_CLIENT_SECRET,
   stripePriceId: env.STRIPE_PRICE_ID,
 })
 console.log(`sandbox listens on ${sandbox.url}`)

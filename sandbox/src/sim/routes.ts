@@ -1,7 +1,12 @@
 import { Hono } from 'hono'
 import { type Env, type Faults, faultInput } from '../faults.ts'
+import type { Provider } from '../google/provider.ts'
+import { googleSim } from '../google/sim.ts'
 import { type Brain, scriptInput } from '../models/brain.ts'
 import { type People, personInput } from '../people.ts'
+import type { Contacts } from '../resend/contacts.ts'
+import type { Mailbox } from '../resend/mail.ts'
+import { mailSim } from '../resend/sim.ts'
 import type { Account as StripeAccount } from '../stripe/account.ts'
 import { stripeSim } from '../stripe/sim.ts'
 import type { Bot } from '../telegram/bot.ts'
@@ -11,13 +16,25 @@ import { BadInput, read } from './input.ts'
 export interface World {
   people: People
   bot: Bot
+  google: Provider
   stripe: StripeAccount
+  mailbox: Mailbox
+  contacts: Contacts
   brain: Brain
   faults: Faults
 }
 
 /** The API through which programs and the page move the outside world. */
-export function simRoutes({ people, bot, stripe, brain, faults }: World): Hono<Env> {
+export function simRoutes({
+  people,
+  bot,
+  google,
+  stripe,
+  mailbox,
+  contacts,
+  brain,
+  faults,
+}: World): Hono<Env> {
   const app = new Hono<Env>()
 
   app.get('/people', (c) => c.json(people.all))
@@ -33,6 +50,8 @@ export function simRoutes({ people, bot, stripe, brain, faults }: World): Hono<E
     return c.json({ bot: bot.chats.botEvents(id), person: bot.chats.personEvents(id) })
   })
 
+  app.route('/google', googleSim(google))
+  app.route('/mail', mailSim(mailbox, contacts))
   app.route('/stripe', stripeSim(stripe))
 
   app.post('/models/script', async (c) => {
@@ -49,6 +68,7 @@ export function simRoutes({ people, bot, stripe, brain, faults }: World): Hono<E
   app.post('/reset', (c) => {
     bot.clear()
     stripe.deliveries.clear()
+    mailbox.clear()
     brain.clear()
     faults.clear()
     return c.json({ ok: true })
