@@ -1,7 +1,7 @@
-import { Deliveries } from './deliveries.ts'
-import { Idempotency } from './idempotency.ts'
+import { Idempotency } from './api/idempotency.ts'
 import { newId } from './ids.ts'
 import { type AnyObject, Objects, type StripeEvent } from './objects.ts'
+import { Deliveries } from './webhooks/deliveries.ts'
 
 export const apiVersion = '2026-10-28.endive'
 
@@ -72,8 +72,13 @@ export class Account {
 
   /** Changes an object and says so with what was before; says nothing when nothing changed. */
   update<T extends AnyObject>(type: string, object: T, changes: Partial<T>): void {
-    const before = structuredClone(object) as Record<string, unknown>
-    Object.assign(object, changes)
+    this.change(type, object, () => Object.assign(object, changes))
+  }
+
+  /** The same for a change that reaches deeper than the object's own fields. */
+  change(type: string, object: AnyObject, work: () => void): void {
+    const before = structuredClone(object) as unknown as Record<string, unknown>
+    work()
     const now = object as unknown as Record<string, unknown>
     const changed = Object.keys(now).filter((key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]))
     if (changed.length === 0) return

@@ -1,10 +1,10 @@
 import type { Account } from './account.ts'
-import { expireSession } from './checkout.ts'
-import { collect, endSubscription } from './collection.ts'
-import { finalizeInvoice } from './invoices.ts'
 import type { Invoice, Subscription } from './objects.ts'
-import { dayS, hourS } from './periods.ts'
-import { endTrial, expireIncomplete, periodOf, renew } from './subscriptions.ts'
+import { expireSession } from './resources/checkout-complete.ts'
+import { collect, endSubscription } from './resources/collection.ts'
+import { finalizeInvoice } from './resources/invoice-states.ts'
+import { dayS, hourS } from './resources/periods.ts'
+import { endTrial, expireIncomplete, periodOf, renew } from './resources/subscription-periods.ts'
 
 interface Due {
   atS: number

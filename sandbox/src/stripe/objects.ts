@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import { missing } from './errors.ts'
+import { missing } from './api/errors.ts'
 
 // The SDK reads decimals into a class of its own; on the wire they are text.
 export type Price = Omit<Stripe.Price, 'unit_amount_decimal'> & { unit_amount_decimal: string | null }

@@ -1,5 +1,5 @@
 import type { Account } from './account.ts'
-import { createPrice, createProduct } from './catalogue.ts'
+import { createPrice, createProduct } from './resources/catalogue.ts'
 
 /** What somebody set up in the dashboard: one product at $20 a month. */
 export function seedPrice(account: Account, id: string): void {
