@@ -27,7 +27,7 @@ const style = `
   a { color: var(--accent) }
   :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
   .bad { color: var(--bad) } .row { display: flex; gap: 12px; align-items: baseline; justify-content: space-between;
-    flex-wrap: wrap } .row form { display: block } .row button { width: auto; min-height: 36px; padding: 4px 12px }
+    flex-wrap: wrap } form.row { display: flex } .row button { width: auto; min-height: 36px; padding: 4px 12px }
   li.card { border: 1px solid var(--line); border-radius: 12px; padding: 12px; display: grid; gap: 8px }
   iframe { width: 100%; height: 60vh; border: 1px solid var(--line); border-radius: 12px; background: #fff }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 }

@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Sandbox, startSandbox } from '../index.ts'
 import { stripeAt } from './testing.ts'
 
-const shim = createRequire(import.meta.url).resolve('@stripe/cli/bin/shim.js')
+const shim = fileURLToPath(import.meta.resolve('@stripe/cli/bin/shim.js'))
 let sandbox: Sandbox
 let home: string
 beforeAll(async () => {

@@ -51,6 +51,7 @@ function refusal(issue: z.core.$ZodIssue | undefined): Error {
 }
 
 export const text = z.string().max(5_000)
+/** A number; a time in seconds since 1970 as well. */
 export const int = z
   .string()
   .regex(/^-?\d{1,12}$/, 'must be an integer')
@@ -59,7 +60,6 @@ export const bool = z.enum(['true', 'false']).transform((value) => value === 'tr
 /** An empty value takes what was there away. */
 export const unset = z.literal('').transform(() => null)
 export const metadata = z.union([z.record(z.string().max(40), z.string().max(500)), unset])
-export const timestamp = int
 export const url = z.string().refine((value) => URL.canParse(value), 'must be a URL')
 
 /** The metadata that results: an empty value deletes its key, an empty parameter all of them. */

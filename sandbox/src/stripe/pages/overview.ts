@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { html } from 'hono/html'
+import { z } from 'zod'
 import type { Env } from '../../faults.ts'
 import { page, places } from '../../page/page.ts'
 import { BadInput } from '../../sim/input.ts'
@@ -9,7 +10,7 @@ import { periodOf } from '../resources/subscription-periods.ts'
 import { failPayment } from '../sim.ts'
 import { day, money } from './money.ts'
 
-const steps = { hour: 3_600, day: 86_400, week: 604_800, month: 31 * 86_400 }
+const steps = { 'An hour': 3_600, 'A day': 86_400, 'A week': 604_800, 'A month': 31 * 86_400 }
 
 /** What a person needs of Stripe's dashboard: open checkouts, subscriptions, events, and time. */
 export function overviewPage(account: Account): Hono<Env> {
@@ -23,10 +24,12 @@ export function overviewPage(account: Account): Hono<Env> {
       <h1>Payments</h1>
       <div class="row">
         <span>Stripe’s clock: <time>${now}</time> UTC</span>
-        ${Object.keys(steps).map(
-          (step) =>
-            html`<form method="post" action="/stripe/advance/${step}"><button>A ${step} later</button></form>`,
-        )}
+        <form class="row" method="post" action="/stripe/clock">
+          ${Object.entries(steps).map(
+            ([label, seconds]) =>
+              html`<button name="advanceSeconds" value="${seconds}">${label} later</button>`,
+          )}
+        </form>
       </div>
       <h2>Open checkouts</h2>
       <ul>
@@ -64,8 +67,13 @@ export function overviewPage(account: Account): Hono<Env> {
       </ul>`
     return c.html(page('Payments', body, { wide: true }))
   })
-  app.post('/advance/:step', (c) => {
-    advance(account, steps[c.req.param('step') as keyof typeof steps] ?? 0)
+  app.post('/clock', async (c) => {
+    const seconds = z.coerce
+      .number()
+      .int()
+      .positive()
+      .safeParse((await c.req.parseBody()).advanceSeconds)
+    if (seconds.success) advance(account, seconds.data)
     return c.redirect('/stripe', 303)
   })
   app.post('/fail/:id', (c) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Account } from '../account.ts'
 import { invalid } from '../api/errors.ts'
-import { bool, int, merged, metadata, text, timestamp, url } from '../api/route.ts'
+import { bool, int, merged, metadata, text, url } from '../api/route.ts'
 import { newId } from '../ids.ts'
 import { type LineItem, listOf, type Session } from '../objects.ts'
 import { createPrice, recurringInput } from './catalogue.ts'
@@ -34,7 +34,7 @@ export const sessionInput = {
   customer_email: z.email().optional(),
   customer_update: z.record(z.string(), z.string()).optional(),
   discounts: z.array(discountInput).max(1).optional(),
-  expires_at: timestamp.optional(),
+  expires_at: int.optional(),
   locale: text.optional(),
   metadata: metadata.optional(),
   payment_intent_data: z.record(z.string(), z.unknown()).optional(),
@@ -45,7 +45,7 @@ export const sessionInput = {
     .strictObject({
       description: text.optional(),
       metadata: metadata.optional(),
-      trial_end: timestamp.optional(),
+      trial_end: int.optional(),
       trial_period_days: int.optional(),
       trial_settings: trialSettings.optional(),
     })

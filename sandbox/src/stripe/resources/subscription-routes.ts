@@ -2,18 +2,7 @@ import { z } from 'zod'
 import type { Account } from '../account.ts'
 import { invalid, missing } from '../api/errors.ts'
 import { listPage, page } from '../api/list.ts'
-import {
-  bool,
-  given,
-  int,
-  merged,
-  metadata,
-  type Route,
-  route,
-  text,
-  timestamp,
-  unset,
-} from '../api/route.ts'
+import { bool, given, int, merged, metadata, type Route, route, text, unset } from '../api/route.ts'
 import type { Subscription } from '../objects.ts'
 import { endSubscription } from './collection.ts'
 import { discountInput } from './discounts.ts'
@@ -26,14 +15,14 @@ const cancellationDetails = z.strictObject({
   feedback: z.union([unset, text]).optional(),
 })
 const updateInput = {
-  cancel_at: z.union([unset, timestamp, z.enum(['min_period_end', 'max_period_end'])]).optional(),
+  cancel_at: z.union([unset, int, z.enum(['min_period_end', 'max_period_end'])]).optional(),
   cancel_at_period_end: bool.optional(),
   cancellation_details: cancellationDetails.optional(),
   default_payment_method: z.union([unset, text]).optional(),
   description: z.union([unset, text]).optional(),
   metadata: metadata.optional(),
   proration_behavior: z.enum(['none', 'create_prorations', 'always_invoice']).optional(),
-  trial_end: z.union([z.literal('now'), timestamp]).optional(),
+  trial_end: z.union([z.literal('now'), int]).optional(),
   trial_settings: trialSettings.optional(),
 }
 const createInput = {
@@ -46,7 +35,7 @@ const createInput = {
   metadata: metadata.optional(),
   off_session: bool.optional(),
   payment_behavior: z.enum(['allow_incomplete', 'default_incomplete', 'error_if_incomplete']).optional(),
-  trial_end: timestamp.optional(),
+  trial_end: int.optional(),
   trial_period_days: int.optional(),
   trial_settings: trialSettings.optional(),
 }
