@@ -1,7 +1,7 @@
 import { Idempotency } from './api/idempotency.ts'
 import { newId } from './ids.ts'
 import { type AnyObject, Objects, type StripeEvent } from './objects.ts'
-import { Deliveries } from './webhooks/deliveries.ts'
+import { Deliveries, wants } from './webhooks/deliveries.ts'
 
 export const apiVersion = '2026-10-28.endive'
 
@@ -54,7 +54,7 @@ export class Account {
   }
 
   emit(type: string, object: AnyObject, previous?: object): void {
-    const endpoints = this.objects.all('webhook_endpoint').filter(({ status }) => status === 'enabled')
+    const endpoints = this.objects.all('webhook_endpoint').filter((endpoint) => wants(endpoint, type))
     const event: StripeEvent & { object: 'event' } = {
       id: newId('evt'),
       object: 'event',

@@ -56,11 +56,22 @@ export const int = z
   .string()
   .regex(/^-?\d{1,12}$/, 'must be an integer')
   .transform(Number)
+/** How many, or how much in the smallest unit. */
+export const count = int.refine((value) => value >= 0, 'must be greater than or equal to 0')
+export const currency = z
+  .string()
+  .regex(/^[a-z]{3}$/i, 'must be a three-letter code')
+  .transform((code) => code.toLowerCase())
 export const bool = z.enum(['true', 'false']).transform((value) => value === 'true')
 /** An empty value takes what was there away. */
 export const unset = z.literal('').transform(() => null)
 export const metadata = z.union([z.record(z.string().max(40), z.string().max(500)), unset])
-export const url = z.string().refine((value) => URL.canParse(value), 'must be a URL')
+export const url = z
+  .string()
+  .refine(
+    (value) => ['http:', 'https:'].includes(URL.parse(value)?.protocol ?? ''),
+    'must be a URL that begins with http or https',
+  )
 
 /** The metadata that results: an empty value deletes its key, an empty parameter all of them. */
 export function merged(old: Record<string, string>, given: Record<string, string> | null | undefined) {

@@ -1,13 +1,12 @@
 import { Hono } from 'hono'
 import { html } from 'hono/html'
-import { z } from 'zod'
 import type { Env } from '../../faults.ts'
 import { page, places } from '../../page/page.ts'
 import { BadInput } from '../../sim/input.ts'
 import type { Account } from '../account.ts'
 import { advance, settle } from '../clock.ts'
 import { periodOf } from '../resources/subscription-periods.ts'
-import { failPayment } from '../sim.ts'
+import { clockInput, failPayment } from '../sim.ts'
 import { day, money } from './money.ts'
 
 const steps = { 'An hour': 3_600, 'A day': 86_400, 'A week': 604_800, 'A month': 31 * 86_400 }
@@ -68,12 +67,8 @@ export function overviewPage(account: Account): Hono<Env> {
     return c.html(page('Payments', body, { wide: true }))
   })
   app.post('/clock', async (c) => {
-    const seconds = z.coerce
-      .number()
-      .int()
-      .positive()
-      .safeParse((await c.req.parseBody()).advanceSeconds)
-    if (seconds.success) advance(account, seconds.data)
+    const asked = clockInput.safeParse(await c.req.parseBody())
+    if (asked.success) advance(account, asked.data.advanceSeconds)
     return c.redirect('/stripe', 303)
   })
   app.post('/fail/:id', (c) => {

@@ -88,6 +88,29 @@ describe('checkout', () => {
     })
   })
 
+  test('takes one payment, and what was said of it', async () => {
+    const customer = await stripe.customers.create({ email: 'top@example.com' })
+    const session = await stripe.checkout.sessions.create({
+      mode: 'payment',
+      customer: customer.id,
+      line_items: [
+        {
+          price_data: { currency: 'usd', unit_amount: 1000, product_data: { name: 'Credits' } },
+          quantity: 2,
+        },
+      ],
+      payment_intent_data: { metadata: { userId: 'u1' } },
+      success_url: 'http://localhost:3000/done',
+    })
+    await submit(session.url ?? '', { card: '4242424242424242' })
+    const paid = await stripe.checkout.sessions.retrieve(session.id, { expand: ['payment_intent'] })
+    expect(paid).toMatchObject({
+      payment_status: 'paid',
+      amount_total: 2000,
+      payment_intent: { status: 'succeeded', amount_received: 2000, metadata: { userId: 'u1' } },
+    })
+  })
+
   test.each([
     [
       'a trial that ends too soon',
@@ -122,6 +145,23 @@ describe('the portal', () => {
     expect(await (await fetch(portal)).text()).toContain('Ends on')
     await submit(`${portal}/undo`)
     expect(await stripe.subscriptions.retrieve(id)).toMatchObject({ cancel_at: null })
+  })
+
+  test('does one thing and leads back, when it was opened for it', async () => {
+    const { id } = await subscribed()
+    const { customer } = await stripe.subscriptions.retrieve(id)
+    const portal = await stripe.billingPortal.sessions.create({
+      customer: customer as string,
+      flow_data: {
+        type: 'payment_method_update',
+        after_completion: { type: 'redirect', redirect: { return_url: 'http://localhost:3000/dashboard' } },
+      },
+    })
+    expect(await (await fetch(portal.url)).text()).not.toContain('Cancel subscription')
+    const done = await submit(`${portal.url}/card`, { card: '5555555555554444' })
+    expect(done.headers.get('location')).toBe('http://localhost:3000/dashboard')
+    const changed = await stripe.subscriptions.retrieve(id, { expand: ['default_payment_method'] })
+    expect(changed.default_payment_method).toMatchObject({ card: { last4: '4444' } })
   })
 
   test('repairs a payment with a new card', async () => {

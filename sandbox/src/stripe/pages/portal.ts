@@ -1,5 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
+import type Stripe from 'stripe'
 import type { Env } from '../../faults.ts'
 import { type Html, page } from '../../page/page.ts'
 import type { Account } from '../account.ts'
@@ -86,10 +87,12 @@ function act(
   const session = account.objects.find(c.req.param('id') ?? '')
   if (session?.object !== 'billing_portal.session') return show(account, c)
   const trouble = tried(() => work(session.customer, newest(account, session.customer)))
-  return trouble
-    ? show(account, c, trouble)
-    : c.redirect(c.req.path.replace(/(\/portal\/[^/]+).*/, '$1'), 303)
+  if (trouble) return show(account, c, trouble)
+  return c.redirect(session.flow?.after_completion.redirect?.return_url ?? pathOf(c), 303)
 }
+
+/** Of the session, whatever was asked of it. */
+const pathOf = (c: Context<Env>) => c.req.path.replace(/(\/portal\/[^/]+).*/, '$1')
 
 const newest = (account: Account, customer: string) =>
   account.objects.all('subscription').findLast((one) => one.customer === customer && one.ended_at === null)
@@ -101,23 +104,17 @@ function show(account: Account, c: Context<Env>, trouble = '') {
   if (session?.object !== 'billing_portal.session')
     return c.html(page('Portal', html`<h1>There is no such session.</h1>`), 404)
   const { customer, return_url } = session
-  const path = c.req.path.replace(/(\/portal\/[^/]+).*/, '$1')
+  const path = pathOf(c)
+  // A flow shows nothing but what it is for.
+  const shows = (part: string) => session.flow === null || session.flow.type === part
   const subscription = newest(account, customer)
   const method = methodFor(account, customer, subscription)
   const invoices = account.objects.all('invoice').filter((invoice) => invoice.customer === customer)
   const body = html`<h1>Your subscription</h1>
     ${trouble ? html`<p class="bad" role="alert">${trouble}</p>` : ''}
-    ${subscription ? subscriptionPart(path, subscription) : html`<p>There is none.</p>`}
-    <h2>Card</h2>
-    <p>${method?.card ? `${method.card.display_brand} ending in ${method.card.last4}` : 'There is none.'}</p>
-    <form method="post" action="${path}/card">
-      <label>New card<select name="card">${cardOptions}</select></label>
-      <button type="submit">Update payment method</button>
-    </form>
-    <h2>Invoices</h2>
-    <ul>
-      ${invoices.reverse().map((invoice) => invoiceRow(path, invoice))}
-    </ul>
+    ${shows('subscription_cancel') ? (subscription ? subscriptionPart(path, subscription) : html`<p>There is none.</p>`) : ''}
+    ${shows('payment_method_update') ? cardPart(path, method) : ''}
+    ${shows('invoices') ? html`<h2>Invoices</h2><ul>${invoices.reverse().map((invoice) => invoiceRow(path, invoice))}</ul>` : ''}
     ${return_url ? html`<a href="${return_url}">Back</a>` : ''}
     <small>Stands for billing.stripe.com. Nothing is charged.</small>`
   return c.html(page('Portal', body), trouble ? 402 : 200)
@@ -131,6 +128,15 @@ function subscriptionPart(path: string, subscription: Subscription): Html {
     </p>
     <form method="post" action="${path}/${ends ? 'undo' : 'cancel'}">
       <button type="submit">${ends ? "Don't cancel subscription" : 'Cancel subscription'}</button>
+    </form>`
+}
+
+function cardPart(path: string, method: Stripe.PaymentMethod | undefined): Html {
+  return html`<h2>Card</h2>
+    <p>${method?.card ? `${method.card.display_brand} ending in ${method.card.last4}` : 'There is none.'}</p>
+    <form method="post" action="${path}/card">
+      <label>New card<select name="card">${cardOptions}</select></label>
+      <button type="submit">Update payment method</button>
     </form>`
 }
 

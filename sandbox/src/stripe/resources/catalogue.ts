@@ -2,7 +2,7 @@ import type Stripe from 'stripe'
 import { z } from 'zod'
 import type { Account } from '../account.ts'
 import { listPage, page } from '../api/list.ts'
-import { bool, given, int, merged, metadata, type Route, route, text } from '../api/route.ts'
+import { bool, count, currency, given, merged, metadata, type Route, route, text } from '../api/route.ts'
 import { newId } from '../ids.ts'
 import type { Plan, Price } from '../objects.ts'
 
@@ -15,12 +15,12 @@ const productInput = {
 
 export const recurringInput = z.strictObject({
   interval: z.enum(['day', 'week', 'month', 'year']),
-  interval_count: int.optional(),
+  interval_count: count.refine((value) => value > 0, 'must be greater than 0').optional(),
   usage_type: z.literal('licensed').optional(),
 })
 const priceInput = {
-  currency: text,
-  unit_amount: int,
+  currency,
+  unit_amount: count,
   product: text.optional(),
   product_data: z.strictObject(productInput).optional(),
   recurring: recurringInput.optional(),
@@ -74,7 +74,7 @@ export function createPrice(account: Account, input: PriceInput & { id?: string 
     active: input.active ?? true,
     billing_scheme: 'per_unit',
     created: account.nowS(),
-    currency: input.currency.toLowerCase(),
+    currency: input.currency,
     custom_unit_amount: null,
     livemode: false,
     lookup_key: input.lookup_key ?? null,

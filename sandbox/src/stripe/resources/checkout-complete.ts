@@ -82,7 +82,8 @@ function payOnce(account: Account, session: Session, method: string): void {
     amount,
     currency: session.currency ?? 'usd',
     customer: String(session.customer),
-    description: null,
+    description: wishes.get(session)?.payment?.description ?? null,
+    metadata: merged({}, wishes.get(session)?.payment?.metadata),
   })
   const paying = account.objects.get('payment_method', method)
   const decline = charge(account, intent, paying)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Account } from '../account.ts'
 import { invalid } from '../api/errors.ts'
-import { bool, int, merged, metadata, text, url } from '../api/route.ts'
+import { bool, count, currency, int, merged, metadata, text, url } from '../api/route.ts'
 import { newId } from '../ids.ts'
 import { type LineItem, listOf, type Session } from '../objects.ts'
 import { createPrice, recurringInput } from './catalogue.ts'
@@ -10,8 +10,8 @@ import { dayS, hourS } from './periods.ts'
 import { trialEndOf, trialSettings } from './subscriptions.ts'
 
 const priceData = z.strictObject({
-  currency: text,
-  unit_amount: int,
+  currency,
+  unit_amount: count,
   product: text.optional(),
   product_data: z.strictObject({ name: text, description: text.optional() }).optional(),
   recurring: recurringInput.optional(),
@@ -20,7 +20,11 @@ export const sessionInput = {
   mode: z.enum(['payment', 'subscription']),
   line_items: z
     .array(
-      z.strictObject({ price: text.optional(), price_data: priceData.optional(), quantity: int.optional() }),
+      z.strictObject({
+        price: text.optional(),
+        price_data: priceData.optional(),
+        quantity: count.optional(),
+      }),
     )
     .min(1),
   success_url: url,
@@ -37,10 +41,15 @@ export const sessionInput = {
   expires_at: int.optional(),
   locale: text.optional(),
   metadata: metadata.optional(),
-  payment_intent_data: z.record(z.string(), z.unknown()).optional(),
+  payment_intent_data: z
+    .strictObject({
+      description: text.optional(),
+      metadata: metadata.optional(),
+      shipping: z.unknown().optional(),
+    })
+    .optional(),
   payment_method_collection: z.enum(['always', 'if_required']).optional(),
   payment_method_types: z.array(z.literal('card')).optional(),
-  submit_type: text.optional(),
   subscription_data: z
     .strictObject({
       description: text.optional(),
@@ -57,7 +66,11 @@ type SessionInput = z.infer<z.ZodObject<typeof sessionInput>>
 /** What the subscription will be made of, kept until the session is paid. */
 export const wishes = new WeakMap<
   Session,
-  { data: SessionInput['subscription_data']; discounts: DiscountInput[] }
+  {
+    data: SessionInput['subscription_data']
+    payment: SessionInput['payment_intent_data']
+    discounts: DiscountInput[]
+  }
 >()
 
 export const trialDaysOf = (session: Session) => wishes.get(session)?.data?.trial_period_days
@@ -71,7 +84,6 @@ export function createSession(account: Account, input: SessionInput): Session {
   check(account, input)
   const id = `cs_test_${newId('a').slice(2)}${newId('b').slice(2)}`
   const items = input.line_items.map((line, index) => lineItem(account, line, index, input.mode))
-  const currency = items[0]?.price.currency ?? 'usd'
   const coupon = input.discounts?.[0] ? couponOf(account, input.discounts[0]) : undefined
   const subtotal = items.reduce((sum, { amount_subtotal }) => sum + amount_subtotal, 0)
   const off = coupon ? amountOff(coupon, subtotal) : 0
@@ -93,7 +105,7 @@ export function createSession(account: Account, input: SessionInput): Session {
     consent: null,
     consent_collection: null,
     created: now,
-    currency,
+    currency: items[0]?.price.currency ?? 'usd',
     currency_conversion: null,
     custom_fields: [],
     custom_text: {
@@ -146,7 +158,11 @@ export function createSession(account: Account, input: SessionInput): Session {
     url: `${account.pages}/checkout/${id}`,
     wallet_options: null,
   })
-  wishes.set(session, { data: input.subscription_data, discounts: input.discounts ?? [] })
+  wishes.set(session, {
+    data: input.subscription_data,
+    payment: input.payment_intent_data,
+    discounts: input.discounts ?? [],
+  })
   if (isTrial(session)) Object.assign(session, { amount_total: 0, amount_subtotal: 0 })
   return session
 }
@@ -158,6 +174,10 @@ function check(account: Account, input: SessionInput): void {
   if (input.customer !== undefined) account.objects.get('customer', input.customer, 'customer')
   if (input.allow_promotion_codes && input.discounts)
     throw invalid('You may only specify one of these parameters: allow_promotion_codes, discounts.')
+  if (input.payment_intent_data && input.mode !== 'payment')
+    throw invalid('You can not pass `payment_intent_data` in `subscription` mode.', {
+      param: 'payment_intent_data',
+    })
   if (input.subscription_data && input.mode !== 'subscription')
     throw invalid('You can not pass `subscription_data` in `payment` mode.', { param: 'subscription_data' })
   const expires = input.expires_at

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Account } from '../account.ts'
 import { invalid } from '../api/errors.ts'
 import { listPage, page } from '../api/list.ts'
-import { bool, given, int, merged, metadata, type Route, route, text } from '../api/route.ts'
+import { bool, count, currency, given, int, merged, metadata, type Route, route, text } from '../api/route.ts'
 import { newId, randomText } from '../ids.ts'
 
 export const discountInput = z.strictObject({ coupon: text.optional(), promotion_code: text.optional() })
@@ -87,8 +87,8 @@ const couponInput = {
   id: text.optional(),
   name: text.optional(),
   percent_off: z.string().transform(Number).pipe(z.number().positive().max(100)).optional(),
-  amount_off: int.optional(),
-  currency: text.optional(),
+  amount_off: count.optional(),
+  currency: currency.optional(),
   duration: z.enum(['once', 'repeating', 'forever']).optional(),
   duration_in_months: int.optional(),
   max_redemptions: int.optional(),

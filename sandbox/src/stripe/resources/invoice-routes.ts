@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Account } from '../account.ts'
 import { invalid } from '../api/errors.ts'
 import { listPage, page } from '../api/list.ts'
-import { bool, given, int, merged, metadata, type Route, route, text } from '../api/route.ts'
+import { bool, currency, given, int, merged, metadata, type Route, route, text } from '../api/route.ts'
 import { newId } from '../ids.ts'
 import type { Invoice, InvoiceItem } from '../objects.ts'
 import { collect, methodFor } from './collection.ts'
@@ -14,7 +14,7 @@ import { attach, declined, resolveMethod } from './payment-methods.ts'
 const itemInput = {
   customer: text,
   amount: int,
-  currency: text.optional(),
+  currency: currency.optional(),
   description: text.optional(),
   metadata: metadata.optional(),
 }
@@ -60,7 +60,7 @@ export const invoiceRoutes: Route[] = [
     {
       ...invoiceInput,
       customer: text,
-      currency: text.optional(),
+      currency: currency.optional(),
       collection_method: z.enum(['charge_automatically', 'send_invoice']).optional(),
       days_until_due: int.optional(),
       pending_invoice_items_behavior: z.enum(['include', 'exclude']).optional(),

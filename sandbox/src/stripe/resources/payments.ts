@@ -13,11 +13,13 @@ export function createIntent(
     currency,
     customer,
     description,
+    metadata = {},
   }: {
     amount: number
     currency: string
     customer: string | null
     description: string | null
+    metadata?: Record<string, string>
   },
 ): Stripe.PaymentIntent {
   const id = newId('pi')
@@ -46,7 +48,7 @@ export function createIntent(
     latest_charge: null,
     livemode: false,
     managed_payments: null,
-    metadata: {},
+    metadata,
     next_action: null,
     on_behalf_of: null,
     payment_method: null,

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Account } from '../account.ts'
 import { invalid, missing } from '../api/errors.ts'
 import { listPage, page } from '../api/list.ts'
-import { bool, given, int, merged, metadata, type Route, route, text, unset } from '../api/route.ts'
+import { bool, count, given, int, merged, metadata, type Route, route, text, unset } from '../api/route.ts'
 import type { Subscription } from '../objects.ts'
 import { endSubscription } from './collection.ts'
 import { discountInput } from './discounts.ts'
@@ -27,7 +27,7 @@ const updateInput = {
 }
 const createInput = {
   customer: text,
-  items: z.array(z.strictObject({ price: text, quantity: int.optional() })).min(1),
+  items: z.array(z.strictObject({ price: text, quantity: count.optional() })).min(1),
   cancel_at_period_end: bool.optional(),
   default_payment_method: text.optional(),
   description: text.optional(),
@@ -174,6 +174,8 @@ function cancellation(
   if (atEnd === false || at === null) return { ...none, ...asked(null) }
   if (atEnd === undefined && at === undefined)
     return input.cancellation_details ? ({ cancellation_details: details } as Partial<Subscription>) : {}
+  if (typeof at === 'number' && at <= account.nowS())
+    throw invalid('Invalid timestamp: must be in the future.', { param: 'cancel_at' })
   const { end } = periodOf(subscription)
   return {
     cancel_at: typeof at === 'number' ? at : end,

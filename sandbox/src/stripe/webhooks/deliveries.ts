@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import type { Objects, StripeEvent } from '../objects.ts'
+import type { Kinds, Objects, StripeEvent } from '../objects.ts'
 import { signatureHeader } from './signature.ts'
 
 const firstBackoffMs = 250
@@ -85,8 +85,7 @@ export class Deliveries {
   /** Delivers to every endpoint that asked for this type, whatever the command in force. */
   send(event: StripeEvent): void {
     for (const endpoint of this.#objects.all('webhook_endpoint')) {
-      const wanted = endpoint.enabled_events
-      if (endpoint.status !== 'enabled' || !(wanted.includes('*') || wanted.includes(event.type))) continue
+      if (!wants(endpoint, event.type)) continue
       const delivery = this.#note(event, 'waiting', endpoint.url)
       const secret = endpoint.secret ?? ''
       // First attempts leave one after the other, so that events arrive as they happened.
@@ -114,6 +113,11 @@ export class Deliveries {
       .then(() => this.#attempt(event, delivery, secret, signal))
       .catch(() => undefined)
   }
+}
+
+/** Whether events of that type go to this endpoint. */
+export function wants({ status, enabled_events: types }: Kinds['webhook_endpoint'], type: string): boolean {
+  return status === 'enabled' && (types.includes('*') || types.includes(type))
 }
 
 /** The status of the answer. Signed anew for each attempt, at the real time: receivers refuse an old signature. */
