@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
 import * as client from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -58,6 +59,8 @@ describe('openid-client, unchanged', () => {
       email_verified: true,
       name: 'Ada',
     })
+    const half = createHash('sha256').update(tokens.access_token).digest().subarray(0, 16)
+    expect(tokens.claims()?.at_hash).toBe(half.toString('base64url'))
     const sub = tokens.claims()?.sub ?? ''
     expect(await client.fetchUserInfo(own, tokens.access_token, sub)).toMatchObject({
       email: 'ada@example.com',

@@ -105,6 +105,12 @@ describe('an idempotency key', () => {
     expect(second.lastResponse.headers['idempotent-replayed']).toBe('true')
   })
 
+  test('makes one thing of a request whose answer was lost', async () => {
+    await post(`${sandbox.url}/sim/faults`, { provider: 'stripe', loseAnswer: true, count: 1 })
+    await stripe.customers.create({ email: 'lost@example.com' }, { maxNetworkRetries: 1 })
+    expect((await stripe.customers.list({ email: 'lost@example.com' })).data).toHaveLength(1)
+  })
+
   test('refuses other parameters', async () => {
     await stripe.customers.create({ name: 'A' }, { idempotencyKey: 'other' })
     const asked = stripe.customers.create({ name: 'B' }, { idempotencyKey: 'other' })
