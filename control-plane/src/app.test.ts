@@ -6,7 +6,7 @@ import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from './app.ts'
-import { nudge } from './context.ts'
+import { inTransaction, nudge } from './context.ts'
 import { type Deps, openDeps } from './deps.ts'
 import { readEnv } from './env.ts'
 import { createSupabaseTokens } from './lib/tokens.ts'
@@ -304,7 +304,7 @@ test('I7: signing out ends a stream of events, too', async () => {
   const events = response.body?.pipeThrough(new TextDecoderStream()).getReader()
   expect((await events?.read())?.value).toContain('"status":"NONE"')
   await call('POST', '/auth/logout', { bearer })
-  await deps.db.$transaction((tx) => nudge(tx, 'assistant', id))
+  await inTransaction(deps.ctx, async (tx) => nudge(tx, 'assistant', id))
   expect(await events?.read()).toEqual({ done: true, value: undefined })
 })
 

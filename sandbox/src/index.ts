@@ -11,6 +11,7 @@ import { People } from './people.ts'
 import { phoneRoutes } from './phone/routes.ts'
 import { simRoutes } from './sim/routes.ts'
 import { Bot } from './telegram/bot.ts'
+import type { BotEvent } from './telegram/chats.ts'
 import { telegramRoutes } from './telegram/routes.ts'
 import { Account } from './twilio/account.ts'
 import { twilioRoutes } from './twilio/routes.ts'
@@ -20,6 +21,8 @@ export interface SandboxOptions {
   port: number
   host?: string
   telegramBotUsername?: string
+  /** Hears what the bot does in a person's chat at the moment it does it, which polling cannot tell to the millisecond. */
+  onBotEvent?: (telegramUserId: number, event: BotEvent) => void
   /** What callers sign in with and webhooks are signed with; the control plane's development defaults when absent. */
   twilioAccountSid?: string
   twilioAuthToken?: string
@@ -46,7 +49,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const people = new People()
   const faults = new Faults()
   const brain = new Brain()
-  const bot = new Bot(people, telegramBotUsername)
+  const bot = new Bot(people, telegramBotUsername, options.onBotEvent)
   const twilio = new Account(people, faults, {
     accountSid: options.twilioAccountSid ?? twilioDefaults.accountSid,
     authToken: options.twilioAuthToken ?? twilioDefaults.authToken,

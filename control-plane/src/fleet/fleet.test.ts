@@ -126,7 +126,7 @@ test('a turn is announced, answered and stored; a failed attempt is announced ag
     traceParent: null,
     receivedAt: new Date(),
   })
-  await inTransaction(ctx, (tx) => nudge(tx, 'turns', host.hostId))
+  await inTransaction(ctx, async (tx) => nudge(tx, 'turns', host.hostId))
   expect((await agent.next('startTurn')).startTurn).toMatchObject({ turnId: 't1', attempt: 1 })
   const run = (turnId: string, attempt: number, sessionEpoch = 1n) => {
     const call = client.runTurn()

@@ -1,5 +1,6 @@
 import type { Database } from '@yourclaw/db'
 import { fromPrisma, type PgBoss } from 'pg-boss'
+import { inTransaction } from '../context.ts'
 import { deliveryJobSchema } from './deliver.ts'
 import { createOutbox, deadDeliveryQueue } from './deliveries.ts'
 
@@ -40,7 +41,7 @@ export async function listDeadLetters({ db, boss }: DeadLetterDeps): Promise<Dea
 /** Puts one back into its recipient's line, behind what waits there; false when there is none that can be read. */
 export function resendDeadLetter({ db, boss }: DeadLetterDeps, id: string): Promise<boolean> {
   const outbox = createOutbox(boss)
-  return db.$transaction(async (tx) => {
+  return inTransaction({ db }, async (tx) => {
     const within = { db: fromPrisma(tx) }
     // Of two operators who do it at once, the second one finds nothing.
     await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${id}))`

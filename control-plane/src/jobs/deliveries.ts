@@ -47,7 +47,7 @@ export function createOutbox(boss: PgBoss): Outbox {
     // Jobs of one transaction have one time of creation and are told apart by id: PostgreSQL's own ids ascend.
     const [row] = await tx.$queryRaw<{ id: string }[]>`SELECT uuidv7()::text AS id`
     await boss.send(deliveryQueue, data, { ...row, db: fromPrisma(tx), singletonKey, ...startAfter })
-    await nudge(tx, 'deliveries', '')
+    nudge(tx, 'deliveries', '')
   }
   return {
     enqueueMessage: (tx, to, messageId, delayMs) => enqueue(tx, to, { messageId }, delayMs),

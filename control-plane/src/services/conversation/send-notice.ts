@@ -3,7 +3,7 @@ import { render } from '../../channels/render.ts'
 import { inTransaction, nudge } from '../../context.ts'
 import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
-import { lockAssistant, nextSeq, sayOnce } from './rows.ts'
+import { lockAssistant, sayOnce } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 
 export interface NoticeInput {
@@ -43,31 +43,26 @@ export async function storeOutgoing(tx: Transaction, ctx: ConversationCtx, input
   const { userId, to } = input
   const body = sanitize(input.text)
   const payloads = render(to.channel, body)
-  const message = await tx.message.create({
-    data: {
-      userId,
-      direction: 'OUTBOUND',
-      kind: input.kind,
-      channel: to.channel,
-      address: to.address,
-      body,
-      seq: await nextSeq(tx, userId),
-      state: payloads.length === 0 ? 'DELIVERED' : 'PENDING',
-      turnId: input.turnId ?? null,
-      traceParent: input.traceParent ?? null,
-      code: input.code ?? null,
-      createdAt: new Date(ctx.clock.now()),
-    },
-    select: { id: true },
-  })
-  if (payloads.length > 0) {
-    const part = { messageId: message.id, userId, channel: to.channel, address: to.address }
-    await tx.delivery.createMany({
-      data: payloads.map((payload, index) => ({ ...part, part: index, payload })),
-    })
-    await ctx.outbox.enqueueMessage(tx, to, message.id)
-  }
-  await nudge(tx, 'messages', userId)
+  const state = payloads.length === 0 ? 'DELIVERED' : 'PENDING'
+  const [message] = await tx.$queryRaw<{ id: string }[]>`
+    WITH numbered AS (
+      UPDATE assistants SET last_seq = last_seq + 1 WHERE user_id = ${userId}::uuid RETURNING last_seq
+    ), message AS (
+      INSERT INTO messages (user_id, direction, kind, channel, address, body, seq, state, turn_id, trace_parent, code,
+        created_at)
+      SELECT ${userId}::uuid, 'OUTBOUND', ${input.kind}::"MessageKind", ${to.channel}::"Channel", ${to.address}, ${body},
+        last_seq, ${state}::"MessageState", ${input.turnId ?? null}::uuid, ${input.traceParent ?? null},
+        ${input.code ?? null}, ${new Date(ctx.clock.now())}
+      FROM numbered RETURNING id
+    ), parts AS (
+      INSERT INTO deliveries (message_id, user_id, channel, address, part, payload)
+      SELECT message.id, ${userId}::uuid, ${to.channel}::"Channel", ${to.address}, place - 1, payload
+      FROM message, jsonb_array_elements(${JSON.stringify(payloads)}::jsonb) WITH ORDINALITY AS p (payload, place)
+    )
+    SELECT id FROM message`
+  if (!message) throw new Error('a user without an assistant row')
+  if (payloads.length > 0) await ctx.outbox.enqueueMessage(tx, to, message.id)
+  nudge(tx, 'messages', userId)
   return message.id
 }
 

@@ -79,7 +79,7 @@ async function advanceMessage(tx: Transaction, { messageId, userId }: Delivery):
     where: { id: messageId, state: { in: earlier } },
     data: { state: least.state },
   })
-  if (moved.count > 0) await nudge(tx, 'messages', userId)
+  if (moved.count > 0) nudge(tx, 'messages', userId)
 }
 
 async function fail(
