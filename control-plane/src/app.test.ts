@@ -6,7 +6,7 @@ import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from './app.ts'
-import { nudge } from './context.ts'
+import { inTransaction, nudge } from './context.ts'
 import { type Deps, openDeps } from './deps.ts'
 import { readEnv } from './env.ts'
 import { createSupabaseTokens } from './lib/tokens.ts'
@@ -272,7 +272,7 @@ test('I1: a phone number alone binds nothing', async () => {
   const { id, bearer } = await signUp()
   const post = (phone: string) => call('POST', '/users/me/phone', { bearer, body: { phone } })
   await expectProblem(await post('12'), 400, 'invalid_phone')
-  await expectProblem(await post('+44 20 7946 0018'), 400, 'channel_unavailable')
+  expect((await post('+44 20 7946 0018')).status).toBe(200)
   expect(await deps.db.userPhone.count({ where: { userId: id } })).toBe(0)
 })
 
@@ -304,7 +304,7 @@ test('I7: signing out ends a stream of events, too', async () => {
   const events = response.body?.pipeThrough(new TextDecoderStream()).getReader()
   expect((await events?.read())?.value).toContain('"status":"NONE"')
   await call('POST', '/auth/logout', { bearer })
-  await deps.db.$transaction((tx) => nudge(tx, 'assistant', id))
+  await inTransaction(deps.ctx, async (tx) => nudge(tx, 'assistant', id))
   expect(await events?.read()).toEqual({ done: true, value: undefined })
 })
 

@@ -17,6 +17,7 @@ import { modelRoutes } from './http/routes/models.ts'
 import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
 import { telegramWebhook } from './http/webhooks/telegram.ts'
+import { twilioWebhooks } from './http/webhooks/twilio.ts'
 import { createSupabaseTokens } from './lib/tokens.ts'
 
 const base = '/api/v1'
@@ -47,7 +48,13 @@ export function createApp(deps: Deps) {
   const health = healthRoutes(ctx)
   app.route('/', health)
   app.route(base, health)
-  app.route(`${base}/webhooks/telegram`, telegramWebhook({ ctx, secret: env.TELEGRAM_WEBHOOK_SECRET }))
+  if (deps.senders.TELEGRAM) {
+    app.route(`${base}/webhooks/telegram`, telegramWebhook({ ctx, secret: env.TELEGRAM_WEBHOOK_SECRET }))
+  }
+  if (deps.senders.WHATSAPP) {
+    const { TWILIO_AUTH_TOKEN: authToken, API_URL: apiUrl } = env
+    app.route(`${base}/webhooks/twilio`, twilioWebhooks({ ctx, authToken, apiUrl }))
+  }
   app.route(base, modelRoutes(ctx))
   app.route(base, hostRoutes({ ctx, signer: deps.authority, grpcAddress: env.GRPC_PUBLIC_ADDRESS }))
 

@@ -1,4 +1,4 @@
-import type { Database, Transaction } from '@yourclaw/db'
+import type { Channel, Database, Transaction } from '@yourclaw/db'
 import type { Logger } from 'pino'
 
 /** What every service verb gets: who acts, in which transaction, and what time it is. */
@@ -22,16 +22,44 @@ export interface Settings {
   rateLimitPerDay: number
   rateLimitPerMinute: number
   telegramBotUsername: string
+  /** Those that are on. */
+  channels: readonly Channel[]
+  whatsapp: WhatsappSettings
 }
+
+export interface WhatsappSettings {
+  /** The sender, with its country code. */
+  number: string
+  /** Approved templates: what may be sent when the 24-hour window is closed. */
+  readyContentSid: string
+  inviteContentSid: string | null
+}
+
+/** The nudges of the transactions that run: each is sent once, all in one statement. */
+const gathered = new WeakMap<Transaction, Set<string>>()
 
 /** Runs `work` in one transaction; a failure of it changes nothing. */
-export function inTransaction<T>(ctx: Ctx, work: (tx: Transaction) => Promise<T>): Promise<T> {
-  return ctx.db.$transaction(work, { maxWait: 10_000, timeout: 20_000 })
+export function inTransaction<T>(ctx: Pick<Ctx, 'db'>, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  const nudged = async (tx: Transaction) => {
+    const nudges = new Set<string>()
+    gathered.set(tx, nudges)
+    const result = await work(tx)
+    if (nudges.size > 0) {
+      await tx.$executeRaw`SELECT pg_notify('yourclaw', nudge) FROM unnest(${[...nudges]}::text[]) AS nudge`
+    }
+    return result
+  }
+  return ctx.db.$transaction(nudged, { maxWait: 10_000, timeout: 20_000 })
 }
 
-/** Wakes every replica that listens, once the transaction commits. The tables are the truth; this is only a nudge. */
-export async function nudge(tx: Transaction, topic: Topic, id: string): Promise<void> {
-  await tx.$executeRaw`SELECT pg_notify('yourclaw', ${`${topic}:${id}`})`
+/**
+ * Wakes every replica that listens, once the transaction commits. The tables are the truth; this is only a nudge.
+ * Only within `inTransaction`.
+ */
+export function nudge(tx: Transaction, topic: Topic, id: string): void {
+  const nudges = gathered.get(tx)
+  if (!nudges) throw new Error('a nudge outside of inTransaction')
+  nudges.add(`${topic}:${id}`)
 }
 
 /** turns and changes carry a host id, assistant and messages a user id, deliveries nothing. */

@@ -3,7 +3,9 @@ import { type Database, openDatabase } from '@yourclaw/db'
 import { openTracing, type Tracing } from '@yourclaw/telemetry'
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
+import type { ChannelSenders } from './channels/sender.ts'
 import { createTelegram, type Telegram } from './channels/telegram.ts'
+import { createWhatsapp, type Whatsapp } from './channels/whatsapp.ts'
 import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
@@ -28,6 +30,9 @@ export interface Deps {
   boss: PgBoss
   notifications: Notifications
   telegram: Telegram
+  whatsapp: Whatsapp
+  /** Of the channels that are on. */
+  senders: ChannelSenders
   metrics: Metrics
   tracing: Tracing
   /** Names this process among the replicas. */
@@ -35,12 +40,20 @@ export interface Deps {
   close(): Promise<void>
 }
 
+const channelOf = { telegram: 'TELEGRAM', whatsapp: 'WHATSAPP', web: 'WEB' } as const
+
 export function settingsOf(env: Env): Settings {
   return {
     webUrl: env.WEB_URL,
     rateLimitPerDay: env.RATE_LIMIT_PER_DAY,
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
     telegramBotUsername: env.TELEGRAM_BOT_USERNAME,
+    channels: env.CHANNELS_ENABLED.map((name) => channelOf[name]),
+    whatsapp: {
+      number: env.TWILIO_WHATSAPP_NUMBER,
+      readyContentSid: env.TWILIO_READY_CONTENT_SID,
+      inviteContentSid: env.TWILIO_INVITE_CONTENT_SID ?? null,
+    },
   }
 }
 
@@ -53,6 +66,15 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   const notifications = await listen(databaseUrl, log)
   const clock = systemClock
   const ctx: ConversationCtx = { db, clock, log, settings: settingsOf(env), outbox: createOutbox(boss) }
+  const telegram = createTelegram({ token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT })
+  const whatsapp = createWhatsapp({
+    accountSid: env.TWILIO_ACCOUNT_SID,
+    authToken: env.TWILIO_AUTH_TOKEN,
+    number: env.TWILIO_WHATSAPP_NUMBER,
+    apiBase: env.TWILIO_API_BASE,
+    statusUrl: `${env.API_URL}/api/v1/webhooks/twilio/status`,
+  })
+  const isOn = (name: Env['CHANNELS_ENABLED'][number]) => env.CHANNELS_ENABLED.includes(name)
   const replica = randomUUID()
   const metrics = createMetrics()
   registerGauges(metrics.registry, ctx)
@@ -68,7 +90,12 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     authority: await openAuthority({ db, vault, clock }),
     boss,
     notifications,
-    telegram: createTelegram({ token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT }),
+    telegram,
+    whatsapp,
+    senders: {
+      ...(isOn('telegram') && { TELEGRAM: telegram }),
+      ...(isOn('whatsapp') && { WHATSAPP: whatsapp }),
+    },
     metrics,
     tracing,
     replica,

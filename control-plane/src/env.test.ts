@@ -28,6 +28,20 @@ test('O4: a bad value is named without being shown', () => {
   expect(() => readEnv({ ENCRYPTION_KEYS: 'k1:c2VjcmV0' })).toThrow(/^(?!.*c2VjcmV0)[\s\S]*ENCRYPTION_KEYS/)
 })
 
+test('O4: a channel’s settings are missed only when it is on', () => {
+  const start = (CHANNELS_ENABLED?: string) => () =>
+    readEnv({ NODE_ENV: 'production', ...(CHANNELS_ENABLED === undefined ? {} : { CHANNELS_ENABLED }) })
+  expect(start()).toThrow(/TWILIO_AUTH_TOKEN/)
+  expect(start('telegram,web')).toThrow(/^(?![\s\S]*TWILIO_)[\s\S]*TELEGRAM_BOT_TOKEN/)
+  expect(start('whatsapp')).toThrow(/^(?![\s\S]*TELEGRAM_)[\s\S]*TWILIO_ACCOUNT_SID/)
+  expect(start('whatsapp,pigeon')).toThrow(/CHANNELS_ENABLED/)
+  expect(() => readEnv({ TWILIO_READY_CONTENT_SID: 'HX1' })).toThrow(/TWILIO_READY_CONTENT_SID/)
+})
+
+test('an address of ours may end in a slash', () => {
+  expect(readEnv({ API_URL: 'https://api.test/' }).API_URL).toBe('https://api.test')
+})
+
 test('I5: development conveniences stop a production start', () => {
   expect(() => readEnv({ NODE_ENV: 'production', MOCK_TELEGRAM: '1' })).toThrow(/MOCK_TELEGRAM/)
 })

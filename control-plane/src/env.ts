@@ -6,6 +6,7 @@ const developmentKeys = `dev:${Buffer.alloc(32, 'yourclaw-development').toString
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback)
 const count = (fallback: number) => z.coerce.number().int().min(1).max(1_000_000).default(fallback)
+const contentSid = z.string().regex(/^HX[0-9a-fA-F]{32}$/, 'must be HX and 32 hexadecimal digits')
 const keyRing = z.string().superRefine((value, issue) => {
   try {
     parseKeys(value)
@@ -21,7 +22,23 @@ const keyRing = z.string().superRefine((value, issue) => {
 const secret = (production: boolean, fallback: string) =>
   production ? z.string().min(1, 'must be set in production') : z.string().min(1).default(fallback)
 
-const schema = (production: boolean) =>
+const channelNames = ['telegram', 'whatsapp', 'web'] as const
+type ChannelName = (typeof channelNames)[number]
+const channelList = z
+  .string()
+  .default(channelNames.join(','))
+  .transform((list) => list.split(',').map((name) => name.trim()))
+  .pipe(z.array(z.enum(channelNames)).min(1))
+
+/** A setting of a channel: in production it must be there when the channel is on, and is empty otherwise. */
+const channelSetting = (
+  production: boolean,
+  isOn: boolean,
+  fallback: string,
+  format: z.ZodString = z.string().min(1, 'must be set in production'),
+) => (production ? (isOn ? format : z.string().default('')) : z.string().min(1).default(fallback))
+
+const schema = (production: boolean, channels: readonly ChannelName[]) =>
   z.object({
     NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
     /** HTTP: API, webhooks, health. */
@@ -32,7 +49,9 @@ const schema = (production: boolean) =>
     DATABASE_URL: production ? z.url() : z.url().optional(),
     WEB_URL: production ? z.url() : z.url().default('http://localhost:3000'),
     /** Our own public address; webhooks are registered and signatures checked under it. */
-    API_URL: production ? z.url() : z.url().default('http://localhost:8000'),
+    API_URL: (production ? z.url() : z.url().default('http://localhost:8000')).transform((url) =>
+      url.replace(/\/+$/, ''),
+    ),
     /** host:port that agents are told at enrollment. */
     GRPC_PUBLIC_ADDRESS: production
       ? z.string().regex(/^[^:]+:\d+$/, 'must be host:port')
@@ -43,15 +62,43 @@ const schema = (production: boolean) =>
     ENCRYPTION_KEYS: production ? keyRing : keyRing.default(developmentKeys),
     /** A Supabase project whose JWTs are accepted too. */
     SUPABASE_URL: z.url().optional(),
-    TELEGRAM_BOT_TOKEN: secret(production, '1000:development'),
-    TELEGRAM_BOT_USERNAME: secret(production, 'yourclaw_dev_bot'),
+    /** Where people may write: telegram, whatsapp, web. What is left out has no webhook and no sender. */
+    CHANNELS_ENABLED: channelList,
+    TELEGRAM_BOT_TOKEN: channelSetting(production, channels.includes('telegram'), '1000:development'),
+    TELEGRAM_BOT_USERNAME: channelSetting(production, channels.includes('telegram'), 'yourclaw_dev_bot'),
     /** Telegram allows letters, digits, _ and - only. */
-    TELEGRAM_WEBHOOK_SECRET: production
-      ? z.string().regex(/^[A-Za-z0-9_-]{16,256}$/, 'must be 16 to 256 letters, digits, _ or -')
-      : z.string().default('development-secret'),
+    TELEGRAM_WEBHOOK_SECRET: channelSetting(
+      production,
+      channels.includes('telegram'),
+      'development-secret',
+      z.string().regex(/^[A-Za-z0-9_-]{16,256}$/, 'must be 16 to 256 letters, digits, _ or -'),
+    ),
     TELEGRAM_API_ROOT: z
       .url()
       .default(production ? 'https://api.telegram.org' : 'http://localhost:4100/telegram'),
+    TWILIO_ACCOUNT_SID: channelSetting(
+      production,
+      channels.includes('whatsapp'),
+      'ACdec0de00000000000000000000000000',
+      z.string().regex(/^AC[0-9a-fA-F]{32}$/, 'must be AC and 32 hexadecimal digits'),
+    ),
+    /** Signs in to Twilio and checks the signatures of its webhooks. */
+    TWILIO_AUTH_TOKEN: channelSetting(production, channels.includes('whatsapp'), 'development-twilio-token'),
+    /** The WhatsApp sender with its country code: +15550100; whatsapp: before it is fine. */
+    TWILIO_WHATSAPP_NUMBER: channelSetting(
+      production,
+      channels.includes('whatsapp'),
+      '+15550100',
+      z.string().regex(/^(whatsapp:)?\+[1-9]\d{6,14}$/, 'must be a number with its country code'),
+    ).transform((number) => number.replace(/^whatsapp:/, '')),
+    /** The approved template that says outside the 24-hour window that the assistant is ready; {{1}} is the name. */
+    TWILIO_READY_CONTENT_SID: contentSid.default('HX2da33755ce26e6cd5177e9d07bba71d6'),
+    /** The approved template that asks somebody to write, so that what waits can be sent; without it, it just waits. */
+    TWILIO_INVITE_CONTENT_SID: production
+      ? contentSid.optional()
+      : contentSid.optional().default('HX5ca1ab1e00000000000000000000beef'),
+    /** Absent in production: Twilio's own addresses. */
+    TWILIO_API_BASE: production ? z.url().optional() : z.url().default('http://localhost:4100/twilio'),
     ANTHROPIC_API_KEY: secret(production, 'sk-ant-development'),
     OPENAI_API_KEY: secret(production, 'sk-development'),
     GOOGLE_API_KEY: secret(production, 'google-development'),
@@ -70,7 +117,9 @@ export type Env = z.output<ReturnType<typeof schema>>
 export function readEnv(source: NodeJS.ProcessEnv): Env {
   const production = source.NODE_ENV === 'production'
   const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''))
-  const parsed = schema(production).safeParse(given)
+  // Which settings must be there depends on the channels; a bad list of them is named below like any other.
+  const channels = channelList.safeParse(given.CHANNELS_ENABLED).data ?? channelNames
+  const parsed = schema(production, channels).safeParse(given)
   const problems = parsed.success
     ? []
     : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${explain(issue)}`)

@@ -1,15 +1,21 @@
+import type { Channel, Transaction } from '@yourclaw/db'
 import { z } from 'zod'
 import { inTransaction } from './context.ts'
 import type { Deps } from './deps.ts'
 import { ensureUser } from './services/account/ensure-user.ts'
 import { createAssistant } from './services/assistant/create-assistant.ts'
 
-const personSchema = z.object({ name: z.string(), email: z.email(), telegramUserId: z.number().int() })
+const personSchema = z.object({
+  name: z.string(),
+  email: z.email(),
+  telegramUserId: z.number().int(),
+  whatsappAddress: z.string(),
+})
 const bearerTtlSeconds = 30 * 86_400
 
 /**
- * Development only: gives the sandbox's phone users an account, a subscription, a bound Telegram chat and an
- * assistant, so that the phone works at once. Safe to repeat.
+ * Development only: gives the sandbox's phone users an account, a subscription, bound chats and an assistant,
+ * so that the phone works at once. Safe to repeat.
  */
 export async function seedDevelopment(deps: Deps, sandboxUrl: string): Promise<void> {
   const answer = await fetch(`${sandboxUrl}/sim/people`)
@@ -29,16 +35,29 @@ export async function seedDevelopment(deps: Deps, sandboxUrl: string): Promise<v
 async function seedPerson({ ctx }: Deps, person: z.infer<typeof personSchema>): Promise<string> {
   return inTransaction(ctx, async (tx) => {
     const { id: userId } = await ensureUser(tx, person)
-    const address = String(person.telegramUserId)
-    const binding = { channel: 'TELEGRAM', unboundAt: null } as const
-    if ((await tx.userPhone.count({ where: { ...binding, OR: [{ userId }, { address }] } })) === 0) {
-      await tx.userPhone.create({
-        data: { ...binding, userId, address, telegramChatId: BigInt(person.telegramUserId) },
-      })
-    }
+    const { telegramUserId, whatsappAddress } = person
+    // Telegram last: what we say first goes to the newest binding.
+    await bind(tx, { userId, channel: 'WHATSAPP', address: whatsappAddress })
+    await bind(tx, {
+      userId,
+      channel: 'TELEGRAM',
+      address: String(telegramUserId),
+      telegramChatId: BigInt(telegramUserId),
+    })
     if ((await tx.subscription.count({ where: { userId, status: 'ACTIVE' } })) === 0) {
       await tx.subscription.create({ data: { userId, status: 'ACTIVE' } })
     }
     return userId
   })
+}
+
+async function bind(
+  tx: Transaction,
+  data: { userId: string; channel: Channel; address: string; telegramChatId?: bigint },
+): Promise<void> {
+  const { userId, channel, address } = data
+  const taken = { channel, unboundAt: null, OR: [{ userId }, { address }] }
+  if ((await tx.userPhone.count({ where: taken })) > 0) return
+  // The database's own clock would give both bindings of one transaction the same time.
+  await tx.userPhone.create({ data: { ...data, boundAt: new Date() } })
 }

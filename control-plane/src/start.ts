@@ -5,7 +5,7 @@ import { type MetricsServer, serveMetrics } from '@yourclaw/telemetry'
 import type { Logger } from 'pino'
 import { collectDefaultMetrics } from 'prom-client'
 import { createApp } from './app.ts'
-import type { ChannelSender } from './channels/sender.ts'
+import type { ChannelSenders } from './channels/sender.ts'
 import { type Deps, openDeps } from './deps.ts'
 import type { Env } from './env.ts'
 import { fleetTiming } from './fleet/deps.ts'
@@ -48,6 +48,15 @@ export type Around = <T>(step: Step, work: () => Promise<T>) => Promise<T>
 
 const straight: Around = (_, work) => work()
 
+/** The same senders, with `around` each part. */
+function surround(senders: ChannelSenders, around: Around): ChannelSenders {
+  const surrounded = Object.entries(senders).map(([channel, sender]) => {
+    const send: typeof sender.send = (...part) => around('send', () => sender.send(...part))
+    return [channel, { ...sender, send }]
+  })
+  return Object.fromEntries(surrounded)
+}
+
 /** Migrates the database and starts everything, in this order: what is used starts before who uses it. */
 export async function startControlPlane(
   env: Env,
@@ -58,15 +67,12 @@ export async function startControlPlane(
   await deploy(databaseUrl)
   const deps = await openDeps(env, databaseUrl, log)
   const metricsServer = await serveFigures(deps)
-  const { clock } = deps.ctx
-  const { telegram } = deps
-  const send: ChannelSender['send'] = (...part) => around('send', () => telegram.send(...part))
-  const senders = observeSenders({ TELEGRAM: { send } }, deps.metrics, clock)
-  const delivery = { ...deps, clock, senders, watch: watchDeliveries({ ...deps, clock }) }
+  const senders = observeSenders(surround(deps.senders, around), deps.metrics, deps.ctx.clock)
+  const delivery = { ...deps, senders, watch: watchDeliveries({ ...deps, clock: deps.ctx.clock }) }
   const deliveries = workDeliveries(delivery)
   const fleet = await startFleet(deps, around)
   const { server, port: httpPort } = await listenHttp(deps, around)
-  await registerWebhook(deps)
+  await registerWebhooks(deps)
   const sweeper = setInterval(() => {
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
     reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
@@ -123,11 +129,11 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
         failTurn: ({ input }) => failTurn({ ctx, input }),
         turnsToStop: ({ input }) => turnsToStop({ ctx, input }),
       },
-      onProgress: createTyping(deps),
       metrics: deps.metrics,
       tracing: deps.tracing,
       clock: ctx.clock,
     }),
+    showTyping: createTyping(deps),
     maxTurnsPerHost: 40,
     timing: fleetTiming,
   })
@@ -158,11 +164,20 @@ async function closeHttp(server: ReturnType<typeof serve>): Promise<void> {
   clearTimeout(force)
 }
 
-/** Idempotent. When the provider is down the old registration still stands, so the start goes on. */
-async function registerWebhook({ telegram, env, log }: Deps): Promise<void> {
-  try {
-    await telegram.setWebhook(`${env.API_URL}/api/v1/webhooks/telegram`, env.TELEGRAM_WEBHOOK_SECRET)
-  } catch {
-    log.error('Telegram did not take the webhook: messages arrive only if an earlier registration stands')
+/** Idempotent. When a provider is down the old registration still stands, so the start goes on. */
+async function registerWebhooks({ telegram, whatsapp, senders, env, log }: Deps): Promise<void> {
+  const webhooks = `${env.API_URL}/api/v1/webhooks`
+  const register = async (provider: string, work: () => Promise<unknown>) => {
+    const taken = await work().catch(() => false)
+    if (taken === false)
+      log.error(
+        { provider },
+        'the webhook was not taken: messages arrive only if an earlier registration stands',
+      )
   }
+  await Promise.all([
+    senders.TELEGRAM &&
+      register('telegram', () => telegram.setWebhook(`${webhooks}/telegram`, env.TELEGRAM_WEBHOOK_SECRET)),
+    senders.WHATSAPP && register('twilio', () => whatsapp.setWebhook(`${webhooks}/twilio/whatsapp`)),
+  ])
 }

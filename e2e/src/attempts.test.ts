@@ -3,7 +3,7 @@ import path from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { type Person, type System, startTestSystem } from './system.ts'
 
-const eventually = (check: () => Promise<void>, timeout = 60_000) =>
+const eventually = (check: () => Promise<void>, timeout = 120_000) =>
   vi.waitFor(check, { timeout, interval: 50 })
 
 /** A system with one bound person, and what its logs and its sandbox tell of the attempts of a turn. */
@@ -99,7 +99,7 @@ test('M15 and F9: kill -9 of the agent and all it runs: one answer, the messages
 test('M15: kill -9 of a real OpenClaw in a turn: its resumed answer is the one answer', async () => {
   const { system, ada, asked, attempts } = await start()
   const { dataDir } = await system.spawnHost('process')
-  await eventually(() => isReady(system, ada), 180_000)
+  await eventually(() => isReady(system, ada), 300_000)
   await system.sandbox('/sim/models/script', slow)
   await system.say(ada, 'the question')
   await eventually(async () => expect(await asked('the question')).toHaveLength(1))
@@ -120,12 +120,12 @@ test('M15: kill -9 of a real OpenClaw in a turn: its resumed answer is the one a
   await system.sandbox('/sim/models/script', { reply: 'Solved.' })
   await eventually(async () => expect(await system.heard(ada)).toContain('Solved.'))
   expect((await asked('hard one')).at(-1)?.match(/a hard one/g)).toHaveLength(1)
-}, 240_000)
+}, 480_000)
 
 test('M15 and F9: kill -9 of the agent in a turn: the next one adopts the gateway, and there is one answer', async () => {
   const { system, ada, asked, attempts } = await start()
   const host = await system.spawnHost('process')
-  await eventually(() => isReady(system, ada), 180_000)
+  await eventually(() => isReady(system, ada), 300_000)
   const pid = gatewayPid(host.dataDir)
   await system.sandbox('/sim/models/script', slow)
   await system.say(ada, 'the question')
@@ -138,7 +138,7 @@ test('M15 and F9: kill -9 of the agent in a turn: the next one adopts the gatewa
   expect(attempts()).toEqual([1, 2])
   expect(await asked('the question')).toHaveLength(2)
   await expectOneExchange(system, ada, asked)
-}, 240_000)
+}, 480_000)
 
 /** What is stored is one question and one answer, and so is what the model is shown from then on. */
 async function expectOneExchange(

@@ -134,9 +134,15 @@ test('the web is one more channel of the same conversation, and a retried messag
   expect(await system.heard(ada)).not.toContain('from the web')
 })
 
-test('M11: a running turn is stopped, and the next message is answered', async () => {
+test('M11: a running turn shows typing while the model is silent, until it is stopped; the next message is answered', async () => {
   await system.sandbox('/sim/models/script', { match: 'forever', reply: 'too late', delayMs: 60_000 })
+  const typed = async () => {
+    const events = await system.sandbox(`/sim/telegram/${ada.telegramUserId}/messages`)
+    return (events as { kind: string }[]).filter(({ kind }) => kind === 'action').length
+  }
+  const before = await typed()
   await system.say(ada, 'take forever')
+  await eventually(async () => expect(await typed()).toBeGreaterThan(before + 1))
   await eventually(async () => {
     const stopped = await system.api(ada, 'POST', '/messages/stop')
     expect(await stopped.json()).toEqual({ stopping: true })
@@ -178,7 +184,7 @@ test('I4: a webhook without the secret or with a wrong one is refused', async ()
 })
 
 test('M10: a stranger gets one helpful answer', async () => {
-  const stranger = { userId: '', telegramUserId: 5_000_001, bearer: '' }
+  const stranger = { userId: '', telegramUserId: 5_000_001, whatsappAddress: '', bearer: '' }
   await system.sandbox('/sim/people', {
     name: 'Stranger',
     email: 'stranger@example.com',

@@ -14,7 +14,7 @@ beforeAll(async () => {
   await eventually(async () =>
     expect(await system.heard(ada)).toContain('Your assistant is ready. Say hello!'),
   )
-}, 240_000)
+}, 480_000)
 afterAll(() => system.stop(), 60_000)
 
 const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 120_000, interval: 200 })
@@ -43,7 +43,7 @@ test('M13: the real OpenClaw answers over Telegram, remembers, and goes on after
   const last = await lastModelRequest()
   expect(last).toContain('gpt-4o')
   expect(last).toContain('My favourite colour is teal.')
-}, 240_000)
+}, 480_000)
 
 async function lastModelRequest(): Promise<string> {
   const requests = (await system.sandbox('/sim/models/requests')) as unknown[]

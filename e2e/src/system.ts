@@ -14,7 +14,16 @@ import { z } from 'zod'
 export interface Person {
   userId: string
   telegramUserId: number
+  whatsappAddress: string
   bearer: string
+}
+
+/** What our side did on somebody's WhatsApp. */
+export interface WhatsappEvent {
+  sid: string
+  kind: 'message' | 'template' | 'typing'
+  body: string
+  status: string
 }
 
 /** Everything in one process over real sockets: sandbox, control plane, one host agent, a database of its own. */
@@ -38,6 +47,10 @@ export interface System {
   say(person: Person, text: string): Promise<void>
   /** The texts the bot sent to the person so far. */
   heard(person: Person): Promise<string[]>
+  /** Sends a WhatsApp message as whoever has that address. */
+  write(address: string, message: object): Promise<{ messageSid: string }>
+  /** What was sent to an address on WhatsApp so far, typing included. */
+  whatsapp(address: string): Promise<WhatsappEvent[]>
   /** Calls the API as the person. */
   api(person: Person, method: string, path: string, body?: unknown): Promise<Response>
   /** Stops the control plane and starts its successor, on the same ports with other settings. */
@@ -46,6 +59,12 @@ export interface System {
   stop(): Promise<void>
 }
 
+const personSchema = z.object({
+  userId: z.string(),
+  telegramUserId: z.number(),
+  whatsappAddress: z.string(),
+  bearer: z.string(),
+})
 export interface HostProcess {
   dataDir: string
   /** SIGKILL to the agent alone; resolves when it is gone. */
@@ -53,8 +72,6 @@ export interface HostProcess {
   /** Starts it again, with the state it left. */
   start(): void
 }
-
-const personSchema = z.object({ userId: z.string(), telegramUserId: z.number(), bearer: z.string() })
 
 /** `logs` collects the log lines of the control plane and the agents, parsed. */
 export async function startTestSystem(
@@ -139,6 +156,18 @@ export async function startTestSystem(
         .array(z.object({ kind: z.string(), text: z.string() }))
         .parse(sent)
         .flatMap(({ kind, text }) => (kind === 'message' ? [text] : []))
+    },
+    async write(address, message) {
+      const sent = await request(
+        `${sandbox.url}/sim/whatsapp/${encodeURIComponent(address)}/messages`,
+        message,
+      )
+      return z.object({ messageSid: z.string() }).parse(sent)
+    },
+    async whatsapp(address) {
+      const sent = await request(`${sandbox.url}/sim/whatsapp/${encodeURIComponent(address)}/messages`)
+      const kind = z.enum(['message', 'template', 'typing'])
+      return z.array(z.object({ sid: z.string(), kind, body: z.string(), status: z.string() })).parse(sent)
     },
     api: (person, method, path, body) =>
       fetch(`${apiUrl}/api/v1${path}`, {

@@ -27,7 +27,11 @@ export interface AgentOptions {
   log?: Logger
   /** What the fake runtime's assistants do wrong; may be changed while it runs. */
   faults?: FakeFaults
+  /** Runs the assistants in place of what RUNTIME names; for tests and benches. */
+  runtime?: Runtime
   backoff?: LinkDeps['backoff']
+  /** Unplanned ends of an assistant in ten minutes that are not yet a crash loop. */
+  crashLimit?: number
 }
 
 export interface Agent {
@@ -58,13 +62,14 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     log,
     portPath: join(env.STATE_DIR, 'model-gateway-port'),
   })
-  const runtime = createRuntime(env, modelGateway.url, options.faults, log)
+  const runtime = options.runtime ?? createRuntime(env, modelGateway.url, options.faults, log)
 
   const reconciler = createReconciler({
     runtime,
     maxAssistants: env.MAX_ASSISTANTS,
     keys,
     log,
+    ...(options.crashLimit !== undefined && { crashLimit: options.crashLimit }),
   })
   let disconnect = () => {}
   const relay = createRelay({

@@ -3,7 +3,16 @@ import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 
-export const providers = ['telegram', 'google', 'stripe', 'resend', 'anthropic', 'openai', 'gemini'] as const
+export const providers = [
+  'telegram',
+  'twilio',
+  'google',
+  'stripe',
+  'resend',
+  'anthropic',
+  'openai',
+  'gemini',
+] as const
 export type Provider = (typeof providers)[number]
 
 export const faultInput = z.object({
@@ -19,6 +28,11 @@ export const faultInput = z.object({
   count: z.int().positive().optional(),
   /** Seconds to wait, told with a 429. */
   retryAfter: z.int().positive().default(1),
+  /**
+   * Twilio: the number of the error. With a status it is in the refusal; without one the message is taken and
+   * its delivery fails with it.
+   */
+  errorCode: z.int().positive().optional(),
 })
 export type Fault = z.infer<typeof faultInput>
 
@@ -36,7 +50,16 @@ export class Faults {
 
   /** The fault for this request, if any; a counted one is used up. */
   take(provider: Provider): Fault | undefined {
-    const fault = this.#active.find((candidate) => candidate.provider === provider)
+    return this.#take((fault) => fault.provider === provider && !failsLater(fault))
+  }
+
+  /** What the delivery of a message that is taken now fails with, if anything. */
+  takeErrorCode(provider: Provider): number | undefined {
+    return this.#take((fault) => fault.provider === provider && failsLater(fault))?.errorCode
+  }
+
+  #take(isIt: (fault: Fault) => boolean): Fault | undefined {
+    const fault = this.#active.find(isIt)
     if (fault?.count !== undefined) {
       fault.count -= 1
       if (fault.count === 0) this.#active = this.#active.filter((candidate) => candidate !== fault)
@@ -45,13 +68,15 @@ export class Faults {
   }
 }
 
+const failsLater = (fault: Fault) => fault.errorCode !== undefined && fault.status === undefined
+
 export type Env = { Bindings: HttpBindings }
 
 /** Stands before a provider's routes; `errorBody` shapes a failure as that provider does. */
 export function faulty(
   faults: Faults,
   provider: Provider,
-  errorBody: (status: number, retryAfter: number) => object,
+  errorBody: (status: number, retryAfter: number, errorCode?: number) => object,
 ): MiddlewareHandler<Env> {
   return async (c, next) => {
     const fault = faults.take(provider)
@@ -69,7 +94,7 @@ export function faulty(
     if (fault.status === undefined) return next()
     const headers: Record<string, string> = { 'content-type': 'application/json' }
     if (fault.status === 429) headers['retry-after'] = String(fault.retryAfter)
-    return new Response(JSON.stringify(errorBody(fault.status, fault.retryAfter)), {
+    return new Response(JSON.stringify(errorBody(fault.status, fault.retryAfter, fault.errorCode)), {
       status: fault.status,
       headers,
     })

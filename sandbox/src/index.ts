@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
@@ -11,6 +10,7 @@ import { Brain } from './models/brain.ts'
 import { geminiRoutes } from './models/gemini.ts'
 import { openaiRoutes } from './models/openai.ts'
 import { People } from './people.ts'
+import { phoneRoutes } from './phone/routes.ts'
 import { Contacts } from './resend/contacts.ts'
 import { Mailbox } from './resend/mail.ts'
 import { resendRoutes } from './resend/routes.ts'
@@ -20,7 +20,10 @@ import { stripeApi } from './stripe/api/api.ts'
 import { stripePages } from './stripe/pages/pages.ts'
 import { seedPrice } from './stripe/seed.ts'
 import { Bot } from './telegram/bot.ts'
+import type { BotEvent } from './telegram/chats.ts'
 import { telegramRoutes } from './telegram/routes.ts'
+import { Account } from './twilio/account.ts'
+import { twilioRoutes } from './twilio/routes.ts'
 
 export interface SandboxOptions {
   /** 0 takes any free port. */
@@ -32,6 +35,20 @@ export interface SandboxOptions {
   googleClientSecret?: string
   /** The id of the one price that is there from the start: $20 a month. */
   stripePriceId?: string
+  /** Hears what the bot does in a person's chat at the moment it does it, which polling cannot tell to the millisecond. */
+  onBotEvent?: (telegramUserId: number, event: BotEvent) => void
+  /** What callers sign in with and webhooks are signed with; the control plane's development defaults when absent. */
+  twilioAccountSid?: string
+  twilioAuthToken?: string
+  /** With its country code: +15550100. */
+  twilioWhatsappNumber?: string
+}
+
+/** The one account of a sandbox that is told nothing else. */
+export const twilioDefaults = {
+  accountSid: 'ACdec0de00000000000000000000000000',
+  authToken: 'development-twilio-token',
+  whatsappNumber: '+15550100',
 }
 
 /** What a sandbox that is told nothing else has. */
@@ -53,7 +70,12 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const people = new People()
   const faults = new Faults()
   const brain = new Brain()
-  const bot = new Bot(people, telegramBotUsername)
+  const bot = new Bot(people, telegramBotUsername, options.onBotEvent)
+  const twilio = new Account(people, faults, {
+    accountSid: options.twilioAccountSid ?? twilioDefaults.accountSid,
+    authToken: options.twilioAuthToken ?? twilioDefaults.authToken,
+    sender: `whatsapp:${options.twilioWhatsappNumber ?? twilioDefaults.whatsappNumber}`,
+  })
   const google = new Provider(people, {
     id: options.googleClientId ?? googleDefaults.clientId,
     secret: options.googleClientSecret ?? googleDefaults.clientSecret,
@@ -62,12 +84,12 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const contacts = new Contacts()
   const stripe = new StripeAccount()
   seedPrice(stripe, options.stripePriceId ?? stripeDefaults.priceId)
-  const page = readFileSync(new URL('./phone/page.html', import.meta.url), 'utf8')
 
   const app = new Hono<Env>()
-  app.get('/', (c) => c.html(page))
+  app.route('/', phoneRoutes())
   app.get('/health', (c) => c.json({ status: 'ok' }))
   app.route('/telegram', telegramRoutes(bot, faults))
+  app.route('/twilio', twilioRoutes(twilio))
   app.route('/anthropic', anthropicRoutes(brain, faults))
   app.route('/openai', openaiRoutes(brain, faults))
   app.route('/gemini', geminiRoutes(brain, faults))
@@ -77,7 +99,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   app.route('/stripe', stripePages(stripe))
   // The SDK and Stripe's command line take a host, no path.
   app.route('/', stripeApi(stripe, faults))
-  app.route('/sim', simRoutes({ people, bot, google, stripe, mailbox, contacts, brain, faults }))
+  app.route('/sim', simRoutes({ people, bot, twilio, google, stripe, mailbox, contacts, brain, faults }))
 
   const server = await listen(app, port, host)
   const { port: bound } = server.address() as AddressInfo
@@ -86,6 +108,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     stop: async () => {
       bot.webhook.stop()
       stripe.deliveries.stop()
+      twilio.stop()
       await new Promise<void>((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { googleDefaults, startSandbox, stripeDefaults } from './index.ts'
+import { googleDefaults, startSandbox, stripeDefaults, twilioDefaults } from './index.ts'
 
 const env = z
   .object({
@@ -7,6 +7,13 @@ const env = z
     PORT: z.coerce.number().int().min(0).default(4100),
     /** What getMe answers. */
     TELEGRAM_BOT_USERNAME: z.string().min(1).default('yourclaw_bot'),
+    /** The account that callers sign in to, whose token signs webhooks, and its one WhatsApp sender. */
+    TWILIO_ACCOUNT_SID: z.string().startsWith('AC').default(twilioDefaults.accountSid),
+    TWILIO_AUTH_TOKEN: z.string().min(1).default(twilioDefaults.authToken),
+    TWILIO_WHATSAPP_NUMBER: z
+      .string()
+      .transform((number) => number.replace(/^whatsapp:/, ''))
+      .default(twilioDefaults.whatsappNumber),
     /** The client that may sign people in with Google. */
     GOOGLE_CLIENT_ID: z.string().min(1).default(googleDefaults.clientId),
     GOOGLE_CLIENT_SECRET: z.string().min(1).default(googleDefaults.clientSecret),
@@ -18,6 +25,9 @@ const env = z
 const sandbox = await startSandbox({
   port: env.PORT,
   telegramBotUsername: env.TELEGRAM_BOT_USERNAME,
+  twilioAccountSid: env.TWILIO_ACCOUNT_SID,
+  twilioAuthToken: env.TWILIO_AUTH_TOKEN,
+  twilioWhatsappNumber: env.TWILIO_WHATSAPP_NUMBER,
   googleClientId: env.GOOGLE_CLIENT_ID,
   googleClientSecret: env.GOOGLE_CLIENT_SECRET,
   stripePriceId: env.STRIPE_PRICE_ID,

@@ -15,7 +15,7 @@ export const personInput = z.object({
   email: z.email().optional(),
   userId: z.string().nullable().optional(),
   telegramUserId: z.int().positive().optional(),
-  whatsappAddress: z.string().startsWith('whatsapp:+').optional(),
+  whatsappAddress: z.string().startsWith('whatsapp:').optional(),
   bearer: z.string().nullable().optional(),
 })
 export type PersonInput = z.infer<typeof personInput>
@@ -28,6 +28,10 @@ export class People {
     return this.all.find((person) => person.telegramUserId === telegramUserId)
   }
 
+  byWhatsapp(address: string): Person | undefined {
+    return this.all.find((person) => person.whatsappAddress === address)
+  }
+
   /** Updates the person with that e-mail address or Telegram id; adds one when there is none. */
   register(input: PersonInput): Person {
     let person = this.all.find(
@@ -37,6 +41,9 @@ export class People {
       const number = this.all.length + 1
       person = seeded(input.name ?? `Person ${number}`, number)
       while (this.byTelegram(person.telegramUserId)) person.telegramUserId += 1
+      for (let next = number; this.byWhatsapp(person.whatsappAddress); next += 1) {
+        person.whatsappAddress = numbered(next)
+      }
       this.all.push(person)
     }
     const given = Object.entries(input).filter(([, value]) => value !== undefined)
@@ -44,13 +51,15 @@ export class People {
   }
 }
 
+const numbered = (number: number) => `whatsapp:+1555${String(number).padStart(4, '0')}`
+
 function seeded(name: string, number: number): Person {
   return {
     name,
     email: `${name.toLowerCase().replace(/\W+/g, '.')}@example.com`,
     userId: null,
     telegramUserId: 1000 + number,
-    whatsappAddress: `whatsapp:+1555${String(number).padStart(4, '0')}`,
+    whatsappAddress: numbered(number),
     bearer: null,
   }
 }

@@ -124,6 +124,7 @@ function controlPlaneEnv(dev: Development): NodeJS.ProcessEnv {
       GRPC_PUBLIC_ADDRESS: addresses.grpc,
       TELEGRAM_BOT_USERNAME: botUsername,
       TELEGRAM_API_ROOT: `${addresses.sandbox}/telegram`,
+      TWILIO_API_BASE: `${addresses.sandbox}/twilio`,
       SANDBOX_URL: addresses.sandbox,
       DEV_SEED: '1',
     }),

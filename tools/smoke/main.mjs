@@ -32,6 +32,7 @@ try {
     ['npm run dev says ready within 180 s', () => startDev('')],
     ['the control plane is live', checkHealth],
     ['a Telegram message is answered within 60 s', () => phone.ask('hello', 'hello', 60_000)],
+    ['a WhatsApp message is answered within 60 s', () => phone.askOnWhatsapp('hello', 'hello', 60_000)],
     ['the printed command joins a second host, which takes a new assistant', joinSecondHost],
     ['SIGTERM stops everything', stopDev],
     ['npm run dev -- --runtime process says ready', () => startDev('--runtime process --data .data/process')],

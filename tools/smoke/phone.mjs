@@ -2,7 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 /** A seeded person's phone, and what belongs to it: the sandbox, and the API as that person. */
 export function openPhone({ sandbox, api }) {
-  const address = `${sandbox}/sim/telegram/1001/messages`
+  /** `key` names the text of a message, on its way in and out. */
+  const telegram = { url: `${sandbox}/sim/telegram/1001/messages`, key: 'text' }
+  const whatsapp = {
+    url: `${sandbox}/sim/whatsapp/${encodeURIComponent('whatsapp:+15550001')}/messages`,
+    key: 'body',
+  }
 
   async function json(url, init) {
     const response = await fetch(url, init)
@@ -15,23 +20,25 @@ export function openPhone({ sandbox, api }) {
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
     })
-  const heard = async () => (await json(address)).filter((message) => message.kind === 'message')
+  const heard = async ({ url }) => (await json(url)).filter((message) => message.kind === 'message')
+
+  /** Writes on a channel and waits until it says exactly `answer`; greetings and excuses are no answer. */
+  async function askOn(channel, text, answer, ms) {
+    const { url, key } = channel
+    const before = (await heard(channel)).length
+    await send('POST', url, { [key]: text })
+    let last
+    for (const deadline = Date.now() + ms; Date.now() < deadline; await delay(300)) {
+      const fresh = (await heard(channel)).slice(before)
+      if (fresh.some((message) => message[key].trim() === answer)) return
+      last = fresh.at(-1)?.[key] ?? last
+    }
+    throw new Error(last === undefined ? 'nothing was said' : `it only said ${JSON.stringify(last)}`)
+  }
 
   return {
-    /** Writes to the bot and waits until it says exactly `answer`; greetings and excuses are no answer. */
-    async ask(text, answer, ms) {
-      const before = new Set((await heard()).map((message) => message.id))
-      await send('POST', address, { text })
-      let last
-      for (const deadline = Date.now() + ms; Date.now() < deadline; await delay(300)) {
-        const fresh = (await heard()).filter((message) => !before.has(message.id))
-        if (fresh.some((message) => message.text.trim() === answer)) return
-        last = fresh.at(-1)?.text ?? last
-      }
-      throw new Error(
-        last === undefined ? 'the bot said nothing' : `the bot only said ${JSON.stringify(last)}`,
-      )
-    },
+    ask: (text, answer, ms) => askOn(telegram, text, answer, ms),
+    askOnWhatsapp: (text, answer, ms) => askOn(whatsapp, text, answer, ms),
     script: (match, reply) => send('POST', `${sandbox}/sim/models/script`, { match, reply }),
     /** The newest call that reached a model provider, as text. */
     lastModelRequest: async () => JSON.stringify((await json(`${sandbox}/sim/models/requests`)).at(-1)),

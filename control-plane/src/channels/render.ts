@@ -1,10 +1,8 @@
 import type { Channel } from '@yourclaw/db'
 import type { Payload } from './sender.ts'
-import { splitText } from './split.ts'
-import { formatTelegram } from './telegram-format.ts'
 
-/** Twilio refuses a longer WhatsApp body with error 21617. */
-const whatsappLimit = 1600
+import { formatTelegram } from './telegram-format.ts'
+import { formatWhatsapp } from './whatsapp-format.ts'
 
 /** What a channel is sent for one message. The web reads messages from the table, so nothing is sent there. */
 export function render(channel: Channel, markdown: string): Payload[] {
@@ -12,7 +10,7 @@ export function render(channel: Channel, markdown: string): Payload[] {
     case 'TELEGRAM':
       return formatTelegram(markdown)
     case 'WHATSAPP':
-      return splitText(markdown, whatsappLimit).map((text) => ({ text }))
+      return formatWhatsapp(markdown)
     case 'WEB':
       return []
     default:

@@ -2,30 +2,53 @@ import type { Channel } from '@yourclaw/db'
 import { z } from 'zod'
 
 /** One part of one message, ready for its channel. `html` wins where the channel shows it; `text` is the plain way out. */
-export const payloadSchema = z.object({ text: z.string(), html: z.string().optional() })
+export const payloadSchema = z.object({
+  text: z.string(),
+  html: z.string().optional(),
+  /** WhatsApp: an approved template instead of the text. Variables by their name in it. */
+  template: z.object({ contentSid: z.string(), variables: z.record(z.string(), z.string()) }).optional(),
+})
 export type Payload = z.infer<typeof payloadSchema>
+
+/** Which attempt of which delivery it is, for providers that tell later what became of it. */
+export interface Attempt {
+  deliveryId: string
+  /** From 1. */
+  attempt: number
+}
 
 /** Sends one part. Resolves when the provider accepted it; throws SendError otherwise. */
 export interface ChannelSender {
-  send(address: string, payload: Payload): Promise<{ providerMessageId: string }>
+  send(address: string, payload: Payload, attempt?: Attempt): Promise<{ providerMessageId: string }>
+  /** Shows that an answer is on its way. `replyTo` is the provider's id of the message that is answered. */
+  typing(address: string, replyTo: string | null): Promise<void>
+  /** How long the person sees that. */
+  readonly typingLastsMs: number
+  /** True when the provider tells later what became of a part: delivered, read, failed. */
+  readonly tellsFate: boolean
 }
 
 export type ChannelSenders = Partial<Record<Channel, ChannelSender>>
+
+/**
+ * What a failure means for what comes next. `retry`: the same may pass later. `permanent`: it never will.
+ * `window_closed`: only templates may be sent until the person writes. `opted_out`: nothing may, until they say so.
+ */
+export type FailureKind = 'retry' | 'permanent' | 'window_closed' | 'opted_out'
 
 /** Why a provider did not take a part. Carries no secret and no text of the user. */
 export class SendError extends Error {
   /** Stable, lower-case, with underscores. */
   readonly code: string
-  /** True when the same request can never succeed: a blocked bot, a chat that is gone. */
-  readonly permanent: boolean
+  readonly kind: FailureKind
   /** How long the provider asks us to wait. */
   readonly retryAfterMs: number | undefined
 
-  constructor(code: string, options: { permanent?: boolean; retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(code: string, options: { kind?: FailureKind; retryAfterMs?: number; cause?: unknown } = {}) {
     super(code, { cause: options.cause })
     this.name = 'SendError'
     this.code = code
-    this.permanent = options.permanent ?? false
+    this.kind = options.kind ?? 'retry'
     this.retryAfterMs = options.retryAfterMs
   }
 }

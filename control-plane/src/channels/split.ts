@@ -19,14 +19,34 @@ export interface Range {
 /** The ranges to send, in order, without the white space around them; never an empty one. */
 export function splitRanges(text: string, hints: SplitHints): Range[] {
   const ranges: Range[] = []
-  let start = skipBlank(text, 0)
+  let range = nextRange(text, 0, hints)
+  while (range) {
+    ranges.push(range)
+    range = nextRange(text, range.end, hints)
+  }
+  return ranges
+}
+
+/** The first range to send from `from` on; null when only white space is left. */
+export function nextRange(text: string, from: number, hints: SplitHints): Range | null {
+  let start = skipBlank(text, from)
   while (start < text.length) {
     const end = text.length - start <= hints.limit ? text.length : findCut(text, start, hints)
     const trimmed = start + text.slice(start, end).trimEnd().length
-    if (trimmed > start) ranges.push({ start, end: trimmed })
+    if (trimmed > start) return { start, end: trimmed }
     start = skipBlank(text, end)
   }
-  return ranges
+  return null
+}
+
+/** Where each piece lies in the text that they make together. */
+export function place<T extends { text: string }>(pieces: readonly T[]): (T & Range)[] {
+  let start = 0
+  return pieces.map((piece) => {
+    const placed = { ...piece, start, end: start + piece.text.length }
+    start = placed.end
+    return placed
+  })
 }
 
 export function splitText(text: string, limit: number): string[] {

@@ -44,8 +44,8 @@ test('M6: 429 carries its wait, 403 is for good, a server error is not', async (
   await withBotApi([refuse(429, { retry_after: 9 }), refuse(403), refuse(502)], async (apiRoot) => {
     const telegram = createTelegram({ token: 'T', apiRoot })
     const failure = () => telegram.send('1', { text: 'x' }).catch((error: unknown) => error)
-    expect(await failure()).toMatchObject({ code: 'telegram_429', retryAfterMs: 9000, permanent: false })
-    expect(await failure()).toMatchObject({ code: 'telegram_403', permanent: true })
-    expect(await failure()).toMatchObject({ code: 'telegram_502', permanent: false })
+    expect(await failure()).toMatchObject({ code: 'telegram_429', retryAfterMs: 9000, kind: 'retry' })
+    expect(await failure()).toMatchObject({ code: 'telegram_403', kind: 'permanent' })
+    expect(await failure()).toMatchObject({ code: 'telegram_502', kind: 'retry' })
   })
 })

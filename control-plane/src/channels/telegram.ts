@@ -8,8 +8,6 @@ export interface TelegramSettings {
 }
 
 export interface Telegram extends ChannelSender {
-  /** Shows "typing…" for about five seconds. */
-  typing(address: string): Promise<void>
   /** Asks for messages only: what is not asked for is not sent. */
   setWebhook(url: string, secret: string): Promise<void>
 }
@@ -18,6 +16,8 @@ export interface Telegram extends ChannelSender {
 export function createTelegram(settings: TelegramSettings): Telegram {
   const api = new Api(settings.token, { apiRoot: settings.apiRoot, timeoutSeconds: 30 })
   return {
+    typingLastsMs: 5_000,
+    tellsFate: false,
     async send(address, payload) {
       try {
         const sent = await sendPart(api, address, payload)
@@ -62,8 +62,8 @@ function toSendError(error: unknown): SendError {
       return new SendError('telegram_429', { retryAfterMs: (waitSeconds ?? 1) * 1000 })
     }
     // 401 and 404 mean our token, not this message: it can be sent once the token is right.
-    const permanent = error.error_code === 400 || error.error_code === 403
-    return new SendError(`telegram_${error.error_code}`, { permanent })
+    const isPermanent = error.error_code === 400 || error.error_code === 403
+    return new SendError(`telegram_${error.error_code}`, { kind: isPermanent ? 'permanent' : 'retry' })
   }
   if (error instanceof HttpError) return new SendError('telegram_unreachable')
   return new SendError('telegram_error', { cause: error })

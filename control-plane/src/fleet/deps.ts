@@ -22,6 +22,7 @@ export interface TurnInputMessages {
   userId: string
   channel: Channel
   address: string
+  replyTo: string | null
 }
 
 /** The conversation verbs that the relay calls. All throw stale_epoch when a newer session of the host took over. */
@@ -47,7 +48,7 @@ export interface Conversation {
   }): Promise<{ retryAfterMs: number | null; attempt: number }>
 }
 
-/** An answer on its way: `text` is all of it so far, empty when the turn has just begun. */
+/** An answer on its way: `text` is all of it so far. */
 export interface TurnProgress {
   turnId: string
   userId: string
@@ -55,6 +56,9 @@ export interface TurnProgress {
   address: string
   text: string
 }
+
+/** Whom a turn answers. `replyTo` is the provider's id of the newest message that is answered. */
+export type Answered = Pick<TurnInputMessages, 'channel' | 'address' | 'replyTo'>
 
 export interface FleetDeps {
   ctx: Ctx
@@ -66,7 +70,9 @@ export interface FleetDeps {
   sharedKeys: ProviderKey[]
   /** Names this process in host_sessions. */
   replica: string
-  /** Typing and live preview; a slow one slows that turn's stream down, a failing one is only logged. */
+  /** Called when a turn's stream is carried; what it returns, when that ends. Neither throws. */
+  showTyping: (answered: Answered) => () => void
+  /** A slow one slows that turn's stream down, a failing one is only logged. */
   onProgress: (progress: TurnProgress) => void | Promise<void>
   /** Turns a host runs at once. */
   maxTurnsPerHost: number

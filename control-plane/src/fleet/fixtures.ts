@@ -11,6 +11,7 @@ import { listen } from '../lib/notifications.ts'
 import { createVault } from '../lib/vault.ts'
 import { createJoinToken } from '../services/host/create-join-token.ts'
 import { enrollHost } from '../services/host/enroll-host.ts'
+import { testSettings } from '../testing/settings.ts'
 import { openAuthority, serverName } from './authority.ts'
 import { type ClaimedTurn, type Conversation, type FleetTiming, fleetTiming } from './deps.ts'
 import { hostVerbs } from './host-verbs.ts'
@@ -30,7 +31,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}) {
     db: database.db,
     clock,
     log,
-    settings: { webUrl: '', rateLimitPerDay: 100, rateLimitPerMinute: 5, telegramBotUsername: '' },
+    settings: testSettings,
   }
   const notifications = await listen(database.url, log)
   const authority = await openAuthority({ db: database.db, vault, clock })
@@ -49,6 +50,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}) {
       userId: 'u',
       channel: 'WEB',
       address: 'u',
+      replyTo: null,
     }),
     finishTurn: async ({ input }) => stored.push(input.text),
     failTurn: async () => ({ retryAfterMs: 1, attempt: 2 }),
@@ -61,6 +63,10 @@ export async function createFleet(timing: Partial<FleetTiming> = {}) {
     conversation,
     sharedKeys: [],
     replica: 'test',
+    showTyping: () => {
+      shown.push('typing')
+      return () => void shown.push('typed')
+    },
     onProgress: ({ text }) => void shown.push(text),
     maxTurnsPerHost: 1,
     timing: { ...fleetTiming, ...timing },

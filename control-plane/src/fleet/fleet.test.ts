@@ -126,7 +126,7 @@ test('a turn is announced, answered and stored; a failed attempt is announced ag
     traceParent: null,
     receivedAt: new Date(),
   })
-  await inTransaction(ctx, (tx) => nudge(tx, 'turns', host.hostId))
+  await inTransaction(ctx, async (tx) => nudge(tx, 'turns', host.hostId))
   expect((await agent.next('startTurn')).startTurn).toMatchObject({ turnId: 't1', attempt: 1 })
   const run = (turnId: string, attempt: number, sessionEpoch = 1n) => {
     const call = client.runTurn()
@@ -149,11 +149,12 @@ test('a turn is announced, answered and stored; a failed attempt is announced ag
     messages: [{ text: 'hi', atUnixMs: 5n }],
     history: [{ text: 'before' }],
   })
+  await expect.poll(() => shown.at(-1)).toBe('typing')
   shown.length = 0
   call.write({ seq: 2n, body: { $case: 'delta', delta: { text: 'he' } } })
   call.write({ seq: 3n, body: { $case: 'delta', delta: { text: 'llo' } } })
   call.write({ seq: 4n, body: { $case: 'done', done: { text: 'hello', usage: undefined } } })
   await next('stored')
   expect(stored).toEqual(['hello'])
-  expect(shown).toContain('hello')
+  await expect.poll(() => shown).toEqual(['he', 'hello', 'typed'])
 })

@@ -2,7 +2,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { TurnControl, TurnEvent, TurnOpen } from '@yourclaw/proto/host/v1'
 import { traceIdOf } from '@yourclaw/telemetry'
 import { invalidInput, staleEpoch } from '../errors.ts'
-import type { FleetDeps, TurnProgress } from './deps.ts'
+import type { FleetDeps, TurnInputMessages, TurnProgress } from './deps.ts'
 import type { Session } from './session.ts'
 import { writeTo } from './stream.ts'
 
@@ -56,9 +56,25 @@ async function carry(
       body: { $case: 'input', input: { messages, history: read.history, deadlineUnixMs } },
     })
   }
-  const { userId, channel, address } = read
+  const stopTyping = deps.showTyping(read)
+  try {
+    return await follow(deps, call, session, turn, read, events)
+  } finally {
+    stopTyping()
+  }
+}
+
+async function follow(
+  deps: FleetDeps,
+  call: Call,
+  session: Session,
+  turn: { turnId: string; sessionEpoch: bigint },
+  { userId, channel, address }: TurnInputMessages,
+  events: AsyncIterator<TurnEvent>,
+): Promise<'done' | 'failed' | 'cut'> {
+  const { ctx, conversation } = deps
+  const { turnId } = turn
   let text = ''
-  await progress(deps, { turnId, userId, channel, address, text })
   for await (const { body } of untilOverdue(events)) {
     switch (body?.$case) {
       case 'delta':

@@ -1,31 +1,24 @@
 import type { Database, Transaction } from '@yourclaw/db'
-import { traceIdOf } from '@yourclaw/telemetry'
 import { fromPrisma, type JobWithMetadata, type PgBoss } from 'pg-boss'
-import type { Logger } from 'pino'
-import { z } from 'zod'
-import { type ChannelSenders, payloadSchema, SendError } from '../channels/sender.ts'
-import { type Clock, nudge } from '../context.ts'
+import { SendError } from '../channels/sender.ts'
+import { nudge } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
 import type { DeliveryWatch, Origin, WatchDelivery } from '../observability/deliveries.ts'
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
+import { type DeliverDeps, type DeliveryJob, deliver, deliveryJobSchema } from './deliver.ts'
 import { type QueueRunner, runQueue } from './run-queue.ts'
 
 /*
  * What goes out. One job a message, so that its parts stay in order; one line a recipient, so that messages do: a
  * job that waits for its retry holds back the recipient's next ones. A job is
- *   completed  every part was accepted, or it was buried: its parts DEAD, its data in the dead letter queue
+ *   completed  every part was accepted, or it was buried: its parts DEAD, its data in the dead letter queue; or the
+ *              channel's rules held it back, and it has another job when they let it go
  *   retry      it waits: the backoff, or as long as the provider asked
  *   failed     its last attempt died with its process; pg-boss closes the line behind it until `reopenLines`
  */
 export const deliveryQueue = 'deliveries'
 export const deadDeliveryQueue = 'deliveries-dead'
 
-const channelSchema = z.enum(['TELEGRAM', 'WHATSAPP', 'WEB'])
-const jobSchema = z.union([
-  z.object({ channel: channelSchema, address: z.string(), messageId: z.uuid() }),
-  z.object({ channel: channelSchema, address: z.string(), payload: payloadSchema }),
-])
-type DeliveryJob = z.infer<typeof jobSchema>
 type Job = JobWithMetadata<unknown>
 
 /** With the backoff of at most ten minutes a provider may be away for about nine hours before a message is lost. */
@@ -47,25 +40,27 @@ export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
 
 /** Enqueues within the caller's transaction: what is stored is delivered, what is rolled back is not. */
 export function createOutbox(boss: PgBoss): Outbox {
-  const enqueue = async (tx: Transaction, to: Recipient, rest: object) => {
+  const enqueue = async (tx: Transaction, to: Recipient, rest: object, delayMs = 0) => {
     const data = { channel: to.channel, address: to.address, ...rest }
     const singletonKey = `${to.channel}:${to.address}`
-    await boss.send(deliveryQueue, data, { db: fromPrisma(tx), singletonKey })
-    await nudge(tx, 'deliveries', '')
+    const startAfter = delayMs > 0 ? { startAfter: Math.ceil(delayMs / 1000) } : {}
+    // Jobs of one transaction have one time of creation and are told apart by id: PostgreSQL's own ids ascend.
+    const [row] = await tx.$queryRaw<{ id: string }[]>`SELECT uuidv7()::text AS id`
+    await boss.send(deliveryQueue, data, { ...row, db: fromPrisma(tx), singletonKey, ...startAfter })
+    nudge(tx, 'deliveries', '')
   }
   return {
-    enqueueMessage: (tx, to, messageId) => enqueue(tx, to, { messageId }),
+    enqueueMessage: (tx, to, messageId, delayMs) => enqueue(tx, to, { messageId }, delayMs),
     enqueueText: (tx, to, payload) => enqueue(tx, to, { payload }),
+    bury: async (tx, { channel, address }, messageId) => {
+      await boss.send(deadDeliveryQueue, { channel, address, messageId }, { db: fromPrisma(tx) })
+    },
   }
 }
 
-export interface DeliveryDeps {
+export interface DeliveryDeps extends DeliverDeps {
   boss: PgBoss
-  db: Database
-  senders: ChannelSenders
   notifications: Notifications
-  log: Logger
-  clock: Clock
   /** Counts, times and traces each try. */
   watch: WatchDelivery
 }
@@ -76,7 +71,7 @@ export function workDeliveries(deps: DeliveryDeps): QueueRunner {
     boss: deps.boss,
     queue: deliveryQueue,
     run: (job) => attempt(deps, job),
-    log: deps.log,
+    log: deps.ctx.log,
     concurrency: 50,
     pollMs: 500,
     heartbeatMs: 3_000,
@@ -92,7 +87,8 @@ export function workDeliveries(deps: DeliveryDeps): QueueRunner {
 }
 
 /** Buries what failed without us, so that the recipient's next messages go out. Resolves with how many lines it was. */
-export async function reopenLines({ boss, db, log }: DeliveryDeps): Promise<number> {
+export async function reopenLines({ boss, ctx }: DeliveryDeps): Promise<number> {
+  const { db, log } = ctx
   const keys = await boss.getBlockedKeys(deliveryQueue)
   for (const key of keys) {
     const jobs = await boss.findJobs(deliveryQueue, { key })
@@ -100,7 +96,7 @@ export async function reopenLines({ boss, db, log }: DeliveryDeps): Promise<numb
       log.error({ jobId: job.id }, 'a delivery failed for good')
       // pg-boss has put its data into the dead letter queue by itself.
       await db.$transaction(async (tx) => {
-        await markDead(tx, jobSchema.safeParse(job.data).data)
+        await markDead(tx, deliveryJobSchema.safeParse(job.data).data)
         await boss.deleteJob(deliveryQueue, job.id, { db: fromPrisma(tx) })
       })
     }
@@ -109,21 +105,22 @@ export async function reopenLines({ boss, db, log }: DeliveryDeps): Promise<numb
 }
 
 async function attempt(deps: DeliveryDeps, job: Job): Promise<void> {
-  const { boss, log } = deps
-  const { data } = jobSchema.safeParse(job.data)
+  const { boss, ctx } = deps
+  const { data } = deliveryJobSchema.safeParse(job.data)
   let watch: DeliveryWatch | undefined
   try {
     if (data === undefined) throw new SendError('delivery_unreadable')
-    const origin = await originOf(deps.db, data)
+    const origin = await originOf(ctx.db, data)
     watch = deps.watch(origin)
-    await deliver(deps, data, origin)
+    const withheld = await deliver(deps, data, origin.traceParent)
     await boss.complete(deliveryQueue, job)
-    watch.sent()
+    if (withheld === null) watch.sent()
+    else watch.withheld(withheld)
   } catch (error) {
     const failure = error instanceof SendError ? error : new SendError('delivery_error', { cause: error })
     const { code } = failure
-    log.warn({ jobId: job.id, code, err: failure.cause, attempt: job.retryCount + 1 }, 'delivery failed')
-    if (failure.permanent || job.retryCount >= retryLimit) {
+    ctx.log.warn({ jobId: job.id, code, err: failure.cause, attempt: job.retryCount + 1 }, 'delivery failed')
+    if (failure.kind === 'permanent' || job.retryCount >= retryLimit) {
       await bury(deps, job, data, code)
       watch?.dead(code)
       return
@@ -143,43 +140,8 @@ async function originOf(db: Database, job: DeliveryJob): Promise<Origin> {
   return { channel, traceParent: null, answeredAt: null, receivedAt: null, ...found }
 }
 
-async function deliver(deps: DeliveryDeps, job: DeliveryJob, origin: Origin): Promise<void> {
-  const sender = deps.senders[job.channel]
-  if (!sender) throw new SendError('channel_disabled')
-  if ('payload' in job) {
-    await sender.send(job.address, job.payload)
-    return
-  }
-  const { messageId } = job
-  const parts = await deps.db.delivery.findMany({
-    where: { messageId, state: { in: ['PENDING', 'DEAD'] } },
-    orderBy: { part: 'asc' },
-  })
-  for (const { id, payload } of parts) {
-    try {
-      const { providerMessageId } = await sender.send(job.address, payloadSchema.parse(payload))
-      const sentAt = new Date(deps.clock.now())
-      const attempts = { increment: 1 }
-      await deps.db.delivery.update({
-        where: { id },
-        data: { state: 'SENT', providerMessageId, sentAt, attempts },
-      })
-    } catch (error) {
-      const lastErrorCode = error instanceof SendError ? error.code : 'delivery_error'
-      await deps.db.delivery.update({ where: { id }, data: { attempts: { increment: 1 }, lastErrorCode } })
-      throw error
-    }
-  }
-  // FAILED too: a dead letter that an operator sent again.
-  await deps.db.message.updateMany({
-    where: { id: messageId, state: { in: ['PENDING', 'FAILED'] } },
-    data: { state: 'SENT' },
-  })
-  deps.log.info({ messageId, parts: parts.length, traceId: traceIdOf(origin.traceParent) }, 'message sent')
-}
-
-async function bury({ db, boss }: DeliveryDeps, job: Job, data: DeliveryJob | undefined, code: string) {
-  await db.$transaction(async (tx) => {
+async function bury({ ctx, boss }: DeliveryDeps, job: Job, data: DeliveryJob | undefined, code: string) {
+  await ctx.db.$transaction(async (tx) => {
     const within = { db: fromPrisma(tx) }
     await markDead(tx, data)
     await boss.send(deadDeliveryQueue, job.data as object, within)
@@ -195,8 +157,8 @@ async function markDead(tx: Transaction, data: DeliveryJob | undefined): Promise
 }
 
 /** The provider's own wait replaces the backoff. */
-async function retryAfter({ db, boss }: DeliveryDeps, job: Job, waitMs: number): Promise<void> {
-  await db.$transaction(async (tx) => {
+async function retryAfter({ ctx, boss }: DeliveryDeps, job: Job, waitMs: number): Promise<void> {
+  await ctx.db.$transaction(async (tx) => {
     const within = { db: fromPrisma(tx) }
     await boss.fail(deliveryQueue, job, { code: 'rate_limited' }, within)
     const startAfter = Math.ceil(waitMs / 1000)

@@ -14,9 +14,11 @@ export interface Origin {
   receivedAt: Date | null
 }
 
-/** Follows one job that sends a message; exactly one of the three ends it. */
+/** Follows one job that sends a message; exactly one of the four ends it. */
 export interface DeliveryWatch {
   sent(): void
+  /** The channel's rules let nothing be sent now; what waits has a job of its own later. */
+  withheld(reason: string): void
   retried(code: string): void
   dead(code: string): void
 }
@@ -38,6 +40,9 @@ export function watchDeliveries(deps: { metrics: Metrics; tracing: Tracing; cloc
           if (from) metrics.turnStageSeconds.observe({ stage }, Math.max(0, nowMs - from.getTime()) / 1000)
         }
       },
+      withheld(reason) {
+        span.end({ attributes: { 'yourclaw.withheld': reason } })
+      },
       retried(errorCode) {
         span.end({ errorCode })
       },
@@ -54,10 +59,10 @@ export function observeSenders(senders: ChannelSenders, metrics: Metrics, clock:
   const observed = Object.entries(senders).map(([channel, sender]) => {
     const timed = (startedMs: number, outcome: string) =>
       metrics.deliveryAttemptSeconds.observe({ channel, outcome }, (clock.now() - startedMs) / 1000)
-    const send: typeof sender.send = async (address, payload) => {
+    const send: typeof sender.send = async (...part) => {
       const startedMs = clock.now()
       try {
-        const sent = await sender.send(address, payload)
+        const sent = await sender.send(...part)
         timed(startedMs, 'accepted')
         return sent
       } catch (error) {
@@ -72,6 +77,6 @@ export function observeSenders(senders: ChannelSenders, metrics: Metrics, clock:
 
 function outcomeOf(error: unknown): 'refused' | 'rate_limited' | 'failed' {
   if (!(error instanceof SendError)) return 'failed'
-  if (error.permanent) return 'refused'
+  if (error.kind !== 'retry') return 'refused'
   return error.retryAfterMs === undefined ? 'failed' : 'rate_limited'
 }

@@ -53,6 +53,7 @@ export async function startSystem(options: {
     API_URL: apiUrl,
     DATABASE_URL: options.databaseUrl,
     TELEGRAM_API_ROOT: `${options.sandboxUrl}/telegram`,
+    TWILIO_API_BASE: `${options.sandboxUrl}/twilio`,
     ...options.settings,
   })
   const controlPlane = await startControlPlane(

@@ -21,7 +21,7 @@ afterAll(async () => {
   await database.close()
 })
 
-const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 45_000, interval: 50 })
+const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 120_000, interval: 50 })
 
 const points = steps.flatMap((step): CrashPoint[] => [`${step}:before`, `${step}:after`])
 
@@ -48,5 +48,5 @@ test.each(points)(
     const sent = (await system.heard(ada)).filter((said) => said === text)
     expect(sent).toHaveLength(point === 'send:after' ? 2 : 1)
   },
-  90_000,
+  300_000,
 )

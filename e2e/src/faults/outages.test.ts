@@ -35,7 +35,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 }, 120_000)
 
-const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 60_000, interval: 100 })
+const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 120_000, interval: 100 })
 const modelCalls = async () => ((await system.sandbox('/sim/models/requests')) as unknown[]).length
 /** A turn that asks the model and does not get its answer before three seconds are over. */
 async function beginTurn(text: string): Promise<void> {
@@ -72,7 +72,7 @@ test('M1, M15, F3: the link is cut for a minute in a turn', async () => {
   await delay(60_000)
   system.wire.mend()
   await expectAnsweredOnce('over the cut', calls)
-}, 180_000)
+}, 360_000)
 
 test('M1, M15, F3: the link is half-open in a turn', async () => {
   const calls = await modelCalls()
@@ -81,7 +81,7 @@ test('M1, M15, F3: the link is half-open in a turn', async () => {
   await delay(outageMs)
   system.wire.mend()
   await expectAnsweredOnce('half open', calls)
-}, 180_000)
+}, 360_000)
 
 test('M1, M15: the agent is frozen for longer than its session in a turn, and woken', async () => {
   const calls = await modelCalls()
@@ -90,7 +90,7 @@ test('M1, M15: the agent is frozen for longer than its session in a turn, and wo
   await delay(outageMs)
   system.agent.kill('SIGCONT')
   await expectAnsweredOnce('frozen host', calls)
-}, 180_000)
+}, 360_000)
 
 test('M1, M15: a replica is frozen in a turn; the other takes over, and the woken one writes nothing', async () => {
   const calls = await modelCalls()
@@ -110,7 +110,7 @@ test('M1, M15: a replica is frozen in a turn; the other takes over, and the woke
   await expectAnsweredOnce('through the woken one', calls + 1)
   const after = await system.db.hostSession.findFirstOrThrow()
   expect([after.replica, after.epoch]).toEqual([before.replica, before.epoch])
-}, 180_000)
+}, 360_000)
 
 test('M1, M15: PostgreSQL is restarted in a turn, and a message that came meanwhile is answered', async () => {
   const calls = await modelCalls()
@@ -123,4 +123,4 @@ test('M1, M15: PostgreSQL is restarted in a turn, and a message that came meanwh
   await eventually(async () => expect(await system.heard(ada)).toContain('answer: meanwhile'))
   // One call is for the message that came meanwhile.
   await expectAnsweredOnce('without a database', calls + 1)
-}, 180_000)
+}, 360_000)

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +17,7 @@ export type CrashPoint = `${(typeof steps)[number]}:${'before' | 'after'}`
 export interface Person {
   userId: string
   telegramUserId: number
+  whatsappAddress: string
   bearer: string
 }
 
@@ -25,6 +26,8 @@ export interface Processes {
   db: Database
   people: Person[]
   replicas: Program[]
+  /** The one in front. */
+  replica(): Program
   agent: Program
   /** Between host and control plane. */
   wire: Wire
@@ -32,23 +35,53 @@ export interface Processes {
   front: { replica: number }
   /** The replica in front dies at this point, once. */
   crashAt(point: CrashPoint): void
+  /** A gateway dies in its next turn; which one is left to chance. */
+  killGateway(): void
+  /** Gateways that are still to die. */
+  gatewayKillsLeft(): number
   say(person: Person, text: string): Promise<void>
   heard(person: Person): Promise<string[]>
+  sayOnWhatsapp(person: Person, body: string): Promise<void>
+  heardOnWhatsapp(person: Person): Promise<string[]>
+  /** Twilio gives up on a webhook after some tries; what it gave up is sent once more, with its id. */
+  repeatUndelivered(): Promise<void>
   sandbox(path: string, body?: unknown): Promise<unknown>
   stop(): Promise<void>
 }
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
-const peopleSchema = z.array(z.object({ userId: z.string(), telegramUserId: z.number(), bearer: z.string() }))
+const peopleSchema = z.array(
+  z.object({
+    userId: z.string(),
+    telegramUserId: z.number(),
+    whatsappAddress: z.string(),
+    bearer: z.string(),
+  }),
+)
+const whatsappSchema = z.array(z.object({ kind: z.string(), body: z.string() }))
+const saidSchema = z.object({
+  person: z.array(z.object({ sid: z.string(), body: z.string(), delivered: z.boolean() })),
+})
 const sentSchema = z.array(z.object({ kind: z.string(), text: z.string() }))
 
 export async function startProcesses(options: {
   databaseUrl: string
   replicas?: number
+  /** Two when absent. */
+  people?: number
   settings?: Record<string, string>
 }): Promise<Processes> {
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-faults-'))
   const sandbox = await startSandbox({ port: 0 })
+  const request = async (url: string, body?: unknown): Promise<unknown> => {
+    const headers = { 'content-type': 'application/json' }
+    const init = body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) }
+    return (await fetch(url, init)).json()
+  }
+  for (let number = 3; number <= (options.people ?? 2); number += 1) {
+    const person = { name: `Person ${number}`, email: `person.${number}@example.com` }
+    await request(`${sandbox.url}/sim/people`, person)
+  }
   const front = { replica: 0 }
   const ports = await Promise.all(
     Array.from({ length: options.replicas ?? 1 }, async () => ({
@@ -59,6 +92,9 @@ export async function startProcesses(options: {
   const http = await startWire(() => ports[front.replica]?.http ?? 0)
   const wire = await startWire(() => ports[front.replica]?.grpc ?? 0)
   const apiUrl = `http://127.0.0.1:${http.port}`
+  const gatewayKills = path.join(folder, 'gateway-kills')
+  mkdirSync(gatewayKills)
+  let kills = 0
   const crashFile = (replica: number) => path.join(folder, `crash-${replica}`)
 
   const controlPlaneEnv = {
@@ -67,6 +103,7 @@ export async function startProcesses(options: {
     API_URL: apiUrl,
     GRPC_PUBLIC_ADDRESS: `localhost:${wire.port}`,
     TELEGRAM_API_ROOT: `${sandbox.url}/telegram`,
+    TWILIO_API_BASE: `${sandbox.url}/twilio`,
     SANDBOX_URL: sandbox.url,
     DEV_SEED: '1',
     RATE_LIMIT_PER_DAY: '100000',
@@ -92,12 +129,14 @@ export async function startProcesses(options: {
     encoding: 'utf8',
   }).trim()
   const agent = runProgram({
-    script: path.join(root, 'host-agent/src/main.ts'),
+    script: fileURLToPath(new URL('./host-agent.ts', import.meta.url)),
     env: {
       CONTROL_PLANE_URL: apiUrl,
       JOIN_TOKEN: joinToken,
       HOST_NAME: 'host',
+      GATEWAY_KILLS: gatewayKills,
       RUNTIME: 'fake',
+      MAX_ASSISTANTS: '100',
       STATE_DIR: path.join(folder, 'agent'),
       ASSISTANT_DATA_DIR: path.join(folder, 'assistants'),
       ANTHROPIC_BASE_URL: `${sandbox.url}/anthropic`,
@@ -106,26 +145,52 @@ export async function startProcesses(options: {
     },
   })
   const db = openDatabase(options.databaseUrl)
-  const request = async (url: string, body?: unknown): Promise<unknown> => {
-    const headers = { 'content-type': 'application/json' }
-    const init = body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) }
-    return (await fetch(url, init)).json()
-  }
+  const phone = (person: Person) =>
+    `${sandbox.url}/sim/whatsapp/${encodeURIComponent(person.whatsappAddress)}`
   const chat = (person: Person) => `${sandbox.url}/sim/telegram/${person.telegramUserId}/messages`
+
+  const people = await until(
+    async () => peopleSchema.safeParse(await request(`${sandbox.url}/sim/people`)).data,
+  )
 
   return {
     db,
-    people: await until(async () => peopleSchema.safeParse(await request(`${sandbox.url}/sim/people`)).data),
+    people,
     replicas,
+    replica() {
+      const replica = replicas[front.replica]
+      if (!replica) throw new Error('there is no such replica')
+      return replica
+    },
     agent,
     wire,
     front,
+    killGateway() {
+      kills += 1
+      writeFileSync(path.join(gatewayKills, String(kills)), '')
+    },
+    gatewayKillsLeft: () => readdirSync(gatewayKills).length,
     crashAt: (point) => writeFileSync(crashFile(front.replica), point),
     say: async (person, text) => void (await request(chat(person), { text })),
     heard: async (person) =>
       sentSchema
         .parse(await request(chat(person)))
         .flatMap(({ kind, text }) => (kind === 'message' ? [text] : [])),
+    sayOnWhatsapp: async (person, body) => void (await request(`${phone(person)}/messages`, { body })),
+    heardOnWhatsapp: async (person) =>
+      whatsappSchema
+        .parse(await request(`${phone(person)}/messages`))
+        .flatMap(({ kind, body }) => (kind === 'message' ? [body] : [])),
+    async repeatUndelivered() {
+      for (const person of people) {
+        const said = saidSchema.parse(await request(`${phone(person)}/conversation`))
+        const taken = new Set(said.person.filter(({ delivered }) => delivered).map(({ sid }) => sid))
+        const lost = new Map(said.person.filter(({ sid }) => !taken.has(sid)).map((said) => [said.sid, said]))
+        for (const { body, sid } of lost.values()) {
+          await request(`${phone(person)}/messages`, { body, messageSid: sid })
+        }
+      }
+    },
     sandbox: (path, body) => request(`${sandbox.url}${path}`, body),
     async stop() {
       await agent.stop()

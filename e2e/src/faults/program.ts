@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 
 /** One of our programs in a process of its own, started again whenever it dies, as systemd would. */
 export interface Program {
@@ -9,6 +10,8 @@ export interface Program {
   /** Its log lines so far, over all its lives. */
   lines: string[]
   kill(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void
+  /** SIGKILL; resolves once it is dead and on its way up again. */
+  killAndWait(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -41,6 +44,13 @@ export function runProgram(input: { script: string; env: Record<string, string> 
     deaths: () => deaths,
     lines,
     kill: (signal) => void child.kill(signal),
+    async killAndWait() {
+      // Between two lives there is nothing to kill: the next one is waited for.
+      while (child.exitCode !== null || child.signalCode !== null) await delay(restartDelayMs)
+      const exited = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exited
+    },
     async stop() {
       stopping = true
       clearTimeout(restart)

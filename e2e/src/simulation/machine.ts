@@ -1,8 +1,8 @@
 import { createKeyRing, createReconciler, type Runtime, runSession } from '@yourclaw/host-agent/testing'
 import type { AssistantSpec, HostServiceClient } from '@yourclaw/proto/host/v1'
 import type { Logger } from 'pino'
+import type { Random } from '../random.ts'
 import type { VirtualClock } from './clock.ts'
-import type { Random } from './random.ts'
 import type { Wire } from './wire.ts'
 
 /** How unreliable the containers are now; a probability an operation. */

@@ -7,8 +7,8 @@ import {
   unauthenticated,
 } from '@yourclaw/control-plane/testing'
 import { AssistantSpec, Presence } from '@yourclaw/proto/host/v1'
+import type { Random } from '../random.ts'
 import type { VirtualClock } from './clock.ts'
-import type { Random } from './random.ts'
 
 export interface Row {
   id: string
@@ -33,6 +33,9 @@ export interface HostRow {
   leaseExpiresAtMs: number
 }
 
+/** Told of every report that changed a row, with the row as it was. */
+export type Witness = (hostId: string, before: Row, after: Row) => void
+
 /** How unreliable the database is now; probabilities a call. */
 export interface Trouble {
   fails: number
@@ -43,7 +46,7 @@ export interface Trouble {
  * The tables in memory. Rules come from production where they are pure; what is SQL there is done here in one go, as a
  * transaction is, with a delay before and after it and failures on either side of the commit.
  */
-export function createStore(clock: VirtualClock, random: Random, trouble: Trouble) {
+export function createStore(clock: VirtualClock, random: Random, trouble: Trouble, witness: Witness) {
   const rows = new Map<string, Row>()
   const hosts = new Map<string, HostRow>()
   const listeners = new Set<{ topic: string; handler: (id: string) => void }>()
@@ -152,42 +155,48 @@ export function createStore(clock: VirtualClock, random: Random, trouble: Troubl
         requireEpoch(hostId, sessionEpoch)
         const row = rows.get(observed.assistantId)
         if (row?.hostServerId !== hostId) return false
+        const before = { ...row }
         const verdict = judgeReport(row, observed)
         const settled = () => {
           row.observedGeneration = observed.generation
           if (row.job && row.job.generation <= observed.generation) row.job = null
         }
-        switch (verdict) {
-          case 'refused':
-          case 'starting':
-            return verdict === 'starting'
-          case 'ready':
-            settled()
-            row.status = 'READY'
-            return true
-          case 'stopped':
-            settled()
-            return true
-          case 'gone':
-            settled()
-            hostOf(hostId).taken -= 1
-            Object.assign(row, none)
-            return true
-          case 'failed': {
-            const open = row.job?.generation === row.desiredGeneration ? row.job : null
-            const { attempts, again } = nextAttempt(open?.attempts)
-            row.observedGeneration = observed.generation
-            if (!open || !again) {
-              row.status = 'ERROR'
-              row.job = null
+        const apply = () => {
+          switch (verdict) {
+            case 'refused':
+            case 'starting':
+              return verdict === 'starting'
+            case 'ready':
+              settled()
+              row.status = 'READY'
+              return true
+            case 'stopped':
+              settled()
+              return true
+            case 'gone':
+              settled()
+              hostOf(hostId).taken -= 1
+              Object.assign(row, none)
+              return true
+            case 'failed': {
+              const open = row.job?.generation === row.desiredGeneration ? row.job : null
+              const { attempts, again } = nextAttempt(open?.attempts)
+              row.observedGeneration = observed.generation
+              if (!open || !again) {
+                row.status = 'ERROR'
+                row.job = null
+                return true
+              }
+              row.desiredGeneration += 1
+              row.job = { generation: row.desiredGeneration, attempts }
+              nudge('changes', hostId)
               return true
             }
-            row.desiredGeneration += 1
-            row.job = { generation: row.desiredGeneration, attempts }
-            nudge('changes', hostId)
-            return true
           }
         }
+        const changed = apply()
+        witness(hostId, before, row)
+        return changed
       }),
   }
   const notifications: Notifications = {

@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { Duplex } from 'node:stream'
 import { AgentMessage, ServerMessage } from '@yourclaw/proto/host/v1'
+import type { Random } from '../random.ts'
 import type { VirtualClock } from './clock.ts'
-import type { Random } from './random.ts'
 
 /** How badly the network behaves now; a simulation changes it while it runs. Numbers are probabilities a message. */
 export interface Weather {
@@ -57,7 +57,12 @@ export interface Wire {
  * One session's stream between the two. Messages are encoded and decoded as on a real one; unlike a real one it may lose,
  * repeat and reorder them, since the session layer promises to notice.
  */
-export function openWire(clock: VirtualClock, random: Random, weather: Weather): Wire {
+export function openWire(
+  clock: VirtualClock,
+  random: Random,
+  weather: Weather,
+  overhear: (message: AgentMessage) => void,
+): Wire {
   const muted = { up: false, down: false }
   const lastAtMs = { up: 0, down: 0 }
   let over = false
@@ -75,6 +80,7 @@ export function openWire(clock: VirtualClock, random: Random, weather: Weather):
 
   const near: Wire['near'] = Object.assign(new EventEmitter(), {
     write(message: AgentMessage) {
+      overhear(message)
       const bytes = AgentMessage.encode(message).finish()
       carry('up', () => far.destroyed || far.push(AgentMessage.decode(bytes)), true)
       return true

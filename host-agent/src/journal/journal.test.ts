@@ -13,10 +13,10 @@ function place() {
   return join(dir, 'journal.sqlite')
 }
 
-test('a result outlives the agent until it is forgotten', () => {
+test('a result outlives the agent until it is forgotten', async () => {
   const path = place()
   const before = openJournal(path)
-  before.begin('t', 2)
+  await before.begin('t', 2, 'mark')
   before.finish('t', 2, done)
   before.close()
   const after = openJournal(path)
@@ -27,10 +27,10 @@ test('a result outlives the agent until it is forgotten', () => {
   after.close()
 })
 
-test('an attempt that ran when the agent died has failed and may be tried again', () => {
+test('an attempt that ran when the agent died has failed and may be tried again', async () => {
   const path = place()
   const before = openJournal(path)
-  before.begin('t', 1)
+  await before.begin('t', 1, 'mark')
   before.close()
   const after = openJournal(path)
   expect(after.find('t')?.result?.body).toMatchObject({
@@ -39,29 +39,36 @@ test('an attempt that ran when the agent died has failed and may be tried again'
   after.close()
 })
 
-test('a late result of an older attempt does not touch the newer one', () => {
+test('a late result of an older attempt does not touch the newer one', async () => {
   const journal = openJournal(':memory:')
-  journal.begin('t', 1)
-  journal.begin('t', 2)
+  await Promise.all([journal.begin('t', 1, 'mark'), journal.begin('t', 2, 'mark')])
   journal.finish('t', 1, done)
   expect(journal.find('t')).toEqual({ turnId: 't', attempt: 2 })
   journal.close()
 })
 
-test('M15: the mark of a turn is the first one noted, and stays until the turn is forgotten', () => {
+test('M15: the mark of a turn is the first one noted, and stays until the turn is forgotten', async () => {
   const path = place()
   const before = openJournal(path)
   expect(before.mark('t')).toBeUndefined()
-  before.begin('t', 1)
-  before.setMark('t', 'first')
+  await before.begin('t', 1, 'first')
   before.close()
   const after = openJournal(path)
   after.release('t')
   expect(after.held()).toEqual([])
-  after.begin('t', 2)
-  after.setMark('t', 'second')
+  await after.begin('t', 2, 'second')
   expect(after.mark('t')).toBe('first')
   after.forget('t')
   expect(after.mark('t')).toBeUndefined()
   after.close()
+})
+
+test('a turn that is forgotten while it is about to begin leaves nothing behind', async () => {
+  const journal = openJournal(':memory:')
+  const begun = [journal.begin('kept', 1, 'mark'), journal.begin('gone', 1, 'mark')]
+  journal.forget('gone')
+  await Promise.all(begun)
+  expect(journal.held()).toEqual([{ turnId: 'kept', attempt: 1, finished: false }])
+  expect(journal.mark('gone')).toBeUndefined()
+  journal.close()
 })

@@ -16,14 +16,17 @@ export interface JournaledTurn {
  * here; answers do, until stored.
  */
 export interface Journal {
-  begin(turnId: string, attempt: number): void
+  /**
+   * Resolves once it is on the disk, so that not even a power cut forgets where the conversation ended before anything
+   * of the turn was sent (`mark`); the first mark of a turn stays. What comes together is written together.
+   */
+  begin(turnId: string, attempt: number, mark: string): Promise<void>
+  /** This and what follows outlive the process; a power cut may undo them, and then the conversation has the answer. */
   finish(turnId: string, attempt: number, result: TurnEvent): void
   /** Holds an attempt no longer, but keeps the turn's mark: another attempt follows. */
   release(turnId: string): void
   /** Forgets a turn whose result is stored, or that nobody wants any more. */
   forget(turnId: string): void
-  /** Notes where the conversation ended before anything of the turn was sent; the first note of a turn stays. */
-  setMark(turnId: string, mark: string): void
   /** Undefined when nothing of the turn can have been sent. */
   mark(turnId: string): string | undefined
   find(turnId: string): JournaledTurn | undefined
@@ -37,7 +40,7 @@ const keepMs = 7 * 24 * 3600 * 1000
 export function openJournal(path: string, now: () => number = Date.now): Journal {
   if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const db = new DatabaseSync(path)
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000')
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000')
   db.exec(`CREATE TABLE IF NOT EXISTS turns (
     turn_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL, result BLOB, at_ms INTEGER NOT NULL
   ) STRICT`)
@@ -59,16 +62,52 @@ export function openJournal(path: string, now: () => number = Date.now): Journal
   const held = db.prepare(
     'SELECT turn_id, attempt, result IS NOT NULL AS finished FROM turns ORDER BY turn_id',
   )
+
+  interface Beginning extends PromiseWithResolvers<void> {
+    turnId: string
+    attempt: number
+    mark: string
+  }
+  let beginnings: Beginning[] = []
+
+  /** One wait for the disk for all that began since the last one: it stops the whole process. */
+  function commitBeginnings(): void {
+    const batch = beginnings
+    beginnings = []
+    if (batch.length === 0) return
+    try {
+      db.exec('PRAGMA synchronous = FULL; BEGIN IMMEDIATE')
+      for (const turn of batch) {
+        begin.run(turn.turnId, turn.attempt, now())
+        setMark.run(turn.turnId, turn.mark, now())
+      }
+      db.exec('COMMIT')
+      for (const turn of batch) turn.resolve()
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK')
+      for (const turn of batch) turn.reject(error)
+    } finally {
+      db.exec('PRAGMA synchronous = NORMAL')
+    }
+  }
+  function remove(turnId: string): void {
+    if (beginnings.some((turn) => turn.turnId === turnId)) commitBeginnings()
+    release.run(turnId)
+  }
+
   return {
-    begin: (turnId, attempt) => void begin.run(turnId, attempt, now()),
+    begin(turnId, attempt, mark) {
+      const beginning = { turnId, attempt, mark, ...Promise.withResolvers<void>() }
+      if (beginnings.push(beginning) === 1) setImmediate(commitBeginnings)
+      return beginning.promise
+    },
     finish: (turnId, attempt, result) =>
       void finish.run(TurnEvent.encode(result).finish(), now(), turnId, attempt),
-    release: (turnId) => void release.run(turnId),
+    release: remove,
     forget(turnId) {
-      release.run(turnId)
+      remove(turnId)
       forgetMark.run(turnId)
     },
-    setMark: (turnId, mark) => void setMark.run(turnId, mark, now()),
     mark: (turnId) => mark.get(turnId)?.mark as string | undefined,
     find(turnId) {
       const row = find.get(turnId)
@@ -83,7 +122,10 @@ export function openJournal(path: string, now: () => number = Date.now): Journal
         attempt: Number(row.attempt),
         finished: row.finished === 1,
       })),
-    close: () => db.close(),
+    close() {
+      commitBeginnings()
+      db.close()
+    },
   }
 }
 

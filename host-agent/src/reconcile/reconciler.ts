@@ -34,7 +34,7 @@ export interface TurnTarget {
 const comingPollMs = 50
 
 /** More unplanned ends than this within the window are a crash loop. */
-const crashLimit = 3
+const defaultCrashLimit = 3
 const crashWindowMs = 10 * 60_000
 
 /** Compares desired with seen, one assistant at a time, and acts until they agree. Every step ends in a report. */
@@ -45,8 +45,9 @@ export function createReconciler(deps: {
   keys: KeyRing
   log: Logger
   now?: () => number
+  crashLimit?: number
 }): Reconciler {
-  const { runtime, keys, log } = deps
+  const { runtime, keys, log, crashLimit = defaultCrashLimit } = deps
   const now = deps.now ?? Date.now
   const desired = new Map<string, AssistantSpec>()
   const seen = new Map<string, Seen & { running?: Running }>()

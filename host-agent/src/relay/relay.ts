@@ -144,7 +144,6 @@ export function createRelay(deps: {
       Math.max(0, Number(input.deadlineUnixMs) - now()),
     )
     try {
-      journal.begin(turn.turnId, turn.attempt)
       const done = await attempt(turn, input)
       watch.end()
       finish(turn, { $case: 'done', done })
@@ -168,7 +167,8 @@ export function createRelay(deps: {
     const { signal } = turn.abort
     const conversation = deps.conversation(assistantId)
     const mark = journal.mark(turnId) ?? (await conversation.end())
-    journal.setMark(turnId, mark)
+    await journal.begin(turnId, turn.attempt, mark)
+    signal.throwIfAborted()
     const target = await deps.target(assistantId, signal)
     const found = await settle(conversation, mark, signal)
     if (turn.attempt > 1) log.info({ turnId, attempt: turn.attempt, found: found.state }, 'conversation read')

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { z } from 'zod'
 import { type Env, type Faults, faultInput } from '../faults.ts'
 import type { Provider } from '../google/provider.ts'
 import { googleSim } from '../google/sim.ts'
@@ -11,11 +12,15 @@ import type { Account as StripeAccount } from '../stripe/account.ts'
 import { stripeSim } from '../stripe/sim.ts'
 import type { Bot } from '../telegram/bot.ts'
 import { incomingInput, sendAsPerson } from '../telegram/incoming.ts'
+import type { Account } from '../twilio/account.ts'
+import { sendAsPerson as sendOnWhatsapp, whatsappInput } from '../twilio/incoming.ts'
+import { baseOf } from '../twilio/routes.ts'
 import { BadInput, read } from './input.ts'
 
 export interface World {
   people: People
   bot: Bot
+  twilio: Account
   google: Provider
   stripe: StripeAccount
   mailbox: Mailbox
@@ -24,10 +29,13 @@ export interface World {
   faults: Faults
 }
 
+const clockInput = z.object({ advanceSeconds: z.number().positive() })
+
 /** The API through which programs and the page move the outside world. */
 export function simRoutes({
   people,
   bot,
+  twilio,
   google,
   stripe,
   mailbox,
@@ -50,6 +58,28 @@ export function simRoutes({
     return c.json({ bot: bot.chats.botEvents(id), person: bot.chats.personEvents(id) })
   })
 
+  // Matched before it is decoded, so %3A and : both begin an address.
+  app.post('/whatsapp/:address{whatsapp.+}/messages', async (c) =>
+    c.json(await sendOnWhatsapp(twilio, c.req.param('address'), await read(c, whatsappInput), baseOf(c))),
+  )
+  app.get('/whatsapp/:address{whatsapp.+}/messages', (c) =>
+    c.json(twilio.chats.business(c.req.param('address'))),
+  )
+  app.get('/whatsapp/:address{whatsapp.+}/conversation', (c) => {
+    const address = c.req.param('address')
+    const { contacts, chats } = twilio
+    return c.json({
+      business: chats.business(address),
+      person: chats.person(address),
+      windowOpen: contacts.isWindowOpen(address),
+      optedOut: contacts.isOptedOut(address),
+    })
+  })
+  // WhatsApp's own clock: a day later every 24-hour window is closed.
+  app.post('/whatsapp/clock', async (c) => {
+    twilio.contacts.advance((await read(c, clockInput)).advanceSeconds)
+    return c.json({ at: new Date(twilio.contacts.nowMs()).toISOString() })
+  })
   app.route('/google', googleSim(google))
   app.route('/mail', mailSim(mailbox, contacts))
   app.route('/stripe', stripeSim(stripe))
@@ -67,6 +97,7 @@ export function simRoutes({
 
   app.post('/reset', (c) => {
     bot.clear()
+    twilio.clear()
     stripe.deliveries.clear()
     mailbox.clear()
     brain.clear()

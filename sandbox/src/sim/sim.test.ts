@@ -55,4 +55,9 @@ test('the page needs nothing from outside', async () => {
     expect([place, other.status]).toEqual([place, 200])
     expect(await other.text()).not.toMatch(/(src|href)=["']https?:/)
   }
+  for (const asset of ['page.css', 'page.js', 'dom.js', 'telegram.js', 'whatsapp.js']) {
+    const response = await fetch(`${sandbox.url}/phone/${asset}`)
+    expect([asset, response.status]).toEqual([asset, 200])
+    expect(await response.text()).not.toMatch(/https?:\/\/|@import/)
+  }
 })

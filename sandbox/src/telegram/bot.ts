@@ -1,6 +1,6 @@
 import type { BotCommand } from '@grammyjs/types'
 import type { People } from '../people.ts'
-import { Chats } from './chats.ts'
+import { type BotEventListener, Chats } from './chats.ts'
 import { Files } from './files.ts'
 import { Webhook } from './webhook.ts'
 
@@ -13,8 +13,8 @@ export class Bot {
   commands: BotCommand[] = []
   #lastUpdateId = 100_000
 
-  constructor(people: People, username: string) {
-    this.chats = new Chats(people)
+  constructor(people: People, username: string, onEvent?: BotEventListener) {
+    this.chats = new Chats(people, onEvent)
     this.username = username
   }
 

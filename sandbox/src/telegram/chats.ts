@@ -16,6 +16,8 @@ export interface BotEvent {
   request: { method: string; body: unknown }
 }
 
+export type BotEventListener = (telegramUserId: number, event: BotEvent) => void
+
 /** One thing the person sent. */
 export interface PersonEvent {
   id: number
@@ -42,14 +44,16 @@ export interface ChatState {
 /** The chats the bot can reach, and everything said in them, kept under the person's Telegram id. */
 export class Chats {
   #people: People
+  #onEvent: BotEventListener
   #chats = new Map<number, ChatState>()
   #usernames = new Map<number, string>()
   #fromBot = new Map<number, BotEvent[]>()
   #fromPerson = new Map<number, PersonEvent[]>()
   #lastMessageId = 0
 
-  constructor(people: People) {
+  constructor(people: People, onEvent: BotEventListener = () => {}) {
     this.#people = people
+    this.#onEvent = onEvent
   }
 
   nextMessageId(): number {
@@ -93,7 +97,9 @@ export class Chats {
   }
 
   recordBot(chat: ChatState, event: Omit<BotEvent, 'at'>): void {
-    append(this.#fromBot, chat.owner, { ...event, at: new Date().toISOString() })
+    const happened = { ...event, at: new Date().toISOString() }
+    append(this.#fromBot, chat.owner, happened)
+    this.#onEvent(chat.owner, happened)
   }
 
   recordPerson(chat: ChatState, event: PersonEvent): void {

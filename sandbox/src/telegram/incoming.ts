@@ -1,8 +1,8 @@
 import type { Update } from '@grammyjs/types'
 import { z } from 'zod'
+import { samplePhoto, sampleVoice } from '../samples.ts'
 import type { Bot } from './bot.ts'
 import type { PersonEvent } from './chats.ts'
-import { samplePhoto, sampleVoice } from './samples.ts'
 
 const sampleOrBase64 = z.union([z.literal(true), z.base64()])
 

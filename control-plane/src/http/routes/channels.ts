@@ -2,13 +2,20 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { parsePhoneNumberFromString } from 'libphonenumber-js'
 import type { Ctx } from '../../context.ts'
 import { invalidInput } from '../../errors.ts'
-import { startBinding } from '../../services/channel/start-binding.ts'
+import { type BindableChannel, startBinding } from '../../services/channel/start-binding.ts'
 import { unbind } from '../../services/channel/unbind.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 import { jsonBody, jsonResponse, refuseInvalid } from './openapi.ts'
 
 const channel = z.enum(['WHATSAPP', 'TELEGRAM'])
 const started = z.object({ bindUrl: z.string(), code: z.string(), expiresAt: z.string() })
+
+async function begin(ctx: Ctx, userId: string, channel: BindableChannel) {
+  if (!ctx.settings.channels.includes(channel))
+    throw invalidInput('This channel cannot be connected here.', 'channel_unavailable')
+  const started = await startBinding({ ctx, input: { userId, channel } })
+  return { ...started, expiresAt: started.expiresAt.toISOString() }
+}
 
 /** Connecting a channel: nothing binds without proof of possession (I1). */
 export function channelRoutes(ctx: Ctx) {
@@ -21,11 +28,7 @@ export function channelRoutes(ctx: Ctx) {
         responses: jsonResponse(200, started, 'A link that connects the chat it is opened in, once'),
       }),
       async (c) => {
-        const { channel } = c.req.valid('json')
-        if (channel !== 'TELEGRAM')
-          throw invalidInput('Only Telegram can be connected here.', 'channel_unavailable')
-        const started = await startBinding({ ctx, input: { userId: c.get('user').id, channel } })
-        return c.json({ ...started, expiresAt: started.expiresAt.toISOString() }, 200)
+        return c.json(await begin(ctx, c.get('user').id, c.req.valid('json').channel), 200)
       },
     )
     .openapi(
@@ -36,12 +39,12 @@ export function channelRoutes(ctx: Ctx) {
         request: jsonBody(z.object({ phone: z.string().max(50) })),
         responses: jsonResponse(200, started, 'A link that connects the chat it is opened in, once'),
       }),
-      // WhatsApp is not connected yet, so a good number is refused too; a number alone never binds anything.
+      // The number is only looked at: what binds is the code, sent from whichever phone has it (I1).
       async (c) => {
         const phone = parsePhoneNumberFromString(c.req.valid('json').phone)
         if (!phone?.isPossible())
           throw invalidInput('Give the number with its country code, like +44 20 7946 0018.', 'invalid_phone')
-        throw invalidInput('WhatsApp cannot be connected yet.', 'channel_unavailable')
+        return c.json(await begin(ctx, c.get('user').id, 'WHATSAPP'), 200)
       },
     )
     .openapi(

@@ -41,10 +41,10 @@ async function person() {
 const lease = (hostId: string, ms: number) =>
   db.hostSession.update({ where: { hostId }, data: { leaseExpiresAt: new Date(fixture.clock.at + ms) } })
 
-async function send(userId: string, state: 'PENDING' | 'DEAD', createdAt: Date, seq: bigint) {
+async function send(userId: string, state: 'PENDING' | 'DEAD', createdAt: Date, seq: bigint, more = {}) {
   const where = { channel: 'TELEGRAM', address: 'a' } as const
   const outgoing = { ...where, userId, direction: 'OUTBOUND', state: 'PENDING', body: 'x', seq } as const
-  const delivery = { ...where, userId, part: 0, payload: {}, state, createdAt }
+  const delivery = { ...where, userId, part: 0, payload: {}, state, createdAt, ...more }
   await db.message.create({ data: { ...outgoing, deliveries: { create: delivery } } })
 }
 
@@ -94,6 +94,16 @@ test('O2: messages that are not sent are named with their age', async () => {
     status: 'degraded',
     checks: { deliveries: { ok: false, detail: '2 parts of messages to send, the oldest for 16 min' } },
   })
+})
+
+test('O2: what only its person can change is no problem: a closed window, a STOP, a number given up', async () => {
+  const { userId } = await person()
+  await send(userId, 'PENDING', ago(20 * 3_600_000), 1n, { heldAt: ago(20 * 3_600_000) })
+  for (let seq = 2n; seq < 10n; seq += 1n) {
+    const lastErrorCode = seq % 2n === 0n ? 'opted_out' : 'unbound'
+    await send(userId, 'DEAD', ago(60_000), seq, { lastErrorCode })
+  }
+  expect(await ready()).toMatchObject({ status: 'ready' })
 })
 
 test('O2: dead letters are always shown, and many at once are a problem', async () => {

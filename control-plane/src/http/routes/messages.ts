@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import { ServiceError } from '../../errors.ts'
+import { invalidInput, ServiceError } from '../../errors.ts'
 import type { ConversationCtx } from '../../services/conversation/ctx.ts'
 import { listMessages } from '../../services/conversation/list-messages.ts'
 import { receiveMessage } from '../../services/conversation/receive-message.ts'
@@ -81,6 +81,8 @@ export function messageRoutes(ctx: ConversationCtx) {
       return c.json(page, 200)
     })
     .openapi(sendRoute, async (c) => {
+      if (!ctx.settings.channels.includes('WEB'))
+        throw invalidInput('Messages cannot be sent from here.', 'channel_unavailable')
       const { id: address } = c.get('user')
       const key = c.req.valid('header')['idempotency-key'] ?? randomUUID()
       const received = await receiveMessage({

@@ -71,6 +71,27 @@ test('I1: a code binds one of two chats that use it at once, and none after it e
   expect(await owner('883')).toBeUndefined()
 })
 
+test('I1: codes that are no good are answered once an hour', async () => {
+  const guess = (code: string) => post({ chat: privateChat('991'), text: `/start ${code}` })
+  const answers = () => fixture.told.filter(({ to }) => to.address === '991').map(({ text }) => text)
+  for (const code of ['AAAA', 'BBBB', 'CCCC']) await guess(code)
+  expect(answers()).toEqual([expect.stringMatching(/expired or was used/)])
+  fixture.clock.at += 3_600_000
+  await guess('DDDD')
+  expect(answers()).toHaveLength(2)
+})
+
+test('M9: a picture whose first delivery ended before it was told is told by the next, once', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  await fixture.receive(address, 'look', '5000', 5000n)
+  const photo = { chat: privateChat(address), caption: 'look', photo: [{}] }
+  const again = () => post({}, { raw: JSON.stringify({ update_id: 5000, message: photo }) })
+  await again()
+  await again()
+  const told = { where: { userId, code: 'media_unsupported' } }
+  expect(await fixture.db.message.count(told)).toBe(1)
+})
+
 test('I2: a username gains nothing', async () => {
   const { userId } = await createPerson(fixture.db)
   const { code } = await start(userId)

@@ -2,12 +2,9 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { z } from 'zod'
-import { bindByCode } from '../../services/channel/bind-by-code.ts'
 import type { ConversationCtx } from '../../services/conversation/ctx.ts'
-import { receiveMessage } from '../../services/conversation/receive-message.ts'
 import { sanitize } from '../../services/conversation/sanitize.ts'
-import { tellAddress } from '../../services/conversation/tell-address.ts'
-import { texts } from '../../services/conversation/texts.ts'
+import { takeIncoming } from '../../services/conversation/take-incoming.ts'
 
 export interface TelegramWebhookDeps {
   ctx: ConversationCtx
@@ -68,46 +65,21 @@ export function telegramWebhook(deps: TelegramWebhookDeps) {
   return app
 }
 
-async function handleMessage(ctx: ConversationCtx, updateId: number, message: Message, traceParent?: string) {
-  const to = { channel: 'TELEGRAM', address: String(message.chat.id) } as const
-  const once = { key: `telegram:${updateId}` }
+function handleMessage(ctx: ConversationCtx, updateId: number, message: Message, traceParent?: string) {
   const body = sanitize(message.text ?? message.caption ?? '')
   const code = startCommand.exec(body)?.[1]
-  if (code !== undefined) {
-    const { username } = message.from ?? {}
-    const chatId = BigInt(message.chat.id)
-    const bind = { ...to, code, chatId, ...(username === undefined ? {} : { username }) }
-    const { outcome } = await bindByCode({ ctx, input: bind })
-    const answers = {
-      bound: texts.bound,
-      invalid_code: texts.bindCodeInvalid(ctx.settings.webUrl),
-      address_taken: texts.bindAddressTaken,
-    }
-    // Codes that are no good cost a stranger nothing to send, so only one an hour is answered.
-    const hour = new Date(ctx.clock.now()).toISOString().slice(0, 13)
-    const said = outcome === 'invalid_code' ? { kind: 'bind_invalid', key: hour } : { kind: 'bind', ...once }
-    const told = { to, code: `bind_${outcome}`, text: answers[outcome], once: said }
-    await tellAddress({ ctx, input: told })
-    return
+  const { username } = message.from ?? {}
+  const chatId = BigInt(message.chat.id)
+  const input = {
+    to: { channel: 'TELEGRAM', address: String(message.chat.id) } as const,
+    providerMessageId: String(updateId),
+    providerOrder: BigInt(updateId),
+    body,
+    bind: code === undefined ? undefined : { code, chatId, ...(username === undefined ? {} : { username }) },
+    hasMedia: media.some((kind) => message[kind] !== undefined),
+    traceParent,
   }
-  if (body.trim() !== '') {
-    const received = { ...to, providerMessageId: String(updateId), providerOrder: BigInt(updateId), body }
-    const trace = traceParent === undefined ? {} : { traceParent }
-    const { outcome } = await receiveMessage({ ctx, input: { ...received, ...trace } })
-    // A duplicate goes on: the first delivery may have ended before it told.
-    if (outcome === 'refused' || outcome === 'unknown_sender') return
-  }
-  if (media.some((kind) => message[kind] !== undefined)) {
-    const text = texts.mediaUnsupported
-    const told = {
-      to,
-      code: 'media_unsupported',
-      text,
-      once: { kind: 'media', ...once },
-      greetStrangers: true,
-    }
-    await tellAddress({ ctx, input: told })
-  }
+  return takeIncoming({ ctx, input })
 }
 
 /** Hashed first, so that neither the content nor the length of the secret shows in the time it takes. */

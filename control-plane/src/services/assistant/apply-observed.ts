@@ -49,7 +49,7 @@ export function applyObserved({
     const verdict = judgeReport(assistant, observed)
     if (verdict === 'refused') return false
     await carryOut(verdict, { tx, ctx, assistant, observed, onFirstReady })
-    await nudge(tx, 'assistant', assistant.userId)
+    nudge(tx, 'assistant', assistant.userId)
     return true
   })
 }
@@ -95,7 +95,7 @@ async function carryOut(
         },
       })
       // What waited for it can run now (M5).
-      if (assistant.hostServerId) await nudge(tx, 'turns', assistant.hostServerId)
+      if (assistant.hostServerId) nudge(tx, 'turns', assistant.hostServerId)
       if (assistant.readyAt === null) {
         await report.onFirstReady(tx, { userId: assistant.userId, assistantId: assistant.id })
       }

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Ctx, systemClock } from '../../context.ts'
 import { createVault } from '../../lib/vault.ts'
+import { testSettings } from '../../testing/settings.ts'
 import { openHostSession } from '../host/host-session.ts'
 import { defaultModel } from '../model/catalogue.ts'
 import { applyObserved } from './apply-observed.ts'
@@ -25,7 +26,7 @@ beforeEach(async () => {
     db: database.db,
     clock: systemClock,
     log: pino({ level: 'silent' }),
-    settings: { webUrl: '', rateLimitPerDay: 100, rateLimitPerMinute: 5, telegramBotUsername: '' },
+    settings: testSettings,
   }
 })
 afterEach(() => database.close())

@@ -17,7 +17,7 @@ export async function changeModel({
     if (assistant.model === input.model) return
     if (assistant.desired === 'ABSENT') {
       await tx.assistant.update({ where: { id: assistant.id }, data: { model: input.model } })
-      await nudge(tx, 'assistant', input.userId)
+      nudge(tx, 'assistant', input.userId)
       return
     }
     const retry = assistant.status === 'ERROR'

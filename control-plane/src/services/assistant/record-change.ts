@@ -35,6 +35,6 @@ export async function recordChange(
 }
 
 export async function nudgeAbout(tx: Transaction, assistant: Pick<Assistant, 'userId' | 'hostServerId'>) {
-  if (assistant.hostServerId) await nudge(tx, 'changes', assistant.hostServerId)
-  await nudge(tx, 'assistant', assistant.userId)
+  if (assistant.hostServerId) nudge(tx, 'changes', assistant.hostServerId)
+  nudge(tx, 'assistant', assistant.userId)
 }

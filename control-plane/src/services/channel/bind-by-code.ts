@@ -10,6 +10,8 @@ export interface BindInput {
   /** For people only; never used to find anybody. */
   username?: string
   chatId?: bigint
+  /** When the channel shows one. */
+  phoneE164?: string
 }
 
 /** `address_taken` = another account has this address; the code stays good for another one. */
@@ -52,6 +54,7 @@ async function bindIn(tx: Transaction, userId: string, input: BindInput, now: Da
       address,
       telegramUsername: input.username ?? null,
       telegramChatId: input.chatId ?? null,
+      phoneE164: input.phoneE164 ?? null,
       boundAt: now,
     },
   })

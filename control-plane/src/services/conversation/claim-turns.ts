@@ -43,14 +43,16 @@ export function claimTurns({ ctx, input }: { ctx: Ctx; input: ClaimInput }): Pro
         AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.assistant_id = a.id AND r.state = 'RUNNING')
       RETURNING t.id AS "turnId", a.id AS "assistantId", a.user_id AS "userId", t.attempts AS attempt,
         t.trace_parent AS "traceParent", t.created_at AS "receivedAt"`
-    const taken = new Set<string>()
-    for (const turn of claimed) {
-      const stamped = await tx.message.updateMany({
-        where: { userId: turn.userId, direction: 'INBOUND', state: 'RECEIVED', turnId: null },
-        data: { turnId: turn.turnId },
-      })
-      if (stamped.count > 0) taken.add(turn.turnId)
-      else await tx.turn.update({ where: { id: turn.turnId }, data: { state: 'CANCELED', finishedAt: now } })
+    const stamped = await tx.$queryRaw<{ turnId: string }[]>`
+      UPDATE messages m SET turn_id = t.id FROM turns t JOIN assistants a ON a.id = t.assistant_id
+      WHERE t.id = ANY(${ids(claimed)}::uuid[]) AND m.user_id = a.user_id AND m.direction = 'INBOUND'
+        AND m.state = 'RECEIVED' AND m.turn_id IS NULL
+      RETURNING t.id AS "turnId"`
+    const taken = new Set(ids(stamped))
+    const empty = ids(claimed).filter((turnId) => !taken.has(turnId))
+    if (empty.length > 0) {
+      const canceled = { state: 'CANCELED', finishedAt: now } as const
+      await tx.turn.updateMany({ where: { id: { in: empty } }, data: canceled })
     }
     return { turns: claimed.filter((turn) => taken.has(turn.turnId)), passedOver }
   })

@@ -9,10 +9,12 @@ export interface ConversationCtx extends Ctx {
 
 /** Keeps the order of calls for each address. */
 export interface Outbox {
-  /** Sends every part of a stored message. */
-  enqueueMessage(tx: Transaction, to: Recipient, messageId: string): Promise<void>
+  /** Sends every part of a stored message that is PENDING, `delayMs` from now at the earliest. */
+  enqueueMessage(tx: Transaction, to: Recipient, messageId: string, delayMs?: number): Promise<void>
   /** Sends something that belongs to no user: an answer to a stranger. */
   enqueueText(tx: Transaction, to: Recipient, payload: Payload): Promise<void>
+  /** Keeps a message that could not be sent where an operator sees it and can send it again (M6). */
+  bury(tx: Transaction, to: Recipient, messageId: string): Promise<void>
 }
 
 export interface Recipient {

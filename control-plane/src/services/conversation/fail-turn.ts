@@ -56,7 +56,7 @@ export async function giveUpIn(
     where: { turnId: turn.id, direction: 'INBOUND' },
     data: { state: isCanceled ? 'ANSWERED' : 'REFUSED', code },
   })
-  if (turn.hostServerId !== null) await nudge(tx, 'turns', turn.hostServerId)
+  if (turn.hostServerId !== null) nudge(tx, 'turns', turn.hostServerId)
   if (isCanceled) return
   const once = { kind: 'turn_failed', key: turn.id }
   const notice = { userId: turn.userId, code: 'turn_failed', text: texts.turnFailed, once }

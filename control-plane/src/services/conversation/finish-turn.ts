@@ -1,10 +1,10 @@
+import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
 import { staleEpoch } from '../../errors.ts'
-import type { ConversationCtx } from './ctx.ts'
-import { userDay } from './limits.ts'
+import type { ConversationCtx, Recipient } from './ctx.ts'
 import { sanitize } from './sanitize.ts'
 import { storeOutgoing } from './send-notice.ts'
-import { assertRunningUnder, lockTurn, turnRecipient } from './turn-rows.ts'
+import { assertRunningUnder, lockTurn } from './turn-rows.ts'
 
 export interface FinishInput {
   turnId: string
@@ -31,15 +31,10 @@ export function finishTurn({ ctx, input }: { ctx: ConversationCtx; input: Finish
     }
     assertRunningUnder(turn, input.sessionEpoch)
     const at = new Date(ctx.clock.now())
-    const to = await turnRecipient(tx, turn.id)
-    await tx.turn.update({ where: { id: turn.id }, data: { state: 'DONE', finishedAt: at } })
-    await tx.message.updateMany({
-      where: { turnId: turn.id, direction: 'INBOUND' },
-      data: { state: 'ANSWERED' },
-    })
-    if (turn.hostServerId !== null) await nudge(tx, 'turns', turn.hostServerId)
+    const to = await closeTurn(tx, turn.id, at)
+    if (turn.hostServerId !== null) nudge(tx, 'turns', turn.hostServerId)
     if (!to || text.trim() === '') {
-      await nudge(tx, 'messages', turn.userId)
+      nudge(tx, 'messages', turn.userId)
       return { messageId: null }
     }
     const messageId = await storeOutgoing(tx, ctx, {
@@ -50,10 +45,23 @@ export function finishTurn({ ctx, input }: { ctx: ConversationCtx; input: Finish
       turnId: turn.id,
       traceParent: turn.traceParent,
     })
-    const day = await userDay(tx, turn.userId, at)
     await tx.$executeRaw`
-      INSERT INTO usage_daily AS u (user_id, date, outbound_count) VALUES (${turn.userId}::uuid, ${day.date}::date, 1)
+      INSERT INTO usage_daily AS u (user_id, date, outbound_count)
+      SELECT id, (${at}::timestamptz AT TIME ZONE time_zone)::date, 1 FROM users WHERE id = ${turn.userId}::uuid
       ON CONFLICT (user_id, date) DO UPDATE SET outbound_count = u.outbound_count + 1`
     return { messageId }
   })
+}
+
+/** RUNNING → DONE, and its messages are answered. Returns where the answer goes: where the newest of them came from. */
+async function closeTurn(tx: Transaction, turnId: string, at: Date): Promise<Recipient | null> {
+  const [newest] = await tx.$queryRaw<Recipient[]>`
+    WITH done AS (
+      UPDATE turns SET state = 'DONE', finished_at = ${at} WHERE id = ${turnId}::uuid
+    ), answered AS (
+      UPDATE messages SET state = 'ANSWERED' WHERE turn_id = ${turnId}::uuid AND direction = 'INBOUND'
+      RETURNING channel, address, seq
+    )
+    SELECT channel::text, address FROM answered ORDER BY seq DESC LIMIT 1`
+  return newest ?? null
 }

@@ -1,6 +1,8 @@
 import type { Database } from '@yourclaw/db'
 import { createTestDatabase } from '@yourclaw/db/testing'
 import { pino } from 'pino'
+import type { Payload } from '../../channels/sender.ts'
+import { testSettings } from '../../testing/settings.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { receiveMessage } from './receive-message.ts'
 
@@ -8,21 +10,27 @@ import { receiveMessage } from './receive-message.ts'
 export async function createFixture(settings: { perDay?: number; perMinute?: number } = {}) {
   const database = await createTestDatabase()
   const clock = { at: Date.parse('2026-03-10T12:00:00Z'), now: () => clock.at }
-  const told: { to: Recipient; text: string }[] = []
+  const told: { to: Recipient; text: string; template?: Payload['template'] }[] = []
+  const queued: string[] = []
+  const buried: string[] = []
   const ctx: ConversationCtx = {
     db: database.db,
     clock,
     log: pino({ level: 'silent' }),
     settings: {
-      webUrl: 'https://web.test',
-      rateLimitPerDay: settings.perDay ?? 100,
-      rateLimitPerMinute: settings.perMinute ?? 50,
-      telegramBotUsername: 'test_bot',
+      ...testSettings,
+      rateLimitPerDay: settings.perDay ?? testSettings.rateLimitPerDay,
+      rateLimitPerMinute: settings.perMinute ?? testSettings.rateLimitPerMinute,
     },
     outbox: {
-      enqueueMessage: async () => {},
+      enqueueMessage: async (_tx, _to, messageId) => {
+        queued.push(messageId)
+      },
+      bury: async (_tx, _to, messageId) => {
+        buried.push(messageId)
+      },
       enqueueText: async (_tx, to, payload) => {
-        told.push({ to, text: payload.text })
+        told.push({ to, ...payload })
       },
     },
   }
@@ -32,6 +40,8 @@ export async function createFixture(settings: { perDay?: number; perMinute?: num
     ctx,
     clock,
     told,
+    queued,
+    buried,
     receive: (
       address: string,
       body: string,
@@ -48,8 +58,13 @@ export async function createFixture(settings: { perDay?: number; perMinute?: num
 export type Fixture = Awaited<ReturnType<typeof createFixture>>
 
 /** A user who may write: bound chat, active subscription, ready assistant on a host with a session of epoch 1. */
-export async function createPerson(db: Database, options: { timeZone?: string } = {}) {
-  const address = String(crypto.getRandomValues(new Uint32Array(1))[0])
+export async function createPerson(
+  db: Database,
+  options: { timeZone?: string; channel?: 'TELEGRAM' | 'WHATSAPP' } = {},
+) {
+  const { channel = 'TELEGRAM' } = options
+  const number = String(crypto.getRandomValues(new Uint32Array(1))[0])
+  const address = channel === 'WHATSAPP' ? `whatsapp:+1${number}` : number
   const host = await db.hostServer.create({ data: { name: `host-${address}` } })
   const lease = { replica: 'a', epoch: 1n, leaseExpiresAt: new Date('2027-01-01') }
   await db.hostSession.create({ data: { hostId: host.id, ...lease } })
@@ -57,7 +72,7 @@ export async function createPerson(db: Database, options: { timeZone?: string } 
     data: {
       email: `${address}@example.test`,
       timeZone: options.timeZone ?? 'UTC',
-      phones: { create: { channel: 'TELEGRAM', address } },
+      phones: { create: { channel, address } },
       subscriptions: { create: { status: 'ACTIVE' } },
       assistant: {
         create: { model: 'test/model', status: 'READY', desired: 'PRESENT', hostServerId: host.id },

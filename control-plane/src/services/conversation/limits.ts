@@ -21,6 +21,19 @@ export async function userDay(tx: Transaction, userId: string, at: Date): Promis
   return day
 }
 
+/** The user's day, and whether it is paid for. */
+export async function userStanding(tx: Transaction, userId: string, at: Date) {
+  const rows = await tx.$queryRaw<(UserDay & { isEntitled: boolean })[]>`
+    SELECT to_char(${at}::timestamptz AT TIME ZONE time_zone, 'YYYY-MM-DD') AS date, time_zone AS "timeZone",
+      (((${at}::timestamptz AT TIME ZONE time_zone)::date + 1)::timestamp AT TIME ZONE time_zone) AS "endsAt",
+      EXISTS (SELECT FROM subscriptions s WHERE s.user_id = users.id
+        AND (s.status = 'ACTIVE' OR (s.status = 'PAST_DUE' AND s.grace_end > ${at}))) AS "isEntitled"
+    FROM users WHERE id = ${userId}::uuid`
+  const standing = rows[0]
+  if (!standing) throw new Error('user is gone')
+  return standing
+}
+
 /** Counts one message when both limits allow it (M14). Only under the assistant's lock. */
 export async function takeFromLimits(
   tx: Transaction,

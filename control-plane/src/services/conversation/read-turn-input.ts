@@ -11,6 +11,8 @@ export interface TurnInput {
   /** Where the answer goes. */
   channel: Channel
   address: string
+  /** The provider's id of the newest of the messages. */
+  replyTo: string | null
 }
 
 const historyLength = 20
@@ -56,6 +58,7 @@ export function readTurnInput({
       userId: turn.userId,
       channel: last.channel,
       address: last.address,
+      replyTo: last.providerMessageId,
     }
   })
 }

@@ -1,8 +1,9 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
+import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
-import { takeFromLimits, type UserDay, userDay } from './limits.ts'
-import { type AssistantRow, findOwner, lockAssistant, nextSeq } from './rows.ts'
+import { takeFromLimits, userStanding } from './limits.ts'
+import { type AssistantRow, lockOwner } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 import { sendNoticeIn } from './send-notice.ts'
 import { greetStrangerIn } from './tell-address.ts'
@@ -26,22 +27,21 @@ export type Received =
 export function receiveMessage({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInput }) {
   return inTransaction(ctx, async (tx): Promise<Received> => {
     const at = new Date(ctx.clock.now())
-    const userId = await findOwner(tx, input)
-    const assistant = userId === null ? null : await lockAssistant(tx, userId)
+    const assistant = await lockOwner(tx, input)
     if (!assistant) {
       await greetStrangerIn(tx, ctx, { channel: input.channel, address: input.address })
       return { outcome: 'unknown_sender' }
     }
     const messageId = await insertMessage(tx, assistant, input, at)
     if (messageId === null) return findStored(tx, input)
-    await nudge(tx, 'messages', assistant.userId)
-    const day = await userDay(tx, assistant.userId, at)
-    const refusal = await findRefusal(tx, ctx, assistant, { messageId, day, at })
+    nudge(tx, 'messages', assistant.userId)
+    const refusal = await findRefusal(tx, ctx, assistant, { to: input, messageId, at })
     if (refusal) {
       await tx.message.update({ where: { id: messageId }, data: { state: 'REFUSED', code: refusal.code } })
       const to = { channel: input.channel, address: input.address }
       const once = { kind: refusal.code, key: refusal.key }
-      await sendNoticeIn(tx, ctx, { userId: assistant.userId, to, ...refusal, once })
+      const { text } = refusal
+      if (text !== null) await sendNoticeIn(tx, ctx, { userId: assistant.userId, to, ...refusal, text, once })
       return { outcome: 'refused', messageId, code: refusal.code }
     }
     await requestTurn(tx, assistant, at, input.traceParent)
@@ -51,17 +51,20 @@ export function receiveMessage({ ctx, input }: { ctx: ConversationCtx; input: Re
 
 async function insertMessage(tx: Transaction, assistant: AssistantRow, input: ReceiveInput, at: Date) {
   const rows = await tx.$queryRaw<{ id: string }[]>`
-    INSERT INTO messages (user_id, direction, channel, address, body, provider_message_id, provider_order, seq,
-      state, trace_parent, created_at)
-    SELECT ${assistant.userId}::uuid, 'INBOUND', ${input.channel}::"Channel", ${input.address},
-      ${sanitize(input.body)}, ${input.providerMessageId}, ${input.providerOrder ?? null}::bigint, last_seq + 1,
-      'RECEIVED', ${input.traceParent ?? null}, ${at}
-    FROM assistants WHERE id = ${assistant.id}::uuid
-    ON CONFLICT (channel, provider_message_id) DO NOTHING RETURNING id`
-  const id = rows[0]?.id
-  if (id === undefined) return null
-  await nextSeq(tx, assistant.userId)
-  return id
+    WITH inserted AS (
+      INSERT INTO messages (user_id, direction, channel, address, body, provider_message_id, provider_order, seq,
+        state, trace_parent, created_at)
+      SELECT ${assistant.userId}::uuid, 'INBOUND', ${input.channel}::"Channel", ${input.address},
+        ${sanitize(input.body)}, ${input.providerMessageId}, ${input.providerOrder ?? null}::bigint, last_seq + 1,
+        'RECEIVED', ${input.traceParent ?? null}, ${at}
+      FROM assistants WHERE id = ${assistant.id}::uuid
+      ON CONFLICT (channel, provider_message_id) DO NOTHING RETURNING id
+    ), counted AS (
+      UPDATE assistants SET last_seq = last_seq + 1
+      WHERE id = ${assistant.id}::uuid AND EXISTS (SELECT FROM inserted)
+    )
+    SELECT id FROM inserted`
+  return rows[0]?.id ?? null
 }
 
 /** What was said of the first delivery is said of every other: a refused message is not accepted by repeating it. */
@@ -79,13 +82,14 @@ export async function requestTurn(tx: Transaction, assistant: AssistantRow, at: 
     INSERT INTO turns (assistant_id, trace_parent, created_at)
     VALUES (${assistant.id}::uuid, ${traceParent ?? null}, ${at})
     ON CONFLICT (assistant_id) WHERE state = 'PENDING' DO NOTHING`
-  if (assistant.hostServerId !== null) await nudge(tx, 'turns', assistant.hostServerId)
+  if (assistant.hostServerId !== null) nudge(tx, 'turns', assistant.hostServerId)
 }
 
 /** `key` = what "told once" means for this refusal. */
 interface Refusal {
   code: string
-  text: string
+  /** Null = nothing may be said. */
+  text: string | null
   key: string
 }
 
@@ -93,20 +97,19 @@ async function findRefusal(
   tx: Transaction,
   ctx: ConversationCtx,
   assistant: AssistantRow,
-  message: { messageId: string; day: UserDay; at: Date },
+  message: { to: Recipient; messageId: string; at: Date },
 ): Promise<Refusal | null> {
   const { webUrl, rateLimitPerDay, rateLimitPerMinute } = ctx.settings
   const { userId } = assistant
-  const { day, at } = message
-  const subscription = await tx.subscription.findFirst({
-    where: { userId, OR: [{ status: 'ACTIVE' }, { status: 'PAST_DUE', graceEnd: { gt: at } }] },
-    select: { id: true },
-  })
-  if (!subscription) return { code: 'not_entitled', text: texts.notEntitled(webUrl), key: day.date }
+  const { to, at } = message
+  // An answer could not be sent, so none is written.
+  if (await hasOptedOut(tx, to)) return { code: 'opted_out', text: null, key: '' }
+  const day = await userStanding(tx, userId, at)
+  if (!day.isEntitled) return { code: 'not_entitled', text: texts.notEntitled(webUrl), key: day.date }
   if (assistant.status === 'NONE' && assistant.desired === 'ABSENT') {
     return { code: 'no_assistant', text: texts.noAssistant(webUrl), key: day.date }
   }
-  const result = await takeFromLimits(tx, ctx, { userId, ...message })
+  const result = await takeFromLimits(tx, ctx, { userId, day, ...message })
   if (result.ok) return null
   const resetsAt = formatTime(result.resetsAt, day.timeZone)
   const isDay = result.limit === 'day'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Channel, Transaction } from '@yourclaw/db'
+import type { Transaction } from '@yourclaw/db'
 import type { Recipient } from './ctx.ts'
 
 export interface AssistantRow {
@@ -18,13 +18,14 @@ export async function lockAssistant(tx: Transaction, userId: string): Promise<As
   return rows[0] ?? null
 }
 
-/** Only under the assistant's lock. */
-export async function nextSeq(tx: Transaction, userId: string): Promise<bigint> {
-  const rows = await tx.$queryRaw<{ seq: bigint }[]>`
-    UPDATE assistants SET last_seq = last_seq + 1 WHERE user_id = ${userId}::uuid RETURNING last_seq AS seq`
-  const row = rows[0]
-  if (!row) throw new Error('a user without an assistant row')
-  return row.seq
+/** The same, of whom a live binding says the address belongs to; null for a stranger. */
+export async function lockOwner(tx: Transaction, to: Recipient): Promise<AssistantRow | null> {
+  if (to.channel === 'WEB') return lockAssistant(tx, to.address)
+  const rows = await tx.$queryRaw<AssistantRow[]>`
+    SELECT id, user_id AS "userId", status::text, desired::text, host_server_id AS "hostServerId"
+    FROM assistants WHERE user_id = (SELECT user_id FROM user_phones
+      WHERE channel = ${to.channel}::"Channel" AND address = ${to.address} AND unbound_at IS NULL) FOR UPDATE`
+  return rows[0] ?? null
 }
 
 /** Who a live binding says an address belongs to. On the web the address is the signed-in user's id. */
@@ -44,6 +45,6 @@ export async function sayOnce(tx: Transaction, scope: string, kind: string, key:
   return inserted === 1
 }
 
-/** The scope of notices for somebody who is no user: no address is kept in the clear. */
-export const strangerScope = (channel: Channel, address: string) =>
+/** Stands for somebody who is perhaps no user: no address of theirs is kept in the clear. */
+export const addressHash = ({ channel, address }: { channel: string; address: string }) =>
   createHash('sha256').update(`${channel}:${address}`).digest('hex')

@@ -1,13 +1,14 @@
 import type { Transaction } from '@yourclaw/db'
 import { render } from '../../channels/render.ts'
 import { inTransaction, nudge } from '../../context.ts'
+import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
-import { lockAssistant, nextSeq, sayOnce } from './rows.ts'
+import { lockAssistant, sayOnce } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 
 export interface NoticeInput {
   userId: string
-  /** Absent = the live binding the user last wrote from, else any live binding, else the web. */
+  /** Absent = the live binding the user last wrote from, else any live binding, else the web; where it can be sent. */
   to?: Recipient
   /** Stable, lower-case, with underscores. */
   code: string
@@ -26,7 +27,7 @@ export async function sendNoticeIn(tx: Transaction, ctx: ConversationCtx, input:
   if (!(await lockAssistant(tx, input.userId))) return { sent: false }
   if (input.once && !(await sayOnce(tx, input.userId, input.once.kind, input.once.key)))
     return { sent: false }
-  const to = input.to ?? (await lastAddress(tx, input.userId))
+  const to = input.to ?? (await lastAddress(tx, ctx, input.userId))
   await storeOutgoing(tx, ctx, {
     userId: input.userId,
     to,
@@ -42,31 +43,26 @@ export async function storeOutgoing(tx: Transaction, ctx: ConversationCtx, input
   const { userId, to } = input
   const body = sanitize(input.text)
   const payloads = render(to.channel, body)
-  const message = await tx.message.create({
-    data: {
-      userId,
-      direction: 'OUTBOUND',
-      kind: input.kind,
-      channel: to.channel,
-      address: to.address,
-      body,
-      seq: await nextSeq(tx, userId),
-      state: payloads.length === 0 ? 'DELIVERED' : 'PENDING',
-      turnId: input.turnId ?? null,
-      traceParent: input.traceParent ?? null,
-      code: input.code ?? null,
-      createdAt: new Date(ctx.clock.now()),
-    },
-    select: { id: true },
-  })
-  if (payloads.length > 0) {
-    const part = { messageId: message.id, userId, channel: to.channel, address: to.address }
-    await tx.delivery.createMany({
-      data: payloads.map((payload, index) => ({ ...part, part: index, payload })),
-    })
-    await ctx.outbox.enqueueMessage(tx, to, message.id)
-  }
-  await nudge(tx, 'messages', userId)
+  const state = payloads.length === 0 ? 'DELIVERED' : 'PENDING'
+  const [message] = await tx.$queryRaw<{ id: string }[]>`
+    WITH numbered AS (
+      UPDATE assistants SET last_seq = last_seq + 1 WHERE user_id = ${userId}::uuid RETURNING last_seq
+    ), message AS (
+      INSERT INTO messages (user_id, direction, kind, channel, address, body, seq, state, turn_id, trace_parent, code,
+        created_at)
+      SELECT ${userId}::uuid, 'OUTBOUND', ${input.kind}::"MessageKind", ${to.channel}::"Channel", ${to.address}, ${body},
+        last_seq, ${state}::"MessageState", ${input.turnId ?? null}::uuid, ${input.traceParent ?? null},
+        ${input.code ?? null}, ${new Date(ctx.clock.now())}
+      FROM numbered RETURNING id
+    ), parts AS (
+      INSERT INTO deliveries (message_id, user_id, channel, address, part, payload)
+      SELECT message.id, ${userId}::uuid, ${to.channel}::"Channel", ${to.address}, place - 1, payload
+      FROM message, jsonb_array_elements(${JSON.stringify(payloads)}::jsonb) WITH ORDINALITY AS p (payload, place)
+    )
+    SELECT id FROM message`
+  if (!message) throw new Error('a user without an assistant row')
+  if (payloads.length > 0) await ctx.outbox.enqueueMessage(tx, to, message.id)
+  nudge(tx, 'messages', userId)
   return message.id
 }
 
@@ -81,13 +77,18 @@ interface OutgoingInput {
   traceParent?: string | null
 }
 
-/** Only where the user still is: a chat that was disconnected may be another person's by now. */
-async function lastAddress(tx: Transaction, userId: string): Promise<Recipient> {
-  const [recipient] = await tx.$queryRaw<Recipient[]>`
+/**
+ * Only where the user still is, as a chat that was disconnected may be another person's by now, and where something can
+ * be sent.
+ */
+async function lastAddress(tx: Transaction, ctx: ConversationCtx, userId: string): Promise<Recipient> {
+  const bindings = await tx.$queryRaw<Recipient[]>`
     SELECT p.channel, p.address FROM user_phones p
     WHERE p.user_id = ${userId}::uuid AND p.unbound_at IS NULL
     ORDER BY (SELECT max(m.seq) FROM messages m WHERE m.user_id = p.user_id AND m.direction = 'INBOUND'
-      AND m.channel = p.channel AND m.address = p.address) DESC NULLS LAST, p.bound_at DESC
-    LIMIT 1`
-  return recipient ?? { channel: 'WEB', address: userId }
+      AND m.channel = p.channel AND m.address = p.address) DESC NULLS LAST, p.bound_at DESC`
+  for (const to of bindings) {
+    if (ctx.settings.channels.includes(to.channel) && !(await hasOptedOut(tx, to))) return to
+  }
+  return { channel: 'WEB', address: userId }
 }

@@ -73,6 +73,6 @@ async function wakeHosts(ctx: ConversationCtx) {
     SELECT DISTINCT a.host_server_id AS "hostId" FROM turns t JOIN assistants a ON a.id = t.assistant_id
     WHERE t.state IN ('PENDING', 'RUNNING') AND a.host_server_id IS NOT NULL`
   await inTransaction(ctx, async (tx) => {
-    for (const { hostId } of rows) await nudge(tx, 'turns', hostId)
+    for (const { hostId } of rows) nudge(tx, 'turns', hostId)
   })
 }

@@ -1,8 +1,9 @@
 import type { Transaction } from '@yourclaw/db'
 import { render } from '../../channels/render.ts'
 import { inTransaction } from '../../context.ts'
+import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
-import { findOwner, sayOnce, strangerScope } from './rows.ts'
+import { addressHash, findOwner, sayOnce } from './rows.ts'
 import { sendNoticeIn } from './send-notice.ts'
 import { texts } from './texts.ts'
 
@@ -32,7 +33,8 @@ export function greetStrangerIn(tx: Transaction, ctx: ConversationCtx, to: Recip
 }
 
 async function tellStrangerIn(tx: Transaction, ctx: ConversationCtx, input: TellInput) {
-  const scope = strangerScope(input.to.channel, input.to.address)
+  if (await hasOptedOut(tx, input.to)) return { sent: false }
+  const scope = addressHash(input.to)
   if (!(await sayOnce(tx, scope, input.once.kind, input.once.key))) return { sent: false }
   for (const payload of render(input.to.channel, input.text))
     await ctx.outbox.enqueueText(tx, input.to, payload)

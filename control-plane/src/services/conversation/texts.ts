@@ -16,6 +16,7 @@ export const texts = {
   bindCodeInvalid: (webUrl: string) =>
     `This link has expired or was used before. Get a new one at ${webUrl} and open it within 15 minutes.`,
   bindAddressTaken: 'This chat is already connected to another account. Disconnect it there first.',
+  optedIn: 'Welcome back. Write to your assistant right here.',
   mediaUnsupported: 'I can read text messages only, for now. Please send me that as text.',
 }
 

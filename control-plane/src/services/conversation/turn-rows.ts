@@ -1,6 +1,5 @@
 import type { Transaction, TurnState } from '@yourclaw/db'
 import { notFound, staleEpoch } from '../../errors.ts'
-import { lockAssistant } from './rows.ts'
 
 export interface ClaimedTurn {
   turnId: string
@@ -30,12 +29,11 @@ export const maxAttempts = 3
 
 /** Takes the assistant's lock, then reads the turn: nobody else writes either until commit. */
 export async function lockTurn(tx: Transaction, turnId: string): Promise<TurnRow> {
-  const owner = await tx.turn.findUnique({
-    where: { id: turnId },
-    select: { assistant: { select: { userId: true } } },
-  })
+  const [owner] = await tx.$queryRaw<{ userId: string }[]>`
+    SELECT user_id AS "userId" FROM assistants
+    WHERE id = (SELECT assistant_id FROM turns WHERE id = ${turnId}::uuid) FOR UPDATE`
   if (!owner) throw notFound('No such turn.', 'turn_unknown')
-  await lockAssistant(tx, owner.assistant.userId)
+  // A statement of its own, so that it sees what the holder of the lock before us wrote.
   const turn = await tx.turn.findUniqueOrThrow({
     where: { id: turnId },
     select: {
@@ -48,7 +46,7 @@ export async function lockTurn(tx: Transaction, turnId: string): Promise<TurnRow
       cancelRequestedAt: true,
     },
   })
-  return { ...turn, userId: owner.assistant.userId }
+  return { ...turn, ...owner }
 }
 
 /** A write of a turn counts only while it runs under the session that writes. */

@@ -46,7 +46,7 @@ export function openHostSession({
         ...seen(now, input.capacity),
       },
     })
-    await nudge(tx, 'changes', input.hostId)
+    nudge(tx, 'changes', input.hostId)
     return { epoch }
   })
 }

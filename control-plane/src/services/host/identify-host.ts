@@ -1,19 +1,27 @@
 import type { Ctx } from '../../context.ts'
 import { unauthenticated } from '../../errors.ts'
 
+interface CertificateRow {
+  serial: string
+  hostId: string
+  notAfter: Date
+  revokedAt: Date | null
+  hostState: string
+}
+
 /**
  * Which host a client certificate belongs to. The TLS layer has verified its chain; here only what we issued,
  * did not revoke and has not run out counts. Throws unauthenticated.
  */
 export async function identifyHost({ ctx, input }: { ctx: Ctx; input: { serial: string } }) {
-  const certificate = await ctx.db.hostCertificate.findUnique({
-    where: { serial: input.serial.toLowerCase() },
-    include: { host: { select: { state: true } } },
-  })
+  const [certificate] = await ctx.db.$queryRaw<CertificateRow[]>`
+    SELECT c.serial, c.host_id AS "hostId", c.not_after AS "notAfter", c.revoked_at AS "revokedAt",
+      h.state::text AS "hostState"
+    FROM host_certificates c JOIN host_servers h ON h.id = c.host_id WHERE c.serial = ${input.serial.toLowerCase()}`
   if (
     !certificate ||
     certificate.revokedAt ||
-    certificate.host.state === 'REVOKED' ||
+    certificate.hostState === 'REVOKED' ||
     certificate.notAfter.getTime() <= ctx.clock.now()
   ) {
     throw unauthenticated('That certificate is not valid.')

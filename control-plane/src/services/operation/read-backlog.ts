@@ -10,10 +10,10 @@ export interface Backlog {
     oldestWaitingMs: number
   }
   deliveries: {
-    /** Parts of messages that no provider has taken yet. */
+    /** Parts of messages that no provider has taken yet, without those that wait for a person to write. */
     pending: number
     oldestPendingMs: number
-    /** Messages written within the last hour and given up. */
+    /** Messages written within the last hour and given up; not those that may not be sent any more. */
     deadLastHour: number
   }
   /** Jobs nobody works on yet, by queue; in a dead letter queue nobody ever does. */
@@ -66,8 +66,10 @@ async function readDeliveries({ db }: Ctx, nowMs: number): Promise<Backlog['deli
   const [row] = await db.$queryRaw<{ pending: number; oldest: Date | null; dead: number }[]>`
     SELECT count(*) FILTER (WHERE state = 'PENDING')::int AS pending,
       min(created_at) FILTER (WHERE state = 'PENDING') AS oldest,
-      count(DISTINCT message_id) FILTER (WHERE state = 'DEAD')::int AS dead
-    FROM deliveries WHERE state = 'PENDING' OR (state = 'DEAD' AND created_at > ${since})`
+      count(DISTINCT message_id) FILTER (WHERE state = 'DEAD'
+        AND coalesce(last_error_code, '') NOT IN ('opted_out', 'unbound'))::int AS dead
+    FROM deliveries
+    WHERE (state = 'PENDING' AND held_at IS NULL) OR (state = 'DEAD' AND created_at > ${since})`
   return {
     pending: row?.pending ?? 0,
     oldestPendingMs: ageMs(nowMs, row?.oldest ?? null),

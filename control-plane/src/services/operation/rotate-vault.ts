@@ -123,7 +123,7 @@ async function wakeHosts(tx: Transaction, rows: Row[]): Promise<void> {
     distinct: ['hostServerId'],
     select: { hostServerId: true },
   })
-  for (const { hostServerId } of hosts) if (hostServerId !== null) await nudge(tx, 'turns', hostServerId)
+  for (const { hostServerId } of hosts) if (hostServerId !== null) nudge(tx, 'turns', hostServerId)
 }
 
 async function countOld(ctx: Ctx, vault: Vault): Promise<number> {

@@ -1,0 +1,100 @@
+import twilio from 'twilio'
+import { type Attempt, type ChannelSender, type Payload, SendError } from './sender.ts'
+import { twilioFailure } from './twilio-errors.ts'
+
+export interface WhatsappChannelSettings {
+  accountSid: string
+  authToken: string
+  /** The sender, with its country code. */
+  number: string
+  /** One root for all of Twilio's APIs, without a trailing slash; undefined = Twilio's own. */
+  apiBase: string | undefined
+  /** Where Twilio tells what became of a message. */
+  statusUrl: string
+}
+
+export interface Whatsapp extends ChannelSender {
+  /** Makes the sender's messages arrive at `url`. False when the account has no such sender: Twilio's test number. */
+  setWebhook(url: string): Promise<boolean>
+}
+
+const timeoutMs = 20_000
+/** Twilio's connection overrides: five more attempts whatever the failure, in the 15 seconds it has. */
+const retried = (url: string) => `${url}#rc=5&rp=all`
+
+/** WhatsApp by Twilio. Connects to nothing until it is used. */
+export function createWhatsapp(settings: WhatsappChannelSettings): Whatsapp {
+  const from = `whatsapp:${settings.number}`
+  let connected: twilio.Twilio | undefined
+  const client = () => {
+    connected ??= connect(settings)
+    return connected
+  }
+  return {
+    typingLastsMs: 25_000,
+    tellsFate: true,
+    async send(address, payload, attempt) {
+      const statusCallback = attempt && retried(statusUrl(settings.statusUrl, attempt))
+      try {
+        const { sid } = await client().messages.create({
+          from,
+          to: address,
+          ...contentOf(payload),
+          ...(statusCallback === undefined ? {} : { statusCallback }),
+        })
+        return { providerMessageId: sid }
+      } catch (error) {
+        throw toSendError(error)
+      }
+    },
+    async typing(_address, replyTo) {
+      if (replyTo === null) return
+      try {
+        await client().messaging.v2.typingIndicator.create({ channel: 'whatsapp', messageId: replyTo })
+      } catch (error) {
+        throw toSendError(error)
+      }
+    },
+    async setWebhook(url) {
+      try {
+        const { channelsSenders } = client().messaging.v2
+        const senders = await channelsSenders.list({ channel: 'whatsapp' })
+        const sender = senders.find(({ senderId }) => senderId === from)
+        if (!sender?.sid) return false
+        // The SDK hands JSON bodies on as they are, and Twilio's names have underscores; its types say otherwise.
+        const webhook: object = { callback_url: retried(url), callback_method: 'POST' }
+        await channelsSenders(sender.sid).update({ webhook })
+        return true
+      } catch (error) {
+        throw toSendError(error)
+      }
+    },
+  }
+}
+
+function connect({ accountSid, authToken, apiBase }: WhatsappChannelSettings): twilio.Twilio {
+  const client = twilio(accountSid, authToken, { timeout: timeoutMs })
+  if (apiBase !== undefined) {
+    for (const domain of [client.api, client.messaging]) domain.baseUrl = apiBase
+  }
+  return client
+}
+
+function contentOf({ text, template }: Payload) {
+  if (template === undefined) return { body: text }
+  return { contentSid: template.contentSid, contentVariables: JSON.stringify(template.variables) }
+}
+
+const statusUrl = (base: string, { deliveryId, attempt }: Attempt) =>
+  `${base}?delivery=${deliveryId}&attempt=${attempt}`
+
+/** The cause is left out on purpose: Twilio's words hold the address, and a failed request holds our credentials. */
+function toSendError(error: unknown): SendError {
+  if (!(error instanceof twilio.RestException)) return new SendError('twilio_unreachable')
+  const { status, code } = error
+  const { kind, retryAfterMs } = twilioFailure(code, status)
+  return new SendError(`twilio_${code ?? status}`, {
+    kind,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  })
+}

@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { hearFrom } from '../channel/hear-from.ts'
+import { unbind } from '../channel/unbind.ts'
+import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
+import { sendNotice } from '../conversation/send-notice.ts'
+import { planDelivery } from './plan-delivery.ts'
+import { type FateInput, recordFate } from './record-fate.ts'
+
+let fixture: Fixture
+beforeAll(async () => {
+  fixture = await createFixture()
+})
+afterAll(() => fixture.close())
+
+const dayMs = 24 * 3_600_000
+
+/** A person on WhatsApp; `write` is a message of theirs, `say` one of ours, `plan` what would become of it. */
+async function onWhatsapp() {
+  const { userId, address } = await createPerson(fixture.db, { channel: 'WHATSAPP' })
+  const to = { channel: 'WHATSAPP', address } as const
+  const { ctx, db } = fixture
+  return {
+    userId,
+    to,
+    write: (optOut?: 'STOP' | 'START') => hearFrom({ ctx, input: { to, optOut } }),
+    plan: (messageId: string) => planDelivery({ ctx, input: { to, messageId } }),
+    say: async (text: string, code = 'test') => {
+      await sendNotice({ ctx, input: { userId, to, code, text } })
+      const message = await db.message.findFirstOrThrow({ where: { userId }, orderBy: { seq: 'desc' } })
+      return message.id
+    },
+    told: () => fixture.told.filter((item) => item.to.address === address),
+  }
+}
+
+/** A message whose only part is in its first attempt, not yet accepted as far as we know. */
+async function inFlight() {
+  const person = await onWhatsapp()
+  const messageId = await person.say('hello')
+  const sentAt = new Date(fixture.clock.at)
+  const { id: deliveryId } = await fixture.db.delivery.findFirstOrThrow({ where: { messageId } })
+  await fixture.db.delivery.update({ where: { id: deliveryId }, data: { attempts: 1, sentAt } })
+  const record = (fate: FateInput['fate'], attempt = 1, providerMessageId = 'SM1') =>
+    recordFate({ ctx: fixture.ctx, input: { deliveryId, attempt, providerMessageId, fate } })
+  const states = async () => {
+    const delivery = await fixture.db.delivery.findUniqueOrThrow({
+      where: { id: deliveryId },
+      include: { message: true },
+    })
+    return [delivery.state, delivery.message.state]
+  }
+  return { ...person, messageId, deliveryId, record, states }
+}
+
+const failed = (kind: 'retry' | 'permanent' | 'window_closed' | 'opted_out', code = 'twilio_1') =>
+  ({ state: 'FAILED', failure: { code, kind } }) as const
+
+test('M6: states go forwards only, in whatever order they are told, even before our own commit', async () => {
+  const { record, states } = await inFlight()
+  expect(await record({ state: 'DELIVERED' })).toBe(true)
+  expect(await states()).toEqual(['DELIVERED', 'DELIVERED'])
+  expect(await record({ state: 'SENT' })).toBe(false)
+  expect(await record(failed('permanent'))).toBe(false)
+  expect(await record({ state: 'READ' })).toBe(true)
+  expect(await record({ state: 'READ' })).toBe(false)
+  expect(await states()).toEqual(['READ', 'READ'])
+})
+
+test('M6: another attempt and another id say nothing', async () => {
+  const { record, states } = await inFlight()
+  await record({ state: 'SENT' })
+  expect(await record({ state: 'READ' }, 1, 'SM2')).toBe(false)
+  expect(await record({ state: 'READ' }, 2)).toBe(false)
+  expect(await states()).toEqual(['SENT', 'SENT'])
+})
+
+test('M6: a message is as far as its last part', async () => {
+  const { userId, say } = await onWhatsapp()
+  const messageId = await say('word '.repeat(500))
+  const parts = await fixture.db.delivery.findMany({ where: { messageId }, orderBy: { part: 'asc' } })
+  expect(parts).toHaveLength(2)
+  await fixture.db.delivery.updateMany({ where: { messageId }, data: { attempts: 1 } })
+  const reached = async (part: number, state: 'SENT' | 'DELIVERED' | 'READ') => {
+    const deliveryId = parts[part]?.id ?? ''
+    const input = { deliveryId, attempt: 1, providerMessageId: `SM${part}`, fate: { state } }
+    await recordFate({ ctx: fixture.ctx, input })
+    return (await fixture.db.message.findFirstOrThrow({ where: { userId } })).state
+  }
+  expect(await reached(0, 'READ')).toBe('PENDING')
+  expect(await reached(1, 'DELIVERED')).toBe('DELIVERED')
+  expect(await reached(1, 'READ')).toBe('READ')
+})
+
+test('M6: what failed for now is sent again once, however often the failure is told', async () => {
+  const { messageId, record, states } = await inFlight()
+  await record({ state: 'SENT' })
+  const before = fixture.queued.length
+  expect(await record(failed('retry'))).toBe(true)
+  expect(await record(failed('retry'))).toBe(false)
+  expect(fixture.queued.slice(before)).toEqual([messageId])
+  expect(await states()).toEqual(['PENDING', 'PENDING'])
+})
+
+test('M6: what failed for good is a dead letter', async () => {
+  const { messageId, record, states } = await inFlight()
+  await record(failed('permanent', 'twilio_63024'))
+  expect(await states()).toEqual(['DEAD', 'FAILED'])
+  expect(fixture.buried).toContain(messageId)
+})
+
+test('who opted out gets nothing more, wherever we learn it, and no dead letter is kept', async () => {
+  const { messageId, record, states, say, plan, write } = await inFlight()
+  await record(failed('opted_out', 'twilio_21610'))
+  expect(await states()).toEqual(['DEAD', 'FAILED'])
+  expect(fixture.buried).not.toContain(messageId)
+  expect(await plan(await say('more'))).toEqual({ action: 'drop' })
+  expect(await write('START')).toBe('back')
+  expect(await plan(await say('again'))).toEqual({ action: 'send' })
+  expect(await write('STOP')).toBe('stopped')
+  expect(await write()).toBe('out')
+  expect(await plan(await say('and more'))).toEqual({ action: 'drop' })
+})
+
+test('M12: outside the window messages wait behind one invitation, and go in order when the person writes', async () => {
+  const { write, say, plan, told } = await onWhatsapp()
+  await write()
+  fixture.clock.at += dayMs
+  const waiting = [await say('one'), await say('two')]
+  for (const messageId of waiting) expect(await plan(messageId)).toEqual({ action: 'wait' })
+  expect(told()).toMatchObject([{ template: { contentSid: 'HXinvite' } }])
+  const before = fixture.queued.length
+  expect(await write()).toBe('open')
+  expect(fixture.queued.slice(before)).toEqual(waiting)
+  for (const messageId of waiting) expect(await plan(messageId)).toEqual({ action: 'send' })
+})
+
+test('M12: outside the window the word that the assistant is ready is its template', async () => {
+  const { say, plan, userId, told } = await onWhatsapp()
+  await fixture.db.user.update({ where: { id: userId }, data: { name: 'Ada' } })
+  const messageId = await say('ready', 'assistant_ready')
+  const template = { contentSid: 'HXready', variables: { 1: 'Ada' } }
+  expect(await plan(messageId)).toEqual({ action: 'send', template })
+  expect(told()).toEqual([])
+})
+
+test('I2: what waited for one person does not reach who has the number next', async () => {
+  const { userId, say, plan, write, to } = await onWhatsapp()
+  const messageId = await say('private')
+  expect(await plan(messageId)).toEqual({ action: 'wait' })
+  await unbind({ ctx: fixture.ctx, input: { userId, channel: 'WHATSAPP' } })
+  const next = await onWhatsapp()
+  await fixture.db.userPhone.update({
+    where: { id: (await fixture.db.userPhone.findFirstOrThrow({ where: { userId: next.userId } })).id },
+    data: { address: to.address },
+  })
+  await write()
+  expect(await plan(messageId)).toEqual({ action: 'drop' })
+  const delivery = await fixture.db.delivery.findFirstOrThrow({ where: { messageId } })
+  expect(delivery).toMatchObject({ state: 'DEAD', lastErrorCode: 'unbound' })
+})
+
+test('M12: WhatsApp’s word that the window is closed counts until the person writes again', async () => {
+  const { messageId, record, plan, write } = await inFlight()
+  await write()
+  fixture.clock.at += 1000
+  await fixture.db.delivery.updateMany({ where: { messageId }, data: { sentAt: new Date(fixture.clock.at) } })
+  expect(await record(failed('window_closed', 'twilio_63016'))).toBe(true)
+  expect(await plan(messageId)).toEqual({ action: 'wait' })
+  fixture.clock.at += 1000
+  await write()
+  expect(await plan(messageId)).toEqual({ action: 'send' })
+})
+
+test('M12: whoever comes first, a message that waits and a person who writes, none waits on', async () => {
+  const people = await Promise.all(Array.from({ length: 20 }, onWhatsapp))
+  await Promise.all(people.map(({ write }) => write()))
+  fixture.clock.at += dayMs
+  await Promise.all(
+    people.map(async ({ write, say, plan, to }) => {
+      const messageId = await say('hello')
+      const [{ action }] = await Promise.all([plan(messageId), write()])
+      const held = await fixture.db.delivery.count({ where: { address: to.address, heldAt: { not: null } } })
+      expect(held).toBe(0)
+      const timesQueued = fixture.queued.filter((id) => id === messageId).length
+      expect(timesQueued).toBe(action === 'wait' ? 2 : 1)
+    }),
+  )
+})

@@ -1,0 +1,11 @@
+import type { Settings } from '../context.ts'
+
+/** For tests: everything on, nothing that exists. */
+export const testSettings: Settings = {
+  webUrl: 'https://web.test',
+  rateLimitPerDay: 100,
+  rateLimitPerMinute: 50,
+  telegramBotUsername: 'test_bot',
+  channels: ['TELEGRAM', 'WHATSAPP', 'WEB'],
+  whatsapp: { number: '+15550100', readyContentSid: 'HXready', inviteContentSid: 'HXinvite' },
+}

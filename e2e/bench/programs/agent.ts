@@ -1,0 +1,27 @@
+import { type Runtime, readEnv, startAgent } from '@yourclaw/host-agent/testing'
+import { pino } from 'pino'
+import { monotonicMs } from '../figures.ts'
+
+// The host agent as it is, except that GATEWAY_URL, when set, is where every assistant answers, and that its log tells
+// the time to the microsecond, on the clock that all processes of the machine share.
+
+const url = process.env.GATEWAY_URL
+const runtime: Runtime = {
+  name: 'fake',
+  start: async ({ assistantId }) => ({ containerId: assistantId, url: url ?? '' }),
+  apply: async () => {},
+  stop: async () => {},
+  erase: async () => {},
+  conversation: () => ({
+    exists: async () => true,
+    end: async () => '0',
+    since: async () => ({ state: 'absent' }),
+  }),
+  leftRunning: async () => [],
+  onExit: () => {},
+  close: async () => {},
+}
+
+const log = pino({ timestamp: () => `,"time":${monotonicMs()}` })
+const agent = await startAgent(readEnv(process.env), { log, ...(url !== undefined && { runtime }) })
+process.once('SIGTERM', () => void agent.stop(2_000).then(() => process.exit(0)))

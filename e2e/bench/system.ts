@@ -1,0 +1,110 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { freePort } from '@yourclaw/control-plane/testing'
+import { startEmbeddedPostgres } from '@yourclaw/db/embedded'
+import { type Phone, startPhone, webhookSecret } from './phone.ts'
+import { type Program, startProgram, until } from './program.ts'
+import { countStatements } from './statements.ts'
+
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+export const programPath = (name: string) => fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url))
+
+/** The whole of YourClaw as in production, each part a process; PostgreSQL with fsync on. */
+export interface System {
+  databaseUrl: string
+  controlPlane: Program
+  agent: Program
+  agentLog: string
+  phone: Phone
+  webhookUrl: string
+  /** Telegram ids of the people, each with a ready assistant. */
+  people: number[]
+  folder: string
+  stop(): Promise<void>
+}
+
+/** `gatewayUrl` = where all assistants answer; without it the agent runs OpenClaw. */
+export async function startSystem(options: {
+  people: number
+  gatewayUrl?: string
+  profileDir?: string | undefined
+}): Promise<System> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-bench-'))
+  chmodSync(folder, 0o755)
+  const cluster = { dataDir: path.join(folder, 'postgres'), port: await freePort() }
+  const first = await startEmbeddedPostgres(cluster)
+  await countStatements(first.url)
+  await first.stop()
+  const postgres = await startEmbeddedPostgres(cluster)
+  const phone = await startPhone()
+  const people = await phone.register(options.people)
+  const [port, grpcPort] = [await freePort(), await freePort()]
+  const apiUrl = `http://127.0.0.1:${port}`
+  const profile = { profileDir: options.profileDir }
+  const settings = {
+    NODE_ENV: 'test',
+    DATABASE_URL: postgres.url,
+    API_URL: apiUrl,
+    PORT: String(port),
+    GRPC_PORT: String(grpcPort),
+    GRPC_PUBLIC_ADDRESS: `localhost:${grpcPort}`,
+    TELEGRAM_API_ROOT: phone.apiRoot,
+    TELEGRAM_WEBHOOK_SECRET: webhookSecret,
+    SANDBOX_URL: phone.url,
+    DEV_SEED: '1',
+    RATE_LIMIT_PER_DAY: '1000000',
+    RATE_LIMIT_PER_MINUTE: '1000000',
+  }
+  const controlPlane = startProgram({
+    script: path.join(root, 'control-plane/src/main.ts'),
+    env: settings,
+    logPath: path.join(folder, 'control-plane.log'),
+    ...profile,
+  })
+  await until(async () => (await fetch(`${apiUrl}/health`)).ok)
+  const joinToken = execFileSync(process.execPath, ['control-plane/src/cli/join-token.ts'], {
+    cwd: root,
+    env: { PATH: process.env.PATH, ...settings },
+    encoding: 'utf8',
+  }).trim()
+  const agentLog = path.join(folder, 'agent.log')
+  const agent = startProgram({
+    script: programPath('agent'),
+    env: {
+      CONTROL_PLANE_URL: apiUrl,
+      JOIN_TOKEN: joinToken,
+      HOST_NAME: 'bench',
+      RUNTIME: options.gatewayUrl === undefined ? 'process' : 'fake',
+      ...(options.gatewayUrl !== undefined && { GATEWAY_URL: options.gatewayUrl }),
+      MAX_ASSISTANTS: '1000',
+      STATE_DIR: path.join(folder, 'agent'),
+      ASSISTANT_DATA_DIR: path.join(folder, 'assistants'),
+      ANTHROPIC_BASE_URL: `${phone.url}/anthropic`,
+      OPENAI_BASE_URL: `${phone.url}/openai`,
+      GEMINI_BASE_URL: `${phone.url}/gemini`,
+    },
+    logPath: agentLog,
+    ...profile,
+  })
+  await phone.heard(people, /is ready/)
+  return {
+    databaseUrl: postgres.url,
+    controlPlane,
+    agent,
+    agentLog,
+    phone,
+    webhookUrl: `${apiUrl}/api/v1/webhooks/telegram`,
+    people,
+    folder,
+    async stop() {
+      await agent.stop()
+      await controlPlane.stop()
+      await phone.stop()
+      await postgres.stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,71 @@
+import { call, element } from './dom.js'
+
+const typingMs = 5000
+
+// The tags Telegram knows; anything else, and every attribute but a safe link, is left behind.
+const known = new Set('B STRONG I EM U INS S STRIKE DEL CODE PRE A BLOCKQUOTE SPAN TG-SPOILER'.split(' '))
+function safe(node) {
+  if (node.nodeType === Node.TEXT_NODE) return document.createTextNode(node.data)
+  const children = [...node.childNodes].map(safe)
+  if (!known.has(node.nodeName)) {
+    const fragment = document.createDocumentFragment()
+    fragment.append(...children)
+    return fragment
+  }
+  const made = element(node.nodeName.toLowerCase(), {}, ...children)
+  if (node.nodeName === 'SPAN') made.className = 'tg-spoiler'
+  if (node.nodeName === 'A' && /^(https?|mailto|tg):/i.test(node.getAttribute('href') ?? '')) {
+    Object.assign(made, { href: node.getAttribute('href'), target: '_blank', rel: 'noreferrer' })
+  }
+  return made
+}
+
+function said(event) {
+  if (event.parseMode?.toLowerCase() !== 'html') return event.text
+  return safe(new DOMParser().parseFromString(`<body>${event.text}`, 'text/html').body)
+}
+
+function ticks({ delivered, failedAttempts }) {
+  if (delivered) return { text: '✓✓', label: 'Delivered to the webhook', kind: 'read' }
+  if (failedAttempts > 0)
+    return { text: `↻ ${failedAttempts}`, label: 'Webhook failed, trying again', kind: 'bad' }
+  return { text: '✓', label: 'Sent', kind: '' }
+}
+
+/** Bubbles, oldest first; an edit takes the place of what it edits, a draft stands last. */
+function entries({ bot, person }) {
+  const found = new Map()
+  for (const event of person) {
+    const content = event.kind === 'text' ? event.text : `[${event.kind}] ${event.text}`
+    found.set(`p${event.id}`, { ...event, mine: true, content, raw: event.request, ticks: ticks(event) })
+  }
+  let draft
+  for (const event of bot) {
+    if (event.kind === 'action') continue
+    if (event.kind === 'draft') draft = event.text ? event : undefined
+    else {
+      draft = undefined
+      const before = found.get(`b${event.id}`)
+      const raw = before ? [before.raw, event.request].flat() : event.request
+      const at = before?.at ?? event.at
+      found.set(`b${event.id}`, { ...event, at, tag: before && 'edited', content: said(event), raw })
+    }
+  }
+  const sorted = [...found.values()].sort((a, b) => a.at.localeCompare(b.at) || a.id - b.id)
+  if (draft) sorted.push({ ...draft, look: 'draft', content: said(draft), raw: draft.request })
+  return sorted
+}
+
+export const telegram = {
+  name: 'telegram',
+  title: 'Telegram',
+  address: (person) => `Chat ${person.telegramUserId}`,
+  load: (person) => call(`/telegram/${person.telegramUserId}/conversation`),
+  send: (person, text) => call(`/telegram/${person.telegramUserId}/messages`, { text }),
+  entries,
+  state({ bot }) {
+    const last = bot.at(-1)
+    const isTyping = last?.kind === 'action' && Date.now() - Date.parse(last.at) < typingMs
+    return { typing: isTyping ? (last.text === 'typing' ? 'typing…' : `${last.text}…`) : '', text: 'Bot' }
+  },
+}

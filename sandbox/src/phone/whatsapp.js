@@ -1,0 +1,102 @@
+import { call, element } from './dom.js'
+
+const typingMs = 25_000
+const at = (person) => `/whatsapp/${encodeURIComponent(person.whatsappAddress)}`
+
+const marks = { '*': 'b', _: 'i', '~': 's', '`': 'code' }
+
+/** WhatsApp's marks, as its apps read them: between a word and what is no part of one, within a line. */
+function inline(text) {
+  const mark = /(?<![\p{L}\p{N}])([*_~`])(?=\S)((?:(?!\1).)*?\S)\1(?![\p{L}\p{N}])/u.exec(text)
+  if (!mark) return [text]
+  const [whole, sign, inner] = mark
+  const content = sign === '`' ? [inner] : inline(inner)
+  return [
+    text.slice(0, mark.index),
+    element(marks[sign], {}, ...content),
+    ...inline(text.slice(mark.index + whole.length)),
+  ]
+}
+
+function said(text) {
+  const made = element('span')
+  for (const [index, piece] of text.split(/```\n?([\s\S]*?)\n?```/).entries()) {
+    if (index % 2 === 1) {
+      made.append(element('pre', { textContent: piece }))
+      continue
+    }
+    // A block breaks the line by itself, before and after.
+    let isAfterBlock = true
+    const trimmed = piece.replace(index > 0 ? /^\n/ : '', '').replace(/\n$/, '')
+    for (const words of trimmed.split('\n')) {
+      const quoted = /^> (.*)$/.exec(words)
+      if (!isAfterBlock && !quoted) made.append('\n')
+      isAfterBlock = Boolean(quoted)
+      made.append(...(quoted ? [element('blockquote', {}, ...inline(quoted[1]))] : inline(words)))
+    }
+  }
+  return made
+}
+
+const personTicks = ({ delivered, read, failedAttempts }) => {
+  if (read) return { text: '✓✓', label: 'Read', kind: 'read' }
+  if (delivered) return { text: '✓✓', label: 'Delivered to the webhook', kind: '' }
+  if (failedAttempts > 0)
+    return { text: `↻ ${failedAttempts}`, label: 'The webhook did not take it', kind: 'bad' }
+  return { text: '✓', label: 'Sent', kind: '' }
+}
+
+const businessTicks = {
+  queued: { text: '✓', label: 'Queued', kind: '' },
+  sent: { text: '✓', label: 'Sent', kind: '' },
+  delivered: { text: '✓✓', label: 'Delivered', kind: '' },
+  read: { text: '✓✓', label: 'Read', kind: 'read' },
+}
+
+function entries({ business, person }) {
+  const mine = person.map((event) => ({
+    ...event,
+    id: `p${event.sid}`,
+    mine: true,
+    content: event.kind === 'text' ? event.body : `[${event.kind}] ${event.body}`,
+    raw: event.request,
+    ticks: personTicks(event),
+  }))
+  const theirs = business
+    .filter(({ kind }) => kind !== 'typing')
+    .map((event) => ({
+      ...event,
+      id: `b${event.sid}`,
+      content: said(event.body),
+      raw: event.request,
+      look: event.errorCode ? 'lost' : '',
+      bad: Boolean(event.errorCode),
+      tag: event.errorCode
+        ? `not delivered: ${event.errorCode}`
+        : event.kind === 'template'
+          ? 'template'
+          : '',
+      ticks: businessTicks[event.status],
+    }))
+  return [...mine, ...theirs].sort((a, b) => a.at.localeCompare(b.at))
+}
+
+export const whatsapp = {
+  name: 'whatsapp',
+  title: 'WhatsApp',
+  address: (person) => person.whatsappAddress.replace(/^whatsapp:/, ''),
+  load: (person) => call(`${at(person)}/conversation`),
+  send: (person, body) => call(`${at(person)}/messages`, { body }),
+  entries,
+  state({ business, windowOpen, optedOut }) {
+    const last = business.at(-1)
+    const isTyping = last?.kind === 'typing' && Date.now() - Date.parse(last.at) < typingMs
+    const text = optedOut ? 'opted out' : windowOpen ? '24 h window open' : '24 h window closed'
+    return { typing: isTyping ? 'typing…' : '', text }
+  },
+  button: {
+    text: 'A day later',
+    title: 'Moves WhatsApp’s clock on, so that every 24-hour window closes',
+    press: () => call('/whatsapp/clock', { advanceSeconds: 24 * 3600 }),
+  },
+}

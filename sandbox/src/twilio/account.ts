@@ -1,0 +1,57 @@
+import type { Faults } from '../faults.ts'
+import type { People } from '../people.ts'
+import { Callbacks } from './callbacks.ts'
+import { Chats } from './chats.ts'
+import { Contacts } from './contacts.ts'
+import { Messages } from './messages.ts'
+
+export interface AccountOptions {
+  accountSid: string
+  authToken: string
+  /** The one WhatsApp sender: `whatsapp:+…`. */
+  sender: string
+}
+
+/** Everything Twilio and WhatsApp know about the one account with its one sender. */
+export class Account {
+  readonly accountSid: string
+  readonly authToken: string
+  readonly sender: string
+  readonly contacts: Contacts
+  readonly messages = new Messages()
+  readonly chats = new Chats()
+  readonly callbacks: Callbacks
+  readonly faults: Faults
+  /** Where messages of people are posted to; set through the Senders API. */
+  webhook: { url: string; statusUrl: string } = { url: '', statusUrl: '' }
+  readonly #queues = new Map<string, Promise<unknown>>()
+
+  constructor(people: People, faults: Faults, options: AccountOptions) {
+    this.accountSid = options.accountSid
+    this.authToken = options.authToken
+    this.sender = options.sender
+    this.faults = faults
+    this.contacts = new Contacts(people)
+    this.callbacks = new Callbacks(options.authToken)
+  }
+
+  /** Runs what happens to one address one after the other, and addresses side by side. */
+  enqueue(key: string, work: () => Promise<unknown>): void {
+    const before = this.#queues.get(key) ?? Promise.resolve()
+    const next = before.then(work, work).catch((error: unknown) => console.error(error))
+    this.#queues.set(key, next)
+    void next.then(() => {
+      if (this.#queues.get(key) === next) this.#queues.delete(key)
+    })
+  }
+
+  /** Forgets what was said. Windows and opt-outs stay, as the other side remembers them too. */
+  clear(): void {
+    this.chats.clear()
+    this.messages.clear()
+  }
+
+  stop(): void {
+    this.callbacks.stop()
+  }
+}

@@ -1,0 +1,56 @@
+import type { Message } from './messages.ts'
+
+/** One thing our side did towards a person; the shape of GET /sim/whatsapp/{address}/messages. */
+export interface BusinessEvent {
+  sid: string
+  kind: 'message' | 'template' | 'typing'
+  /** As the phone shows it. */
+  body: string
+  status: Message['status'] | 'shown'
+  errorCode?: number
+  /** Templates only. */
+  contentSid?: string
+  at: string
+  request: { path: string; body: Record<string, string> }
+}
+
+/** One thing the person sent. */
+export interface PersonEvent {
+  sid: string
+  kind: 'text' | 'image' | 'audio' | 'document'
+  body: string
+  at: string
+  /** The webhook took it. */
+  delivered: boolean
+  /** Our side marked it as read. */
+  read: boolean
+  failedAttempts: number
+  request: Record<string, string>
+}
+
+/** Both sides of every conversation, by the person's address. */
+export class Chats {
+  readonly #business = new Map<string, BusinessEvent[]>()
+  readonly #person = new Map<string, PersonEvent[]>()
+
+  addBusiness(address: string, event: BusinessEvent): void {
+    this.#business.set(address, [...this.business(address), event])
+  }
+
+  addPerson(address: string, event: PersonEvent): void {
+    this.#person.set(address, [...this.person(address), event])
+  }
+
+  business(address: string): BusinessEvent[] {
+    return this.#business.get(address) ?? []
+  }
+
+  person(address: string): PersonEvent[] {
+    return this.#person.get(address) ?? []
+  }
+
+  clear(): void {
+    this.#business.clear()
+    this.#person.clear()
+  }
+}
