@@ -35,6 +35,13 @@ test('customers are made, changed, listed by page and deleted', async () => {
   expect(await stripe.customers.retrieve(made.id)).toMatchObject({ deleted: true })
 })
 
+test('a card that is refused at once makes no customer', async () => {
+  const email = 'refused@example.com'
+  const asked = stripe.customers.create({ email, payment_method: 'pm_card_visa_chargeDeclined' })
+  await expect(asked).rejects.toMatchObject({ type: 'StripeCardError', code: 'card_declined' })
+  expect((await stripe.customers.list({ email })).data).toEqual([])
+})
+
 test('a price is expanded with its product, in an object and in a list', async () => {
   const price = await stripe.prices.retrieve('price_sandboxMonthly', { expand: ['product'] })
   expect(price).toMatchObject({

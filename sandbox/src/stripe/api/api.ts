@@ -88,6 +88,8 @@ async function answer(account: Account, resource: Route, c: Context<Env>) {
   } finally {
     account.request = null
   }
+  // What the request itself made due, as the notice of a trial that is shorter than the notice.
+  settle(account)
   if (key !== undefined) account.idempotency.keep(key, { request, status, body })
   return reply(body, status, key === undefined ? {} : { 'idempotency-key': key })
 }

@@ -5,7 +5,7 @@ import { listPage, page } from '../api/list.ts'
 import { given, merged, metadata, type Route, route, text, unset } from '../api/route.ts'
 import { newId, randomText } from '../ids.ts'
 import { endSubscription } from './collection.ts'
-import { attach, resolveMethod } from './payment-methods.ts'
+import { attach, requireAccepted, resolveMethod } from './payment-methods.ts'
 
 const input = {
   email: z.union([unset, text]).optional(),
@@ -22,6 +22,13 @@ export function createCustomer(
   account: Account,
   given: CustomerInput & { payment_method?: string | undefined },
 ) {
+  const { payment_method: first, invoice_settings } = given
+  const method = first ? resolveMethod(account, first, 'payment_method') : undefined
+  const chosen = invoice_settings?.default_payment_method
+  const param = 'invoice_settings[default_payment_method]'
+  // `pm_card_…` twice in one request is one card, as at Stripe.
+  const byDefault = chosen ? (chosen === first ? method : resolveMethod(account, chosen, param)) : undefined
+  for (const each of [method, byDefault]) if (each) requireAccepted(account, each)
   const customer = account.objects.add<'customer'>({
     id: newId('cus').slice(0, 18),
     object: 'customer',
@@ -52,17 +59,9 @@ export function createCustomer(
     tax_exempt: 'none',
     test_clock: null,
   })
-  // `pm_card_…` twice in one request is one card, as at Stripe.
-  const first = given.payment_method
-  const method = first === undefined ? undefined : resolveMethod(account, first, 'payment_method')
   account.emit('customer.created', customer)
   if (method) attach(account, method, customer.id)
-  const chosen = given.invoice_settings?.default_payment_method
-  if (chosen) {
-    const isSame = chosen === first && method
-    const byDefault = isSame
-      ? method
-      : resolveMethod(account, chosen, 'invoice_settings[default_payment_method]')
+  if (byDefault) {
     attach(account, byDefault, customer.id)
     customer.invoice_settings.default_payment_method = byDefault.id
   }

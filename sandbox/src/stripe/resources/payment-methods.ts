@@ -71,6 +71,12 @@ export function resolveMethod(account: Account, id: string, param: string): Stri
   return createCard(account, card)
 }
 
+/** @throws StripeError card_error for a card that is refused at once */
+export function requireAccepted(account: Account, method: Stripe.PaymentMethod): void {
+  const { refusedAtOnce, decline } = cardOf(account, method.id)
+  if (refusedAtOnce && decline) throw declined(decline)
+}
+
 /**
  * Ties a payment method to a customer.
  * @throws StripeError card_error for a card that is refused at once
@@ -81,8 +87,7 @@ export function attach(
   customer: string,
 ): Stripe.PaymentMethod {
   if (method.customer === customer) return method
-  const { refusedAtOnce, decline } = cardOf(account, method.id)
-  if (refusedAtOnce && decline) throw declined(decline)
+  requireAccepted(account, method)
   method.customer = customer
   account.emit('payment_method.attached', method)
   return method
