@@ -42,6 +42,15 @@ test('a card that is refused at once makes no customer', async () => {
   expect((await stripe.customers.list({ email })).data).toEqual([])
 })
 
+test('another’s card is nobody’s default', async () => {
+  const [ada, ben] = [await stripe.customers.create(), await stripe.customers.create()]
+  const card = await stripe.paymentMethods.attach('pm_card_visa', { customer: ada.id })
+  const set = (id: string) =>
+    stripe.customers.update(id, { invoice_settings: { default_payment_method: card.id } })
+  await expect(set(ben.id)).rejects.toMatchObject({ statusCode: 400, code: 'resource_missing' })
+  expect((await set(ada.id)).invoice_settings.default_payment_method).toBe(card.id)
+})
+
 test('a price is expanded with its product, in an object and in a list', async () => {
   const price = await stripe.prices.retrieve('price_sandboxMonthly', { expand: ['product'] })
   expect(price).toMatchObject({

@@ -5,7 +5,7 @@ import { listPage, page } from '../api/list.ts'
 import { given, merged, metadata, type Route, route, text, unset } from '../api/route.ts'
 import { newId, randomText } from '../ids.ts'
 import { endSubscription } from './collection.ts'
-import { attach, requireAccepted, resolveMethod } from './payment-methods.ts'
+import { attach, ownMethod, requireAccepted, resolveMethod } from './payment-methods.ts'
 
 const input = {
   email: z.union([unset, text]).optional(),
@@ -87,8 +87,7 @@ function setDefault(
   changes: Partial<Stripe.Customer>,
 ): void {
   const param = 'invoice_settings[default_payment_method]'
-  const method = chosen === null ? null : resolveMethod(account, chosen, param)
-  if (method) attach(account, method, customer.id)
+  const method = chosen === null ? null : ownMethod(account, chosen, customer.id, param)
   changes.invoice_settings = { ...customer.invoice_settings, default_payment_method: method?.id ?? null }
 }
 

@@ -9,7 +9,7 @@ import { collect, methodFor } from './collection.ts'
 import { plainLine } from './invoice-lines.ts'
 import { finalizeInvoice, paymentOf, subscriptionOf, voidInvoice } from './invoice-states.ts'
 import { draftInvoice } from './invoices.ts'
-import { attach, declined, resolveMethod } from './payment-methods.ts'
+import { declined, ownMethod } from './payment-methods.ts'
 
 const itemInput = {
   customer: text,
@@ -24,8 +24,7 @@ export function pay(account: Account, invoice: Invoice, chosen?: string): Invoic
   if (invoice.status === 'draft') finalizeInvoice(account, invoice)
   if (invoice.status === 'paid') throw invalid('Invoice is already paid', { code: 'invoice_already_paid' })
   if (invoice.status !== 'open') throw invalid('This invoice can no longer be paid')
-  const method = chosen === undefined ? undefined : resolveMethod(account, chosen, 'payment_method')
-  if (method) attach(account, method, invoice.customer)
+  const method = chosen ? ownMethod(account, chosen, invoice.customer, 'payment_method') : undefined
   if (!method && !methodFor(account, invoice.customer, subscriptionOf(account, invoice)))
     throw invalid('This customer has no attached payment source or default payment method.', {
       code: 'resource_missing',

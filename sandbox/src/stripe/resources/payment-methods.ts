@@ -93,6 +93,25 @@ export function attach(
   return method
 }
 
+/**
+ * A payment method that is the customer's already; `pm_card_…` becomes it.
+ * @throws StripeError resource_missing for one that is nobody's or another's
+ */
+export function ownMethod(
+  account: Account,
+  id: string,
+  customer: string,
+  param: string,
+): Stripe.PaymentMethod {
+  const method = resolveMethod(account, id, param)
+  if (id.startsWith('pm_card_')) return attach(account, method, customer)
+  if (method.customer === customer) return method
+  throw invalid(
+    `The customer does not have a payment method with the ID ${id}. The payment method must be attached to the customer.`,
+    { code: 'resource_missing', param },
+  )
+}
+
 export function declined(decline: NonNullable<TestCard['decline']>, more: { payment_intent?: object } = {}) {
   const { code, declineCode, message } = decline
   return new StripeError(402, 'card_error', message, {

@@ -6,7 +6,7 @@ import { bool, count, given, int, merged, metadata, type Route, route, text, uns
 import type { Subscription } from '../objects.ts'
 import { endSubscription } from './collection.ts'
 import { discountInput } from './discounts.ts'
-import { attach, resolveMethod } from './payment-methods.ts'
+import { ownMethod } from './payment-methods.ts'
 import { endTrial, periodOf, renewAndCollect } from './subscription-periods.ts'
 import { createSubscription, trialEndOf, trialSettings } from './subscriptions.ts'
 
@@ -143,8 +143,8 @@ export function update(
   if (subscription.ended_at !== null && isBeyondDetails)
     throw invalid('A canceled subscription can only update its cancellation_details and metadata.')
   const { default_payment_method: chosen, trial_end: trialEnd } = input
-  const method = chosen ? resolveMethod(account, chosen, 'default_payment_method') : undefined
-  if (method) attach(account, method, subscription.customer)
+  const param = 'default_payment_method'
+  const method = chosen ? ownMethod(account, chosen, subscription.customer, param) : undefined
   account.update('customer.subscription.updated', subscription, {
     ...given({ description: input.description, trial_settings: input.trial_settings }),
     ...cancellation(account, subscription, input),

@@ -7,7 +7,7 @@ import { planOf } from './catalogue.ts'
 import { collect, methodFor } from './collection.ts'
 import { type DiscountInput, startDiscount } from './discounts.ts'
 import { finalizeInvoice } from './invoice-states.ts'
-import { attach, declined, resolveMethod } from './payment-methods.ts'
+import { declined, ownMethod } from './payment-methods.ts'
 import { dayS, nextPeriodEnd } from './periods.ts'
 import { billPeriod, expireIncomplete } from './subscription-periods.ts'
 
@@ -41,9 +41,8 @@ export function createSubscription(account: Account, input: NewSubscription): Su
   const now = account.nowS()
   const behavior = input.behavior ?? 'allow_incomplete'
   const isTrial = input.trialEnd !== undefined
-  const method =
-    input.method === undefined ? undefined : resolveMethod(account, input.method, 'default_payment_method')
-  if (method) attach(account, method, input.customer)
+  const param = 'default_payment_method'
+  const method = input.method ? ownMethod(account, input.method, input.customer, param) : undefined
   const payer = method ?? methodFor(account, input.customer)
   if (!payer && !isTrial && behavior !== 'default_incomplete') throw noPayer()
   const [first] = input.items
