@@ -30,11 +30,6 @@ export interface SandboxOptions {
   port: number
   host?: string
   telegramBotUsername?: string
-  /** The one client that may sign people in with Google. */
-  googleClientId?: string
-  googleClientSecret?: string
-  /** The id of the one price that is there from the start: $20 a month. */
-  stripePriceId?: string
   /** Hears what the bot does in a person's chat at the moment it does it, which polling cannot tell to the millisecond. */
   onBotEvent?: (telegramUserId: number, event: BotEvent) => void
   /** What callers sign in with and webhooks are signed with; the control plane's development defaults when absent. */
@@ -42,6 +37,11 @@ export interface SandboxOptions {
   twilioAuthToken?: string
   /** With its country code: +15550100. */
   twilioWhatsappNumber?: string
+  /** The one client that may sign people in with Google. */
+  googleClientId?: string
+  googleClientSecret?: string
+  /** The id of the one price that is there from the start: $20 a month. */
+  stripePriceId?: string
 }
 
 /** The one account of a sandbox that is told nothing else. */
@@ -107,8 +107,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     stop: async () => {
       bot.webhook.stop()
-      stripe.deliveries.stop()
       twilio.stop()
+      stripe.deliveries.stop()
       await new Promise<void>((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
