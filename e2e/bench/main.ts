@@ -2,6 +2,11 @@
 import { parseArgs } from 'node:util'
 import { rowsTable } from './figures.ts'
 import { benchInstant } from './turn/instant.ts'
+import { benchOpenclaw } from './turn/openclaw.ts'
 
-const { values } = parseArgs({ allowPositionals: true, options: { profile: { type: 'string' } } })
-console.log(rowsTable(await benchInstant({ profileDir: values.profile })))
+const { values } = parseArgs({
+  allowPositionals: true,
+  options: { profile: { type: 'string' }, only: { type: 'string' } },
+})
+if (values.only !== 'openclaw') console.log(rowsTable(await benchInstant({ profileDir: values.profile })))
+if (values.only !== 'instant') console.log(rowsTable(await benchOpenclaw()))

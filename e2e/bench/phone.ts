@@ -9,7 +9,7 @@ export interface Asked {
   sentAtMs: number
   /** The webhook's 2xx. */
   ackedAtMs: number
-  /** The first message of the bot in that chat after it. */
+  /** The first message or edit of the bot in that chat that is what was expected. */
   repliedAtMs: number
   reply: string
 }
@@ -20,7 +20,7 @@ export interface Phone {
   apiRoot: string
   url: string
   /** Sends `text` to a webhook as that person's update, and waits for what the bot sends into the chat. */
-  ask(webhookUrl: string, telegramUserId: number, text: string): Promise<Asked>
+  ask(webhookUrl: string, telegramUserId: number, text: string, expected?: RegExp): Promise<Asked>
   /** Resolves when the bot said `text` to everybody of `people`. */
   heard(people: readonly number[], text: RegExp): Promise<void>
   register(count: number): Promise<number[]>
@@ -31,16 +31,17 @@ export interface Phone {
 const replyDeadlineMs = 60_000
 
 export async function startPhone(): Promise<Phone> {
-  const waiting = new Map<number, (reply: string) => void>()
+  const waiting = new Map<number, { expected: RegExp; resolve: (reply: string) => void }>()
   const said = new Map<number, string[]>()
   const sandbox = await startSandbox({
     port: 0,
     onBotEvent(telegramUserId, { kind, text }) {
-      if (kind !== 'message') return
-      const wake = waiting.get(telegramUserId)
-      waiting.delete(telegramUserId)
-      if (wake) wake(text)
-      else said.set(telegramUserId, [...(said.get(telegramUserId) ?? []), text])
+      if (kind !== 'message' && kind !== 'edit') return
+      const one = waiting.get(telegramUserId)
+      if (one?.expected.test(text)) {
+        waiting.delete(telegramUserId)
+        one.resolve(text)
+      } else if (!one) said.set(telegramUserId, [...(said.get(telegramUserId) ?? []), text])
     },
   })
   const agent = new Agent({ keepAlive: true })
@@ -67,14 +68,14 @@ export async function startPhone(): Promise<Phone> {
   return {
     url: sandbox.url,
     apiRoot: `${sandbox.url}/telegram`,
-    async ask(webhookUrl, telegramUserId, text) {
+    async ask(webhookUrl, telegramUserId, text, expected = /./s) {
       updateId += 1
       const from = { id: telegramUserId, is_bot: false, first_name: 'Person', language_code: 'en' }
       const chat = { id: telegramUserId, type: 'private', first_name: 'Person' }
       const date = Math.floor(Date.now() / 1000)
       const message = { message_id: updateId % 1e9, from, chat, date, text }
       const { promise, resolve, reject } = Promise.withResolvers<{ reply: string; atMs: number }>()
-      waiting.set(telegramUserId, (reply) => resolve({ reply, atMs: monotonicMs() }))
+      waiting.set(telegramUserId, { expected, resolve: (reply) => resolve({ reply, atMs: monotonicMs() }) })
       const late = setTimeout(() => reject(new Error(`no reply to "${text}"`)), replyDeadlineMs)
       const sentAtMs = monotonicMs()
       const acked = post(webhookUrl, JSON.stringify({ update_id: updateId, message })).then(monotonicMs)

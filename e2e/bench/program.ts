@@ -14,13 +14,14 @@ export interface Program {
 /** Everything it prints goes to `logPath`. With `profileDir` it leaves a CPU profile there when it ends. */
 export function startProgram(input: {
   script: string
+  args?: string[]
   env: Record<string, string>
   logPath: string
   profileDir?: string | undefined
 }): Program {
   const output = openSync(input.logPath, 'w')
   const flags = input.profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${input.profileDir}`]
-  const child: ChildProcess = spawn(process.execPath, [...flags, input.script], {
+  const child: ChildProcess = spawn(process.execPath, [...flags, input.script, ...(input.args ?? [])], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...input.env },
     stdio: ['ignore', output, output],
   })

@@ -4,7 +4,7 @@ import { staleEpoch } from '../../errors.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { sanitize } from './sanitize.ts'
 import { storeOutgoing } from './send-notice.ts'
-import { assertRunningUnder, lockTurn } from './turn-rows.ts'
+import { assertRunningUnder, lockTurn, type TurnRow } from './turn-rows.ts'
 
 export interface FinishInput {
   turnId: string
@@ -31,9 +31,10 @@ export function finishTurn({ ctx, input }: { ctx: ConversationCtx; input: Finish
     }
     assertRunningUnder(turn, input.sessionEpoch)
     const at = new Date(ctx.clock.now())
-    const to = await closeTurn(tx, turn.id, at)
+    const isSilent = text.trim() === ''
+    const to = await closeTurn(tx, turn, at, isSilent ? 0 : 1)
     if (turn.hostServerId !== null) nudge(tx, 'turns', turn.hostServerId)
-    if (!to || text.trim() === '') {
+    if (!to || isSilent) {
       nudge(tx, 'messages', turn.userId)
       return { messageId: null }
     }
@@ -45,22 +46,31 @@ export function finishTurn({ ctx, input }: { ctx: ConversationCtx; input: Finish
       turnId: turn.id,
       traceParent: turn.traceParent,
     })
-    await tx.$executeRaw`
-      INSERT INTO usage_daily AS u (user_id, date, outbound_count)
-      SELECT id, (${at}::timestamptz AT TIME ZONE time_zone)::date, 1 FROM users WHERE id = ${turn.userId}::uuid
-      ON CONFLICT (user_id, date) DO UPDATE SET outbound_count = u.outbound_count + 1`
     return { messageId }
   })
 }
 
-/** RUNNING → DONE, and its messages are answered. Returns where the answer goes: where the newest of them came from. */
-async function closeTurn(tx: Transaction, turnId: string, at: Date): Promise<Recipient | null> {
+/**
+ * RUNNING → DONE; its messages are answered, and `answers` counted on the user's own day. Returns where the answer
+ * goes: where the newest of the messages came from.
+ */
+async function closeTurn(
+  tx: Transaction,
+  turn: TurnRow,
+  at: Date,
+  answers: 0 | 1,
+): Promise<Recipient | null> {
   const [newest] = await tx.$queryRaw<Recipient[]>`
     WITH done AS (
-      UPDATE turns SET state = 'DONE', finished_at = ${at} WHERE id = ${turnId}::uuid
+      UPDATE turns SET state = 'DONE', finished_at = ${at} WHERE id = ${turn.id}::uuid
     ), answered AS (
-      UPDATE messages SET state = 'ANSWERED' WHERE turn_id = ${turnId}::uuid AND direction = 'INBOUND'
+      UPDATE messages SET state = 'ANSWERED' WHERE turn_id = ${turn.id}::uuid AND direction = 'INBOUND'
       RETURNING channel, address, seq
+    ), counted AS (
+      INSERT INTO usage_daily AS u (user_id, date, outbound_count)
+      SELECT id, (${at}::timestamptz AT TIME ZONE time_zone)::date, 1 FROM users
+      WHERE id = ${turn.userId}::uuid AND ${answers}::int > 0
+      ON CONFLICT (user_id, date) DO UPDATE SET outbound_count = u.outbound_count + 1
     )
     SELECT channel::text, address FROM answered ORDER BY seq DESC LIMIT 1`
   return newest ?? null

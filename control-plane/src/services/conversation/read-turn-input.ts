@@ -1,6 +1,7 @@
-import type { Channel } from '@yourclaw/db'
-import { type Ctx, inTransaction } from '../../context.ts'
-import { assertRunningUnder, lockTurn } from './turn-rows.ts'
+import type { Channel, TurnState } from '@yourclaw/db'
+import type { Ctx } from '../../context.ts'
+import { notFound } from '../../errors.ts'
+import { assertRunningUnder } from './turn-rows.ts'
 
 export interface TurnInput {
   /** Oldest first; `at` is milliseconds since the epoch. */
@@ -17,50 +18,68 @@ export interface TurnInput {
 
 const historyLength = 20
 
-/** What a running turn answers, in order. Throws stale_epoch for a session that was superseded. */
-export function readTurnInput({
+interface Row {
+  state: TurnState
+  sessionEpoch: bigint | null
+  userId: string
+  /** Null in the only row of a turn without messages. */
+  body: string | null
+  createdAt: Date
+  channel: Channel
+  address: string
+  providerOrder: bigint | null
+  providerMessageId: string | null
+}
+
+/**
+ * What a running turn answers, in order. Throws stale_epoch for a session that was superseded. Takes no lock: what is
+ * read belongs to the turn for good, and whatever is written later is checked again.
+ */
+export async function readTurnInput({
   ctx,
   input,
 }: {
   ctx: Ctx
   input: { turnId: string; sessionEpoch: bigint; withHistory: boolean }
 }): Promise<TurnInput> {
-  return inTransaction(ctx, async (tx) => {
-    const turn = await lockTurn(tx, input.turnId)
-    assertRunningUnder(turn, input.sessionEpoch)
-    const messages = await tx.message.findMany({
-      where: { turnId: turn.id, direction: 'INBOUND' },
-      orderBy: { seq: 'asc' },
-    })
-    const last = messages.at(-1)
-    if (!last) throw new Error('a running turn without messages')
-    const history = input.withHistory
-      ? await tx.message.findMany({
-          where: {
-            userId: turn.userId,
-            kind: 'CHAT',
-            // By state, not by seq: the answer before is stored after messages that arrived while it was written.
-            state: { notIn: ['REFUSED', 'RECEIVED'] },
-            OR: [{ turnId: null }, { turnId: { not: turn.id } }],
-          },
-          orderBy: { seq: 'desc' },
-          take: historyLength,
-        })
-      : []
-    return {
-      messages: inConversationOrder(messages).map(({ body, createdAt }) => ({
-        text: body,
-        at: createdAt.getTime(),
-      })),
-      history: history
-        .reverse()
-        .map(({ direction, body }) => ({ fromAssistant: direction === 'OUTBOUND', text: body })),
-      userId: turn.userId,
-      channel: last.channel,
-      address: last.address,
-      replyTo: last.providerMessageId,
-    }
-  })
+  const { turnId } = input
+  const rows = await ctx.db.$queryRaw<Row[]>`
+    SELECT t.state::text, t.session_epoch AS "sessionEpoch", a.user_id AS "userId", m.body, m.created_at AS "createdAt",
+      m.channel::text, m.address, m.provider_order AS "providerOrder", m.provider_message_id AS "providerMessageId"
+    FROM turns t JOIN assistants a ON a.id = t.assistant_id
+    LEFT JOIN messages m ON m.turn_id = t.id AND m.direction = 'INBOUND'
+    WHERE t.id = ${turnId}::uuid ORDER BY m.seq`
+  const last = rows.at(-1)
+  if (!last) throw notFound('No such turn.', 'turn_unknown')
+  assertRunningUnder(last, input.sessionEpoch)
+  const messages = rows.flatMap(({ body, ...row }) => (body === null ? [] : [{ body, ...row }]))
+  if (messages.length === 0) throw new Error('a running turn without messages')
+  const history = input.withHistory
+    ? await ctx.db.message.findMany({
+        where: {
+          userId: last.userId,
+          kind: 'CHAT',
+          // By state, not by seq: the answer before is stored after messages that arrived while it was written.
+          state: { notIn: ['REFUSED', 'RECEIVED'] },
+          OR: [{ turnId: null }, { turnId: { not: turnId } }],
+        },
+        orderBy: { seq: 'desc' },
+        take: historyLength,
+      })
+    : []
+  return {
+    messages: inConversationOrder(messages).map(({ body, createdAt }) => ({
+      text: body,
+      at: createdAt.getTime(),
+    })),
+    history: history
+      .reverse()
+      .map(({ direction, body }) => ({ fromAssistant: direction === 'OUTBOUND', text: body })),
+    userId: last.userId,
+    channel: last.channel,
+    address: last.address,
+    replyTo: last.providerMessageId,
+  }
 }
 
 interface Ordered {

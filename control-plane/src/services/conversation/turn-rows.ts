@@ -50,7 +50,10 @@ export async function lockTurn(tx: Transaction, turnId: string): Promise<TurnRow
 }
 
 /** A write of a turn counts only while it runs under the session that writes. */
-export function assertRunningUnder(turn: TurnRow, sessionEpoch: bigint): void {
+export function assertRunningUnder(
+  turn: Pick<TurnRow, 'state' | 'sessionEpoch'>,
+  sessionEpoch: bigint,
+): void {
   if (turn.state !== 'RUNNING' || turn.sessionEpoch !== sessionEpoch) throw staleEpoch()
 }
 
