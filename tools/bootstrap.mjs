@@ -52,7 +52,7 @@ function run(command) {
     stdio: 'inherit',
     env: { ...process.env, PATH: bin + delimiter + process.env.PATH },
   })
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   // npm that is sent a signal alone may go without passing it on: without it, nobody is left to stop us.
   const parent = process.ppid
   setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref()

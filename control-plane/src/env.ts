@@ -43,6 +43,9 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
     /** HTTP: API, webhooks, health. */
     PORT: port(8000),
+    /** Where both listen. Development's keys are known to everybody, so it hides behind loopback. */
+    LISTEN_ADDRESS: z.ipv4().default(production ? '0.0.0.0' : '127.0.0.1'),
+    LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
     /** Mutual TLS for host agents. */
     GRPC_PORT: port(8443),
     /** Absent outside production: an embedded PostgreSQL in .data/. */
@@ -133,5 +136,6 @@ export function readEnv(source: NodeJS.ProcessEnv): Env {
 }
 
 function explain(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type' && issue.expected === 'number') return 'is not a number'
   return issue.code === 'invalid_type' && issue.input === undefined ? 'is missing' : issue.message
 }

@@ -12,6 +12,7 @@ const stopDeadlineMs = 25_000
 const env = readEnvOrExit()
 const log = pino({
   name: 'control-plane',
+  level: env.LOG_LEVEL,
   redact: ['*.token', '*.key', '*.secret', '*.authorization', '*.body', '*.text', '*.address', '*.email'],
 })
 const embedded = env.DATABASE_URL === undefined ? await startEmbedded() : undefined

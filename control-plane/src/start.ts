@@ -26,6 +26,8 @@ import { texts } from './services/conversation/texts.ts'
 import { createTyping } from './typing.ts'
 
 const sweepIntervalMs = 30_000
+/** A registration may be lost at the provider, or taken by another deployment that has gone. */
+const webhookIntervalMs = 60_000
 /** What a request in flight gets to finish; a stream of events has no end of its own and opens again elsewhere. */
 const httpGraceMs = 3_000
 const deliveryGraceMs = 10_000
@@ -77,10 +79,12 @@ export async function startControlPlane(
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
     reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
   }, sweepIntervalMs)
+  const registrar = setInterval(() => void registerWebhooks(deps), webhookIntervalMs)
 
   let stopping: Promise<void> | undefined
   const stop = async () => {
     clearInterval(sweeper)
+    clearInterval(registrar)
     await Promise.all([fleet.close(), closeHttp(server)])
     await deliveries.stop(deliveryGraceMs)
     await metricsServer?.close()
@@ -105,6 +109,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
     authority: deps.authority,
     notifications: deps.notifications,
     port: env.GRPC_PORT,
+    listenAddress: env.LISTEN_ADDRESS,
     replica: deps.replica,
     sharedKeys: [
       { provider: Provider.PROVIDER_ANTHROPIC, key: env.ANTHROPIC_API_KEY },
@@ -152,7 +157,9 @@ function listenHttp(deps: Deps, around: Around) {
     const answer = async () => app.fetch(request, ...rest)
     return request.url.includes('/webhooks/') ? around('webhook', answer) : answer()
   }
-  const server = serve({ fetch, port: deps.env.PORT }, ({ port }) => started.resolve({ server, port }))
+  const server = serve({ fetch, port: deps.env.PORT, hostname: deps.env.LISTEN_ADDRESS }, ({ port }) =>
+    started.resolve({ server, port }),
+  )
   server.once('error', started.reject)
   return started.promise
 }

@@ -10,7 +10,7 @@ function settings(): AgentEnv {
     return readEnv(process.env)
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-    process.exit(1)
+    process.exit(78)
   }
 }
 

@@ -8,6 +8,8 @@ import pg from 'pg'
 /** A PostgreSQL server of our own, for development and tests: the same engine as production, nothing to install. */
 export interface EmbeddedPostgres {
   url: string
+  /** Resolves when the server has ended, asked to or not. */
+  ended: Promise<void>
   /** Ends every connection and the server. A second call does nothing. */
   stop(): Promise<void>
 }
@@ -53,12 +55,13 @@ export async function startEmbeddedPostgres(options: {
   const started = await Promise.race([untilReady(url).then(() => true), exited.then(() => false)])
   if (!started) throw new Error(`PostgreSQL did not start in ${dataDir}:\n${log}`)
   server.unref()
-  return { url, stop: () => stopServer(server.pid ?? 0) }
+  return { url, ended: exited, stop: () => stopServer(server.pid ?? 0) }
 }
 
 async function takeOver(pid: number, url: string): Promise<EmbeddedPostgres> {
   await untilReady(url)
-  return { url, stop: () => stopServer(pid) }
+  // Not our child: its end is seen by looking.
+  return { url, ended: untilGone(pid), stop: () => stopServer(pid) }
 }
 
 /** The server that postmaster.pid names, when that process lives. */
@@ -84,6 +87,10 @@ function isAlive(pid: number): boolean {
 function isPostgres(pid: number): boolean {
   const file = `/proc/${pid}/cmdline`
   return existsSync(file) ? readFileSync(file, 'utf8').includes('postgres') : process.platform !== 'linux'
+}
+
+async function untilGone(pid: number): Promise<void> {
+  while (isAlive(pid)) await new Promise<void>((resolve) => setTimeout(resolve, 500).unref())
 }
 
 /** SIGINT is PostgreSQL's fast shutdown: connections are cut, nothing committed is lost. */

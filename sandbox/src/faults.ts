@@ -3,7 +3,16 @@ import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 
-export const providers = ['telegram', 'twilio', 'anthropic', 'openai', 'gemini'] as const
+export const providers = [
+  'telegram',
+  'twilio',
+  'google',
+  'stripe',
+  'resend',
+  'anthropic',
+  'openai',
+  'gemini',
+] as const
 export type Provider = (typeof providers)[number]
 
 export const faultInput = z.object({
@@ -12,6 +21,8 @@ export const faultInput = z.object({
   status: z.int().min(400).max(599).optional(),
   /** Share of requests (0 to 1) whose connection is cut without an answer. */
   dropRate: z.number().min(0).max(1).optional(),
+  /** The request is carried out, and its connection cut instead of an answer. */
+  loseAnswer: z.boolean().optional(),
   delayMs: z.number().min(0).optional(),
   /** How many requests it touches; without it, all until reset. */
   count: z.int().positive().optional(),
@@ -74,6 +85,11 @@ export function faulty(
     if (fault.dropRate !== undefined && Math.random() < fault.dropRate) {
       c.env.incoming.socket.destroy()
       return c.body(null)
+    }
+    if (fault.loseAnswer) {
+      await next()
+      c.env.incoming.socket.destroy()
+      return
     }
     if (fault.status === undefined) return next()
     const headers: Record<string, string> = { 'content-type': 'application/json' }

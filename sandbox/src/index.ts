@@ -3,13 +3,22 @@ import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { type Env, Faults } from './faults.ts'
+import { Provider } from './google/provider.ts'
+import { googleRoutes } from './google/routes.ts'
 import { anthropicRoutes } from './models/anthropic.ts'
 import { Brain } from './models/brain.ts'
 import { geminiRoutes } from './models/gemini.ts'
 import { openaiRoutes } from './models/openai.ts'
 import { People } from './people.ts'
 import { phoneRoutes } from './phone/routes.ts'
+import { Contacts } from './resend/contacts.ts'
+import { Mailbox } from './resend/mail.ts'
+import { resendRoutes } from './resend/routes.ts'
 import { simRoutes } from './sim/routes.ts'
+import { Account as StripeAccount } from './stripe/account.ts'
+import { stripeApi } from './stripe/api/api.ts'
+import { stripePages } from './stripe/pages/pages.ts'
+import { seedPrice } from './stripe/seed.ts'
 import { Bot } from './telegram/bot.ts'
 import type { BotEvent } from './telegram/chats.ts'
 import { telegramRoutes } from './telegram/routes.ts'
@@ -28,6 +37,11 @@ export interface SandboxOptions {
   twilioAuthToken?: string
   /** With its country code: +15550100. */
   twilioWhatsappNumber?: string
+  /** The one client that may sign people in with Google. */
+  googleClientId?: string
+  googleClientSecret?: string
+  /** The id of the one price that is there from the start: $20 a month. */
+  stripePriceId?: string
 }
 
 /** The one account of a sandbox that is told nothing else. */
@@ -36,6 +50,13 @@ export const twilioDefaults = {
   authToken: 'development-twilio-token',
   whatsappNumber: '+15550100',
 }
+
+/** What a sandbox that is told nothing else has. */
+export const googleDefaults = {
+  clientId: 'development.apps.googleusercontent.com',
+  clientSecret: 'development-google-secret',
+}
+export const stripeDefaults = { priceId: 'price_sandboxMonthly' }
 
 export interface Sandbox {
   /** Without a slash at the end. */
@@ -55,6 +76,14 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     authToken: options.twilioAuthToken ?? twilioDefaults.authToken,
     sender: `whatsapp:${options.twilioWhatsappNumber ?? twilioDefaults.whatsappNumber}`,
   })
+  const google = new Provider(people, {
+    id: options.googleClientId ?? googleDefaults.clientId,
+    secret: options.googleClientSecret ?? googleDefaults.clientSecret,
+  })
+  const mailbox = new Mailbox()
+  const contacts = new Contacts()
+  const stripe = new StripeAccount()
+  seedPrice(stripe, options.stripePriceId ?? stripeDefaults.priceId)
 
   const app = new Hono<Env>()
   app.route('/', phoneRoutes())
@@ -64,7 +93,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   app.route('/anthropic', anthropicRoutes(brain, faults))
   app.route('/openai', openaiRoutes(brain, faults))
   app.route('/gemini', geminiRoutes(brain, faults))
-  app.route('/sim', simRoutes({ people, bot, twilio, brain, faults }))
+  app.route('/google', googleRoutes(google, faults))
+  app.route('/resend', resendRoutes(mailbox, contacts, faults))
+  app.route('/stripe', stripeApi(stripe, faults))
+  app.route('/stripe', stripePages(stripe))
+  // The SDK and Stripe's command line take a host, no path.
+  app.route('/', stripeApi(stripe, faults))
+  app.route('/sim', simRoutes({ people, bot, twilio, google, stripe, mailbox, contacts, brain, faults }))
 
   const server = await listen(app, port, host)
   const { port: bound } = server.address() as AddressInfo
@@ -73,6 +108,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     stop: async () => {
       bot.webhook.stop()
       twilio.stop()
+      stripe.deliveries.stop()
       await new Promise<void>((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()

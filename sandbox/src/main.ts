@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { startSandbox, twilioDefaults } from './index.ts'
+import { googleDefaults, startSandbox, stripeDefaults, twilioDefaults } from './index.ts'
 
 const env = z
   .object({
@@ -14,6 +14,11 @@ const env = z
       .string()
       .transform((number) => number.replace(/^whatsapp:/, ''))
       .default(twilioDefaults.whatsappNumber),
+    /** The client that may sign people in with Google. */
+    GOOGLE_CLIENT_ID: z.string().min(1).default(googleDefaults.clientId),
+    GOOGLE_CLIENT_SECRET: z.string().min(1).default(googleDefaults.clientSecret),
+    /** The price that is there from the start. */
+    STRIPE_PRICE_ID: z.string().min(1).default(stripeDefaults.priceId),
   })
   .parse(process.env)
 
@@ -23,6 +28,9 @@ const sandbox = await startSandbox({
   twilioAccountSid: env.TWILIO_ACCOUNT_SID,
   twilioAuthToken: env.TWILIO_AUTH_TOKEN,
   twilioWhatsappNumber: env.TWILIO_WHATSAPP_NUMBER,
+  googleClientId: env.GOOGLE_CLIENT_ID,
+  googleClientSecret: env.GOOGLE_CLIENT_SECRET,
+  stripePriceId: env.STRIPE_PRICE_ID,
 })
 console.log(`sandbox listens on ${sandbox.url}`)
 

@@ -46,3 +46,24 @@ export async function receiver(statusFor: (text: string | undefined) => number =
     },
   }
 }
+
+/** A receiver of signed webhooks, which needs the body as it came. */
+export async function rawReceiver(statusFor: (body: string) => number = () => 200) {
+  const requests: { headers: IncomingHttpHeaders; body: string }[] = []
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const body = Buffer.concat(chunks).toString()
+    requests.push({ headers: request.headers, body })
+    response.writeHead(statusFor(body)).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
+    requests,
+    stop: () => {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}

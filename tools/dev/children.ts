@@ -62,6 +62,7 @@ export function agent(dev: Development): ChildSpec {
       const env = withDefaults(dev, {
         ...agentDefaults(dev),
         HOST_NAME: 'dev-host',
+        LOG_LEVEL: 'warn',
         STATE_DIR: stateDir,
         ASSISTANT_DATA_DIR: join(dev.args.dataDir, 'assistants'),
       })
@@ -117,6 +118,8 @@ function controlPlaneEnv(dev: Development): NodeJS.ProcessEnv {
   return {
     ...withDefaults(dev, {
       NODE_ENV: 'development',
+      // A line a request would drown what matters here; LOG_LEVEL=info brings them back.
+      LOG_LEVEL: 'warn',
       GRPC_PORT: String(ports.grpc),
       DATABASE_URL: addresses.databaseUrl,
       WEB_URL: addresses.web,

@@ -1,5 +1,4 @@
 /** Starts everything YourClaw needs on one machine, and stops it again: see README.md. */
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startEmbeddedPostgres } from '../../prisma/src/embedded.ts'
@@ -14,6 +13,7 @@ import {
   sandbox,
   web,
 } from './children.ts'
+import { lockDataDir } from './lock.ts'
 import { assertFree, type Ports, portsFrom } from './ports.ts'
 import { createSupervisor } from './supervisor.ts'
 import { table } from './table.ts'
@@ -33,15 +33,22 @@ function readArgs(): DevArgs {
 async function main(): Promise<number> {
   const args = readArgs()
   const supervisor = createSupervisor({ print })
-  const stopRequested = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
-  // From the second signal on nothing listens by itself, and npm, the terminal and we often send the same one twice.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
+  const stopRequested = new Promise<void>((resolve) => {
+    // Terminals, npm and we often send the same signal twice; a closed terminal sends SIGHUP or breaks our output.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve())
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => resolve())
+  })
 
   let stopDatabase = async (): Promise<void> => undefined
   let stopping = false
-  const starting = start(args, supervisor.start, (stop) => {
-    stopDatabase = stop
-  }).catch(async (error: unknown) => {
+  let letGo = (): void => undefined
+  const hold = async () => {
+    letGo = lockDataDir(args.dataDir)
+    return start(args, supervisor.start, (stop) => {
+      stopDatabase = stop
+    })
+  }
+  const starting = hold().catch(async (error: unknown) => {
     // A start that was interrupted fails, too; that is no news.
     if (!stopping) console.error(`\nCould not start: ${messageOf(error)}`)
     return 'failed' as const
@@ -57,6 +64,7 @@ async function main(): Promise<number> {
   // The database may still be on its way up; only then can it be stopped.
   await starting
   await stopDatabase()
+  letGo()
   print('stopped')
   return why === 'failed' ? 1 : 0
 }
@@ -76,10 +84,7 @@ async function start(
   let databaseUrl = given
   if (databaseUrl === undefined) {
     print('starting PostgreSQL …')
-    const database = await startEmbeddedPostgres({
-      dataDir: join(args.dataDir, 'postgres'),
-      port: ports.postgres,
-    })
+    const database = await keepDatabase({ dataDir: join(args.dataDir, 'postgres'), port: ports.postgres })
     onDatabase(database.stop)
     databaseUrl = database.url
   }
@@ -93,9 +98,37 @@ async function start(
   return 'ready'
 }
 
+/** The database, started again when it dies. */
+async function keepDatabase(options: { dataDir: string; port: number }) {
+  let stopping = false
+  let database = await startEmbeddedPostgres(options)
+  const keep = async (): Promise<void> => {
+    while (!stopping) {
+      await database.ended
+      if (stopping) return
+      print('PostgreSQL died; it is started again')
+      database = await startEmbeddedPostgres(options)
+    }
+  }
+  const kept = keep().catch((error: unknown) => print(`PostgreSQL does not start: ${messageOf(error)}`))
+  return {
+    url: database.url,
+    async stop() {
+      stopping = true
+      await database.stop()
+      await kept
+    },
+  }
+}
+
 function portsInUse(args: DevArgs, environment: NodeJS.ProcessEnv): Ports {
   const ports = portsFrom(args.portBase)
-  return environment.GRPC_PORT === undefined ? ports : { ...ports, grpc: Number(environment.GRPC_PORT) }
+  if (environment.GRPC_PORT === undefined) return ports
+  const grpc = Number(environment.GRPC_PORT)
+  if (!Number.isInteger(grpc) || grpc < 1 || grpc > 65_535) {
+    throw new Error('GRPC_PORT is not a port (1 to 65535)')
+  }
+  return { ...ports, grpc }
 }
 
 function addressesOf(ports: Ports, databaseUrl: string): Addresses {
@@ -122,8 +155,9 @@ async function welcome(dev: Development): Promise<string> {
   return `
 ${table([
   ['web', addresses.web],
-  ['API', `${addresses.api}/api/v1`],
-  ['API reference', `${addresses.api}/api/v1/docs`],
+  ['status page', `${addresses.web}/status`],
+  ['API, to read and try', `${addresses.api}/api/v1/docs`],
+  ['health', `${addresses.api}/health/ready`],
   ['host gRPC', addresses.grpc],
   ['phone (sandbox)', addresses.sandbox],
   ['PostgreSQL', addresses.databaseUrl],
@@ -131,6 +165,7 @@ ${table([
 ])}
 
 A second host joins with this, in another terminal (once, within the hour):
+  cd ${dev.root} && env \\
   ${assignments.join(' \\\n  ')} \\
   npx -y pnpm@12.21.0 --filter @yourclaw/host-agent start
 `

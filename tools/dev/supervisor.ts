@@ -47,6 +47,9 @@ interface Kept {
   ended: Promise<void>
 }
 
+/** EX_CONFIG of sysexits.h: trying again with the same settings would end the same way. */
+const badSettings = 'exit code 78'
+
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { print, firstBackoffMs = 500, maxBackoffMs = 15_000, steadyAfterMs = 30_000 } = options
   const { healthTimeoutMs = 90_000, healthIntervalMs = 200, stopTimeoutMs = 60_000 } = options
@@ -54,12 +57,14 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   const stopping = new AbortController()
   let stopped: Promise<void> | undefined
 
-  async function keep(child: Kept): Promise<void> {
+  async function keep(child: Kept, refused: (error: Error) => void): Promise<void> {
     let backoffMs = firstBackoffMs
     while (!stopping.signal.aborted) {
       const startedAt = performance.now()
       const how = await runOnce(child)
       if (stopping.signal.aborted) return
+      if (how === badSettings)
+        return refused(new Error(`${child.spec.name} refuses its settings; the lines above name them.`))
       if (performance.now() - startedAt >= steadyAfterMs) backoffMs = firstBackoffMs
       print(`${child.spec.name} died (${how}); it is started again in ${backoffMs / 1000} s`)
       await delay(backoffMs, undefined, { signal: stopping.signal }).catch(ignoreAbort)
@@ -130,9 +135,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     async start(spec) {
       if (stopping.signal.aborted) throw new Error(`${spec.name} was stopped before it came up`)
       const child: Kept = { spec, process: undefined, ended: Promise.resolve() }
-      child.ended = keep(child)
+      const refused = Promise.withResolvers<never>()
+      child.ended = keep(child, refused.reject)
       kept.push(child)
-      await waitUntilHealthy(spec)
+      await Promise.race([waitUntilHealthy(spec), refused.promise])
     },
     stop() {
       stopped ??= stopAll()

@@ -87,10 +87,10 @@ async function joinSecondHost() {
   const from = dev.lines.findIndex((line) => line.startsWith('A second host joins'))
   const to = dev.lines.findIndex((line, index) => index > from && line.trim() === '')
   const host = start(
-    `exec env ${dev.lines
+    dev.lines
       .slice(from + 1, to)
       .join('\n')
-      .trim()}`,
+      .trim(),
   )
   await host.line(/session open/, 60_000)
   const made = spawnSync('npm', ['run', '--silent', 'dev:user', '--', '--port-base', String(base)], {

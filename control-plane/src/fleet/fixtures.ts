@@ -71,6 +71,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}) {
     maxTurnsPerHost: 1,
     timing: { ...fleetTiming, ...timing },
     port: 0,
+    listenAddress: '127.0.0.1',
   })
 
   async function enroll(name = 'host-1') {

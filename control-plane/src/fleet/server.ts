@@ -26,7 +26,9 @@ export interface FleetServer {
 type Peer = Pick<ServerWritableStream<unknown, unknown>, 'getAuthContext'>
 
 /** Serves hosts on `port` (0 = any free one) with mutual TLS: who has no certificate of ours does not get in. */
-export async function startFleetServer(deps: FleetDeps & { port: number }): Promise<FleetServer> {
+export async function startFleetServer(
+  deps: FleetDeps & { port: number; listenAddress: string },
+): Promise<FleetServer> {
   const { ctx, authority } = deps
   const sessions: Sessions = new Map()
   const running = new Set<Promise<void>>()
@@ -82,7 +84,7 @@ export async function startFleetServer(deps: FleetDeps & { port: number }): Prom
     true,
   )
   const bound = Promise.withResolvers<number>()
-  server.bindAsync(`0.0.0.0:${deps.port}`, credentials, (error, port) =>
+  server.bindAsync(`${deps.listenAddress}:${deps.port}`, credentials, (error, port) =>
     error ? bound.reject(error) : bound.resolve(port),
   )
   return {

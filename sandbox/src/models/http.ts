@@ -21,9 +21,14 @@ export function textOf(value: Content | undefined): string {
 const internalContext =
   /<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>[\s\S]*?(?:<<<END_OPENCLAW_INTERNAL_CONTEXT>>>|$)/g
 
+/** It also writes the time before what a person said. */
+const timestamp = /^\s*\[[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d[^\]\n]*\]\s*/
+
 /** The newest text that a person wrote, of the contents of the user's messages, oldest first. */
 export function lastUserText(contents: (Content | undefined)[]): string {
-  const texts = contents.map((content) => textOf(content).replace(internalContext, '').trim())
+  const texts = contents.map((content) =>
+    textOf(content).replace(internalContext, '').replace(timestamp, '').trim(),
+  )
   return texts.findLast((text) => text !== '') ?? ''
 }
 

@@ -1,28 +1,48 @@
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import { z } from 'zod'
 import { type Env, type Faults, faultInput } from '../faults.ts'
+import type { Provider } from '../google/provider.ts'
+import { googleSim } from '../google/sim.ts'
 import { type Brain, scriptInput } from '../models/brain.ts'
 import { type People, personInput } from '../people.ts'
+import type { Contacts } from '../resend/contacts.ts'
+import type { Mailbox } from '../resend/mail.ts'
+import { mailSim } from '../resend/sim.ts'
+import type { Account as StripeAccount } from '../stripe/account.ts'
+import { stripeSim } from '../stripe/sim.ts'
 import type { Bot } from '../telegram/bot.ts'
 import { incomingInput, sendAsPerson } from '../telegram/incoming.ts'
 import type { Account } from '../twilio/account.ts'
 import { sendAsPerson as sendOnWhatsapp, whatsappInput } from '../twilio/incoming.ts'
 import { baseOf } from '../twilio/routes.ts'
+import { BadInput, read } from './input.ts'
 
 export interface World {
   people: People
   bot: Bot
   twilio: Account
+  google: Provider
+  stripe: StripeAccount
+  mailbox: Mailbox
+  contacts: Contacts
   brain: Brain
   faults: Faults
 }
 
 const clockInput = z.object({ advanceSeconds: z.number().positive() })
 
-class BadInput extends Error {}
-
 /** The API through which programs and the page move the outside world. */
-export function simRoutes({ people, bot, twilio, brain, faults }: World): Hono<Env> {
+export function simRoutes({
+  people,
+  bot,
+  twilio,
+  google,
+  stripe,
+  mailbox,
+  contacts,
+  brain,
+  faults,
+}: World): Hono<Env> {
   const app = new Hono<Env>()
 
   app.get('/people', (c) => c.json(people.all))
@@ -60,6 +80,9 @@ export function simRoutes({ people, bot, twilio, brain, faults }: World): Hono<E
     twilio.contacts.advance((await read(c, clockInput)).advanceSeconds)
     return c.json({ at: new Date(twilio.contacts.nowMs()).toISOString() })
   })
+  app.route('/google', googleSim(google))
+  app.route('/mail', mailSim(mailbox, contacts))
+  app.route('/stripe', stripeSim(stripe))
 
   app.post('/models/script', async (c) => {
     brain.script(await read(c, scriptInput))
@@ -75,6 +98,8 @@ export function simRoutes({ people, bot, twilio, brain, faults }: World): Hono<E
   app.post('/reset', (c) => {
     bot.clear()
     twilio.clear()
+    stripe.deliveries.clear()
+    mailbox.clear()
     brain.clear()
     faults.clear()
     return c.json({ ok: true })
@@ -87,13 +112,4 @@ export function simRoutes({ people, bot, twilio, brain, faults }: World): Hono<E
   // A mounted application's notFound is never asked.
   app.all('*', (c) => c.json({ detail: 'Not found.', code: 'not_found' }, 404))
   return app
-}
-
-async function read<T>(c: Context<Env>, schema: z.ZodType<T>): Promise<T> {
-  const body: unknown = await c.req.json().catch(() => {
-    throw new BadInput('The body is not JSON.')
-  })
-  const parsed = schema.safeParse(body)
-  if (!parsed.success) throw new BadInput(z.prettifyError(parsed.error))
-  return parsed.data
 }

@@ -22,11 +22,22 @@ test('two people are there from the start; registering updates one and survives 
   ])
 })
 
-test('reset empties conversations', async () => {
+test('reset empties conversations and mail, ends faults, and keeps what Stripe knows', async () => {
   await post(`${sandbox.url}/telegram/bot1:x/sendMessage`, { chat_id: 1001, text: 'hi' })
   expect(await get(`${sandbox.url}/sim/telegram/1001/messages`)).toHaveLength(1)
+  const stripe = (method: string) =>
+    fetch(`${sandbox.url}/stripe/v1/customers`, { method, headers: { authorization: 'Bearer sk_test_1' } })
+  await stripe('POST')
+  const mail = { from: 'a@example.com', to: 'b@example.com', subject: 'Hi', text: 'Hi' }
+  const headers = { authorization: 'Bearer re_1', 'content-type': 'application/json' }
+  await fetch(`${sandbox.url}/resend/emails`, { method: 'POST', headers, body: JSON.stringify(mail) })
+  expect(await get(`${sandbox.url}/sim/mail`)).toHaveLength(1)
+  await post(`${sandbox.url}/sim/faults`, { provider: 'stripe', status: 500 })
   await post(`${sandbox.url}/sim/reset`, {})
   expect(await get(`${sandbox.url}/sim/telegram/1001/messages`)).toEqual([])
+  expect(await get(`${sandbox.url}/sim/mail`)).toEqual([])
+  const customers = await stripe('GET')
+  expect([customers.status, await customers.json()]).toMatchObject([200, { data: [{ object: 'customer' }] }])
 })
 
 test('bad input says what is wrong', async () => {
@@ -42,5 +53,11 @@ test('the page needs nothing from outside', async () => {
     const response = await fetch(`${sandbox.url}/phone/${asset}`)
     expect([asset, response.status]).toEqual([asset, 200])
     expect(await response.text()).not.toMatch(/https?:\/\/|@import/)
+  }
+  for (const place of ['/resend/inbox', '/stripe', '/google']) {
+    expect(page).toContain(`href="${place}"`)
+    const other = await fetch(sandbox.url + place)
+    expect([place, other.status]).toEqual([place, 200])
+    expect(await other.text()).not.toMatch(/(src|href)=["']https?:/)
   }
 })

@@ -11,7 +11,8 @@ export class Bot {
   readonly files = new Files()
   readonly webhook = new Webhook()
   commands: BotCommand[] = []
-  #lastUpdateId = 100_000
+  // Never one of an earlier run, which the other side may remember: ten a second for the time that passed.
+  #lastUpdateId = Math.floor((Date.now() - Date.UTC(2026, 0)) / 100)
 
   constructor(people: People, username: string, onEvent?: BotEventListener) {
     this.chats = new Chats(people, onEvent)

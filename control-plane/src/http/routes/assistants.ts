@@ -1,7 +1,6 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
 import type { Ctx } from '../../context.ts'
-import { invalidInput } from '../../errors.ts'
 import type { Notifications } from '../../lib/notifications.ts'
 import type { Vault } from '../../lib/vault.ts'
 import { isBearerValid } from '../../services/account/is-bearer-valid.ts'
@@ -11,6 +10,7 @@ import { deleteAssistant } from '../../services/assistant/delete-assistant.ts'
 import { getAssistant } from '../../services/assistant/get-assistant.ts'
 import { restartAssistant } from '../../services/assistant/restart-assistant.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
+import { refuseInvalid } from './openapi.ts'
 
 const view = z
   .object({
@@ -61,7 +61,7 @@ const remove = createRoute({
   method: 'delete',
   path: '/assistants',
   tags: ['assistant'],
-  summary: 'Delete the assistant with its data',
+  summary: 'Delete the assistant with its memory and files; the messages stay',
   responses: { 202: answer('NONE once its host has confirmed it') },
 })
 const restart = createRoute({
@@ -99,9 +99,7 @@ export function assistantRoutes({
   notifications: Notifications
 }) {
   const app = new OpenAPIHono<AuthenticatedEnv>({
-    defaultHook: (result) => {
-      if (!result.success) throw invalidInput(z.prettifyError(result.error))
-    },
+    defaultHook: refuseInvalid,
   })
   const now = (userId: string) => getAssistant({ ctx, input: { userId } })
 

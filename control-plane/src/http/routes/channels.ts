@@ -24,6 +24,8 @@ export function channelRoutes(ctx: Ctx) {
       createRoute({
         method: 'post',
         path: '/users/me/channel',
+        tags: ['account'],
+        summary: 'Connect a chat: the link and the code that bind it',
         request: jsonBody(z.object({ channel, contact: z.string().max(200).optional() })),
         responses: jsonResponse(200, started, 'A link that connects the chat it is opened in, once'),
       }),
@@ -35,6 +37,7 @@ export function channelRoutes(ctx: Ctx) {
       createRoute({
         method: 'post',
         path: '/users/me/phone',
+        tags: ['account'],
         summary: 'The old name of POST /users/me/channel for WhatsApp',
         request: jsonBody(z.object({ phone: z.string().max(50) })),
         responses: jsonResponse(200, started, 'A link that connects the chat it is opened in, once'),
@@ -51,6 +54,8 @@ export function channelRoutes(ctx: Ctx) {
       createRoute({
         method: 'delete',
         path: '/users/me/channel/{channel}',
+        tags: ['account'],
+        summary: 'Disconnect a chat',
         request: { params: z.object({ channel }) },
         responses: jsonResponse(200, z.object({ channel }), 'The channel is disconnected'),
       }),

@@ -1,0 +1,106 @@
+import { createHash, randomBytes } from 'node:crypto'
+
+export const codeLifetimeMs = 10 * 60_000
+export const tokenLifetimeS = 3_599
+
+/** What a person agreed to on the consent page. */
+export interface Grant {
+  email: string
+  clientId: string
+  redirectUri: string
+  scope: string
+  nonce: string | undefined
+  challenge: string | undefined
+  challengeMethod: 'plain' | 'S256'
+  isOffline: boolean
+}
+
+interface Code {
+  grant: Grant
+  expiresAtMs: number
+  /** What it was redeemed for; a second try revokes these. */
+  tokens?: string[]
+}
+
+const random = (prefix: string) => prefix + randomBytes(24).toString('base64url')
+
+/** A refusal by the token endpoint, RFC 6749 section 5.2. */
+export class TokenError extends Error {
+  readonly code: string
+  readonly status: number
+
+  constructor(code: string, description: string, status = 400) {
+    super(description)
+    this.code = code
+    this.status = status
+  }
+}
+
+/** Codes and tokens, and what stands behind them. */
+export class Grants {
+  readonly #codes = new Map<string, Code>()
+  readonly #access = new Map<string, { grant: Grant; expiresAtMs: number }>()
+  readonly #refresh = new Map<string, Grant>()
+
+  issueCode(grant: Grant): string {
+    const code = random('4/0')
+    this.#codes.set(code, { grant, expiresAtMs: Date.now() + codeLifetimeMs })
+    return code
+  }
+
+  /**
+   * Once: a second use is refused and takes back what the first one gave; so does a wrong verifier use it up.
+   * @throws TokenError invalid_grant
+   */
+  redeem(code: string, client: { clientId: string; redirectUri: string; verifier: string | undefined }) {
+    const known = this.#codes.get(code)
+    if (known?.tokens) {
+      for (const token of known.tokens) this.revoke(token)
+      throw new TokenError('invalid_grant', 'Bad Request')
+    }
+    if (!known || known.expiresAtMs < Date.now() || known.grant.clientId !== client.clientId)
+      throw new TokenError('invalid_grant', 'Malformed auth code.')
+    known.tokens = []
+    const { grant } = known
+    if (grant.redirectUri !== client.redirectUri) throw new TokenError('redirect_uri_mismatch', 'Bad Request')
+    checkVerifier(grant, client.verifier)
+    const refreshToken = grant.isOffline ? random('1//0') : undefined
+    if (refreshToken) this.#refresh.set(refreshToken, grant)
+    const accessToken = this.#issueAccess(grant)
+    known.tokens = [accessToken, ...(refreshToken ? [refreshToken] : [])]
+    return { grant, accessToken, refreshToken }
+  }
+
+  /** @throws TokenError invalid_grant */
+  refresh(token: string, clientId: string) {
+    const grant = this.#refresh.get(token)
+    if (grant?.clientId !== clientId)
+      throw new TokenError('invalid_grant', 'Token has been expired or revoked.')
+    return { grant, accessToken: this.#issueAccess(grant), refreshToken: undefined }
+  }
+
+  byAccessToken(token: string): Grant | undefined {
+    const known = this.#access.get(token)
+    return known && known.expiresAtMs > Date.now() ? known.grant : undefined
+  }
+
+  /** True when there was such a token. */
+  revoke(token: string): boolean {
+    return this.#access.delete(token) || this.#refresh.delete(token)
+  }
+
+  #issueAccess(grant: Grant): string {
+    const token = random('ya29.')
+    this.#access.set(token, { grant, expiresAtMs: Date.now() + tokenLifetimeS * 1000 })
+    return token
+  }
+}
+
+/** Proof Key for Code Exchange, RFC 7636. */
+function checkVerifier({ challenge, challengeMethod }: Grant, verifier: string | undefined): void {
+  if (challenge === undefined && verifier === undefined) return
+  if (verifier === undefined) throw new TokenError('invalid_grant', 'Missing code verifier.')
+  const shown =
+    challengeMethod === 'S256' ? createHash('sha256').update(verifier).digest('base64url') : verifier
+  if (shown !== challenge) throw new TokenError('invalid_grant', 'Invalid code verifier.')
+}
