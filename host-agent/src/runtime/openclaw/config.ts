@@ -13,6 +13,9 @@ export interface Places {
 
 export const configPath = (places: Places) => join(places.home, '.openclaw', 'openclaw.json')
 
+/** What the pinned version prints when an edited config took effect; see its docs, gateway/configuration. */
+export const reloaded = /config (hot reload applied|change applied)/i
+
 /** Tools that steer OpenClaw itself, need a screen, or only make every request longer. */
 const deniedTools = [
   'browser',
@@ -52,10 +55,17 @@ const deniedTools = [
   'intent',
 ]
 
+/** Where a gateway listens, and where it finds its models. */
+export interface Reach {
+  port: number
+  bind: 'loopback' | 'lan'
+  modelGatewayUrl: string
+}
+
 /** The config of the pinned version, which refuses unknown keys. Holds the virtual key, never a provider's. */
-export function renderConfig(spec: AssistantSpec, places: Places, port: number, modelGatewayUrl: string) {
+export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) {
   const provider = (name: 'anthropic' | 'openai' | 'google', path: string, api: string) => ({
-    baseUrl: modelGatewayUrl + path,
+    baseUrl: reach.modelGatewayUrl + path,
     api,
     apiKey: spec.virtualKey,
     models: offeredModels
@@ -65,8 +75,8 @@ export function renderConfig(spec: AssistantSpec, places: Places, port: number, 
   return {
     gateway: {
       mode: 'local',
-      port,
-      bind: 'loopback',
+      port: reach.port,
+      bind: reach.bind,
       auth: { mode: 'token', token: spec.gatewayToken },
       controlUi: { enabled: false },
       http: { endpoints: { chatCompletions: { enabled: true } } },
