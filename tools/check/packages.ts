@@ -15,7 +15,7 @@ const required = [
   'tailwindcss',
   'vitest',
 ]
-const pending = new Set(['stripe', 'twilio', 'dockerode'])
+const pending = new Set(['stripe', 'twilio'])
 
 export interface PackageUse {
   name: string

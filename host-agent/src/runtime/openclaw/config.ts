@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import { offeredModels } from './models.ts'
@@ -115,11 +115,17 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
 }
 
 /** Replaces the config in one step, since the gateway reads it whenever it changes; false when it is as it was. */
-export async function writeConfig(path: string, config: ReturnType<typeof renderConfig>): Promise<boolean> {
+export async function writeConfig(
+  path: string,
+  config: ReturnType<typeof renderConfig>,
+  mode = 0o600,
+): Promise<boolean> {
   const text = `${JSON.stringify(config, null, 2)}\n`
   if ((await readFile(path, 'utf8').catch(() => '')) === text) return false
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  await writeFile(`${path}.new`, text, { mode: 0o600 })
+  await writeFile(`${path}.new`, text, { mode })
+  // Whatever umask the agent has.
+  await chmod(`${path}.new`, mode)
   await rename(`${path}.new`, path)
   return true
 }
