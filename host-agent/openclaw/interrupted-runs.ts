@@ -7,9 +7,10 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AssistantSpec, TurnInput } from '@yourclaw/proto/host/v1'
 import { complete } from '../src/relay/completions.ts'
-import { configPath, renderConfig, writeConfig } from '../src/runtime/process/config.ts'
-import { openclawConversation } from '../src/runtime/process/conversation.ts'
-import { freePort, type GatewayProcess, ready, spawnGateway } from '../src/runtime/process/gateway.ts'
+import { configPath, renderConfig, writeConfig } from '../src/runtime/openclaw/config.ts'
+import { openclawConversation } from '../src/runtime/openclaw/conversation.ts'
+import { ready } from '../src/runtime/openclaw/ready.ts'
+import { freePort, type GatewayProcess, spawnGateway } from '../src/runtime/process/gateway.ts'
 import { ensureOpenclaw, openclawVersion } from './install.ts'
 
 // Repeats docs/openclaw-interrupted-runs.md: run it when the pin changes, and compare. It prints, for each case, what
@@ -73,7 +74,10 @@ const modelUrl = `http://127.0.0.1:${(model.address() as AddressInfo).port}`
 let gateway: GatewayProcess
 async function up(): Promise<void> {
   const port = await freePort()
-  await writeConfig(configPath(places), renderConfig(spec, places, port, modelUrl))
+  await writeConfig(
+    configPath(places),
+    renderConfig(spec, places, { port, bind: 'loopback', modelGatewayUrl: modelUrl }),
+  )
   gateway = spawnGateway({ entry, places, port })
   await ready(gateway, 90_000)
 }

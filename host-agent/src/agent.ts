@@ -13,11 +13,12 @@ import { type Identity, saveIdentity } from './identity/store.ts'
 import { openJournal } from './journal/journal.ts'
 import { keepLink, type LinkDeps } from './link/link.ts'
 import { createKeyRing } from './model-gateway/keys.ts'
-import { startModelGateway } from './model-gateway/server.ts'
+import { type ModelGateway, startModelGateway } from './model-gateway/server.ts'
 import { createMetrics, type Metrics, registerGauges } from './observability/metrics.ts'
 import { createWatch } from './observability/watch.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
 import { createRelay } from './relay/relay.ts'
+import { createDockerRuntime } from './runtime/docker/docker.ts'
 import { createFakeRuntime } from './runtime/fake/fake.ts'
 import type { FakeFaults } from './runtime/fake/gateway.ts'
 import { createProcessRuntime } from './runtime/process/process.ts'
@@ -62,7 +63,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     log,
     portPath: join(env.STATE_DIR, 'model-gateway-port'),
   })
-  const runtime = options.runtime ?? createRuntime(env, modelGateway.url, options.faults, log)
+  const runtime = options.runtime ?? createRuntime(env, modelGateway, options.faults, log)
 
   const reconciler = createReconciler({
     runtime,
@@ -172,12 +173,21 @@ async function enrollPatiently(env: AgentEnv, log: Logger): Promise<Identity> {
 
 function createRuntime(
   env: AgentEnv,
-  modelGatewayUrl: string,
+  modelGateway: ModelGateway,
   faults: FakeFaults | undefined,
   log: Logger,
 ): Runtime {
   const dataDir = env.ASSISTANT_DATA_DIR
+  const modelGatewayUrl = modelGateway.url
   switch (env.RUNTIME) {
+    case 'docker':
+      return createDockerRuntime({
+        dataDir,
+        image: env.ASSISTANT_IMAGE,
+        tenantSubnet: env.TENANT_SUBNET,
+        modelGateway,
+        log,
+      })
     case 'fake':
       return createFakeRuntime({ dataDir, modelGatewayUrl, ...(faults && { faults }) })
     case 'process':

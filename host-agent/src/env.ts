@@ -20,8 +20,8 @@ const schema = z.object({
   STATE_DIR: z.string().default('/var/lib/yourclaw-agent'),
   /** Where each tenant network gets its /28 from. */
   TENANT_SUBNET: z.cidrv4().default('10.201.0.0/16'),
-  /** What runs the assistants. Refused here, since a later refusal would have spent the join token. */
-  RUNTIME: z.enum(['process', 'fake'], 'must be process or fake; docker is not written yet'),
+  /** What runs the assistants. */
+  RUNTIME: z.enum(['docker', 'process', 'fake'], 'must be docker, process or fake'),
   ASSISTANT_IMAGE: z.string().default('yourclaw-openclaw:latest'),
   /** Each assistant's state lies at {user_id}/config and {user_id}/workspace below it. */
   ASSISTANT_DATA_DIR: z.string().default('/data/yourclaw'),

@@ -15,7 +15,7 @@ const required = [
   'tailwindcss',
   'vitest',
 ]
-const pending = new Set(['stripe', 'dockerode'])
+const pending = new Set(['stripe'])
 
 export interface PackageUse {
   name: string

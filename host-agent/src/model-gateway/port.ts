@@ -18,10 +18,10 @@ export async function listenAgain(server: Server, path?: string): Promise<number
   return port
 }
 
-function listen(server: Server, port: number): Promise<void> {
+export function listen(server: Server, port: number, address = '127.0.0.1'): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => {
+    server.listen(port, address, () => {
       server.off('error', reject)
       resolve()
     })

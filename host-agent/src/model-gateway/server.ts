@@ -1,4 +1,10 @@
-import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -6,14 +12,35 @@ import type { Logger } from 'pino'
 import { AgentError } from '../errors.ts'
 import type { Watch } from '../observability/watch.ts'
 import type { KeyRing } from './keys.ts'
-import { listenAgain } from './port.ts'
+import { listen, listenAgain } from './port.ts'
 import { forwardedHeaders, type ProviderRoute, providerRoutes, shownKey } from './providers.ts'
 
 export interface ModelGateway {
   /** Base URL; a provider's calls go to {url}/anthropic, {url}/openai or {url}/google. */
   url: string
+  /** Lets in an assistant that does not share our loopback. Throws model_gateway_unavailable. */
+  openDoor(place: DoorPlace): Promise<Door>
   close(): Promise<void>
 }
+
+/** Where a door is, and who alone may come through it. */
+export interface DoorPlace {
+  /** Of this host, in the assistant's own network. */
+  address: string
+  port: number
+  /** The assistant's address. */
+  caller: string
+  assistantId: string
+}
+
+export interface Door {
+  /** Base URL, as `ModelGateway.url`. */
+  url: string
+  close(): Promise<void>
+}
+
+/** What one assistant has open at once; more of it would cost the others. */
+const maxDoorConnections = 100
 
 /** How a provider says that a key is wrong, unpaid or may not do this. */
 const keyRefusals = [401, 402, 403]
@@ -47,23 +74,51 @@ export async function startModelGateway(input: {
   portPath?: string
 }): Promise<ModelGateway> {
   const routes = providerRoutes(input.env)
-  const server = createServer((request, response) => {
-    handle(request, response, { ...input, routes }).catch((error: unknown) => {
-      input.log.warn({ err: error }, 'model call ended early')
-      if (error instanceof Refusal) input.watch.modelCallRefused(error.code)
-      if (response.headersSent) response.destroy()
-      else refuse(response, error instanceof Refusal ? error : unreachable())
+  const doors = new Set<Door>()
+  const serve = (owner?: string) =>
+    createServer((request, response) => {
+      handle(request, response, { ...input, routes, owner }).catch((error: unknown) => {
+        input.log.warn({ err: error }, 'model call ended early')
+        if (error instanceof Refusal) input.watch.modelCallRefused(error.code)
+        if (response.headersSent) response.destroy()
+        else refuse(response, error instanceof Refusal ? error : unreachable())
+      })
     })
-  })
+  const server = serve()
   const port = await listenAgain(server, input.portPath)
   return {
     url: `http://127.0.0.1:${port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    async openDoor(place) {
+      const own = serve(place.assistantId)
+      own.maxConnections = maxDoorConnections
+      own.on('connection', (socket) => {
+        if (socket.remoteAddress !== place.caller) socket.destroy()
+      })
+      await listen(own, place.port, place.address).catch((error: unknown) => {
+        const detail = 'The model gateway could not listen in the assistant’s network.'
+        throw new AgentError('model_gateway_unavailable', detail, { cause: error, retryable: true })
+      })
+      const door = {
+        url: `http://${place.address}:${place.port}`,
+        close() {
+          doors.delete(door)
+          return closed(own)
+        },
+      }
+      doors.add(door)
+      return door
+    },
+    async close() {
+      await Promise.all([closed(server), ...[...doors].map((door) => door.close())])
+    },
   }
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
 }
 
 async function handle(
@@ -74,7 +129,15 @@ async function handle(
     keys,
     watch,
     log,
-  }: { routes: Map<string, ProviderRoute>; keys: KeyRing; watch: Watch; log: Logger },
+    owner,
+  }: {
+    routes: Map<string, ProviderRoute>
+    keys: KeyRing
+    watch: Watch
+    log: Logger
+    /** Whose door it came through; another's key is worth nothing there. */
+    owner: string | undefined
+  },
 ): Promise<void> {
   const { name, route, path, query } = findRoute(request, routes)
   const shown = shownKey(request.headers) ?? query.get('key')
@@ -82,7 +145,7 @@ async function handle(
   const caller = shown ? keys.resolve(shown, route.provider) : undefined
   // An agent that has just started holds no keys yet; OpenClaw tries again.
   if (!caller && !keys.isFilled()) throw new Refusal(503, 'starting', 'The host agent is starting.')
-  if (!caller) {
+  if (!caller || (owner !== undefined && owner !== caller.assistantId)) {
     throw new Refusal(422, 'unknown_virtual_key', 'This key belongs to no assistant of this host.')
   }
   if (!caller.key) throw new Refusal(422, 'no_provider_key', 'There is no key for this provider.')

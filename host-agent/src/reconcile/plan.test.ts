@@ -18,9 +18,11 @@ test('an assistant that runs as desired is left alone', () => {
   expect(plan(spec({ generation: 2 }), ready)).toBe('report')
 })
 
-test('model, token and virtual key change in place; a restart happens only when asked or unavoidable', () => {
+test('model, token, virtual key and limits change in place; a restart happens only when asked or unavoidable', () => {
   expect(plan(spec({ generation: 2, model: 'openai/gpt-4o' }), ready)).toBe('apply')
   expect(plan(spec({ generation: 2, virtualKey: 'new' }), ready)).toBe('apply')
+  const limits = { memoryBytes: 2n ** 30n, cpuMillis: 500, pids: 100 }
+  expect(plan(spec({ generation: 2, limits }), ready)).toBe('apply')
   expect(plan(spec({ generation: 2, restartCount: 1 }), ready)).toBe('restart')
   expect(plan(spec({ generation: 2, image: 'other' }), ready)).toBe('restart')
 })

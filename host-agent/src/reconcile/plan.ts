@@ -50,24 +50,22 @@ export function plan(desired: AssistantSpec | undefined, seen: Seen | undefined)
   }
 }
 
-/** Image, limits and an asked restart cannot change in place. */
+/** An image and an asked restart cannot take effect in place. */
 function needsNewProcess(desired: AssistantSpec, launched: AssistantSpec): boolean {
-  const limits = (spec: AssistantSpec) =>
-    `${spec.limits?.memoryBytes ?? 0} ${spec.limits?.cpuMillis ?? 0} ${spec.limits?.pids ?? 0}`
-  return (
-    desired.restartCount !== launched.restartCount ||
-    desired.image !== launched.image ||
-    limits(desired) !== limits(launched)
-  )
+  return desired.restartCount !== launched.restartCount || desired.image !== launched.image
 }
 
-/** Model, keys and tokens change in place. */
+const limits = (spec: AssistantSpec) =>
+  `${spec.limits?.memoryBytes ?? 0} ${spec.limits?.cpuMillis ?? 0} ${spec.limits?.pids ?? 0}`
+
+/** Model, keys, tokens and limits change in place. */
 function planLive(desired: AssistantSpec, { applied, launched }: Seen, settled: Step): Step {
   if (needsNewProcess(desired, launched)) return 'restart'
   if (
     desired.model !== applied.model ||
     desired.gatewayToken !== applied.gatewayToken ||
-    desired.virtualKey !== applied.virtualKey
+    desired.virtualKey !== applied.virtualKey ||
+    limits(desired) !== limits(applied)
   ) {
     return 'apply'
   }

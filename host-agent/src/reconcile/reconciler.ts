@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { pause } from '../backoff.ts'
 import { AgentError, assertNever } from '../errors.ts'
 import type { KeyRing } from '../model-gateway/keys.ts'
-import { type Conversation, isPlainId, type Running, type Runtime } from '../runtime/runtime.ts'
+import { type Cause, type Conversation, isPlainId, type Running, type Runtime } from '../runtime/runtime.ts'
 import { createKeyedLock } from './lock.ts'
 import { plan, type Seen, type Step } from './plan.ts'
 
@@ -58,7 +58,7 @@ export function createReconciler(deps: {
   let report: ((observed: Observed) => void) | undefined
   let known = false
 
-  runtime.onExit((id) => void converge(id, () => noteCrash(id)))
+  runtime.onExit((id, cause) => void converge(id, () => noteCrash(id, cause)))
 
   /** Plans and acts until there is nothing left to do; `first` runs under the same lock, before it. */
   function converge(id: string, first?: () => void): Promise<void> {
@@ -144,7 +144,7 @@ export function createReconciler(deps: {
     id: string,
     spec: AssistantSpec,
     phase: Phase,
-    more: { step?: string; cause?: { code: string; detail: string }; running?: Running | undefined },
+    more: { step?: string; cause?: Cause; running?: Running | undefined },
   ): void {
     const launched = phase === Phase.PHASE_READY ? spec : (seen.get(id)?.launched ?? spec)
     seen.set(id, { phase, applied: spec, launched, ...(more.running && { running: more.running }) })
@@ -161,16 +161,18 @@ export function createReconciler(deps: {
   }
 
   /** An end nobody asked for: started again, until it keeps happening. */
-  function noteCrash(id: string): void {
+  function noteCrash(id: string, cause?: Cause): void {
     const before = seen.get(id)
     if (before?.phase !== Phase.PHASE_READY) return
     const recent = [...(crashes.get(id) ?? []), now()].filter((at) => at > now() - crashWindowMs)
     crashes.set(id, recent)
     if (recent.length <= crashLimit) {
-      settle(id, before.applied, Phase.PHASE_STARTING, { step: 'restarting' })
+      settle(id, before.applied, Phase.PHASE_STARTING, { step: 'restarting', ...(cause && { cause }) })
       return
     }
-    const detail = `The assistant ended ${recent.length} times in 10 minutes.`
+    const detail = [`The assistant ended ${recent.length} times in 10 minutes.`, cause?.detail]
+      .join(' ')
+      .trim()
     settle(id, before.applied, Phase.PHASE_FAILED, { step: 'failed', cause: { code: 'crash_loop', detail } })
   }
 

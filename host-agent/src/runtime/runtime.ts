@@ -20,6 +20,12 @@ export type Aftermath =
   | { state: 'absent' | 'interrupted' | 'running' | 'unanswered' }
   | { state: 'answered'; text: string }
 
+/** A stable code and a sentence without secrets. */
+export interface Cause {
+  code: string
+  detail: string
+}
+
 /** One assistant's memory of what was said, readable whether its gateway runs or not. */
 export interface Conversation {
   /** False when there is none yet, or it was lost. */
@@ -47,8 +53,9 @@ export interface Runtime {
   conversation(spec: AssistantSpec): Conversation
   /** Assistants that an agent before this one left running; `start` adopts one, `stop` ends it. */
   leftRunning(): Promise<string[]>
-  /** Called when an assistant ends that nobody stopped. */
-  onExit(listener: (assistantId: string) => void): void
+  /** Called when an assistant ends that nobody stopped, with the reason where it is known. */
+  onExit(listener: (assistantId: string, cause?: Cause) => void): void
+  /** Lets go of everything. Containers go on without the agent; processes and stand-ins end with it. */
   close(): Promise<void>
 }
 

@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AgentError } from '../../errors.ts'
-import type { Places } from './config.ts'
+import type { Places } from '../openclaw/config.ts'
 import { isRunning, type Note } from './notes.ts'
 
 export interface GatewayProcess {
@@ -93,26 +93,6 @@ function gatewayOf(pid: number, port: number, home: string, ended: Promise<void>
 
 /** What it prints, from its start on; its own log is beside it. */
 const outputPath = (home: string) => join(home, '.openclaw', 'logs', 'output.log')
-
-/** Resolves once the gateway serves turns. */
-export async function ready(gateway: GatewayProcess, deadlineMs: number): Promise<void> {
-  let over = false
-  gateway.ended.then(() => {
-    over = true
-  })
-  const deadline = Date.now() + deadlineMs
-  while (Date.now() < deadline) {
-    if (over)
-      throw new AgentError('start_failed', 'The gateway ended before it was ready.', { retryable: true })
-    const response = await fetch(`${gateway.url}/readyz`, { signal: AbortSignal.timeout(2_000) }).catch(
-      () => undefined,
-    )
-    await response?.body?.cancel()
-    if (response?.ok) return
-    await pause(150)
-  }
-  throw new AgentError('start_timeout', 'The gateway was not ready in time.', { retryable: true })
-}
 
 /** SIGTERM to the gateway, which finishes what it does; SIGKILL to all of its group once it ended or is late. */
 export async function endGroup(pid: number, deadlineMs: number, ended: Promise<void>): Promise<void> {

@@ -5,10 +5,11 @@ import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import pLimit from 'p-limit'
 import { ensureOpenclaw, openclawVersion } from '../../../openclaw/install.ts'
 import { AgentError } from '../../errors.ts'
+import { configPath, type Places, reloaded, renderConfig, writeConfig } from '../openclaw/config.ts'
+import { openclawConversation } from '../openclaw/conversation.ts'
+import { ready } from '../openclaw/ready.ts'
 import type { Running, Runtime } from '../runtime.ts'
-import { configPath, type Places, renderConfig, writeConfig } from './config.ts'
-import { openclawConversation } from './conversation.ts'
-import { adoptGateway, freePort, type GatewayProcess, ready, spawnGateway } from './gateway.ts'
+import { adoptGateway, freePort, type GatewayProcess, spawnGateway } from './gateway.ts'
 import { dropNote, listNotes, readNote, startTimeOf, writeNote } from './notes.ts'
 
 interface Live {
@@ -24,9 +25,6 @@ const startDeadlineMs = 90_000
 /** One that ran already answers at once, or is not worth having. */
 const adoptDeadlineMs = 10_000
 const reloadDeadlineMs = 15_000
-/** What the pinned version prints when an edited config took effect; see its docs, gateway/configuration. */
-const reloaded = /config (hot reload applied|change applied)/i
-
 /** Assistants as real OpenClaw processes of this user: no containers, hence no walls between them. */
 export function createProcessRuntime(input: {
   dataDir: string
@@ -49,7 +47,10 @@ export function createProcessRuntime(input: {
 
   async function write(spec: AssistantSpec, port: number): Promise<boolean> {
     const at = places(spec.userId)
-    return writeConfig(configPath(at), renderConfig(spec, at, port, input.modelGatewayUrl))
+    return writeConfig(
+      configPath(at),
+      renderConfig(spec, at, { port, bind: 'loopback', modelGatewayUrl: input.modelGatewayUrl }),
+    )
   }
 
   async function launch(spec: AssistantSpec): Promise<Live> {

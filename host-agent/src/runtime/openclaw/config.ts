@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import { offeredModels } from './models.ts'
@@ -12,6 +12,9 @@ export interface Places {
 }
 
 export const configPath = (places: Places) => join(places.home, '.openclaw', 'openclaw.json')
+
+/** What the pinned version prints when an edited config took effect; see its docs, gateway/configuration. */
+export const reloaded = /config (hot reload applied|change applied)/i
 
 /** Tools that steer OpenClaw itself, need a screen, or only make every request longer. */
 const deniedTools = [
@@ -52,10 +55,17 @@ const deniedTools = [
   'intent',
 ]
 
+/** Where a gateway listens, and where it finds its models. */
+export interface Reach {
+  port: number
+  bind: 'loopback' | 'lan'
+  modelGatewayUrl: string
+}
+
 /** The config of the pinned version, which refuses unknown keys. Holds the virtual key, never a provider's. */
-export function renderConfig(spec: AssistantSpec, places: Places, port: number, modelGatewayUrl: string) {
+export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) {
   const provider = (name: 'anthropic' | 'openai' | 'google', path: string, api: string) => ({
-    baseUrl: modelGatewayUrl + path,
+    baseUrl: reach.modelGatewayUrl + path,
     api,
     apiKey: spec.virtualKey,
     models: offeredModels
@@ -65,8 +75,8 @@ export function renderConfig(spec: AssistantSpec, places: Places, port: number, 
   return {
     gateway: {
       mode: 'local',
-      port,
-      bind: 'loopback',
+      port: reach.port,
+      bind: reach.bind,
       auth: { mode: 'token', token: spec.gatewayToken },
       controlUi: { enabled: false },
       http: { endpoints: { chatCompletions: { enabled: true } } },
@@ -105,11 +115,17 @@ export function renderConfig(spec: AssistantSpec, places: Places, port: number, 
 }
 
 /** Replaces the config in one step, since the gateway reads it whenever it changes; false when it is as it was. */
-export async function writeConfig(path: string, config: ReturnType<typeof renderConfig>): Promise<boolean> {
+export async function writeConfig(
+  path: string,
+  config: ReturnType<typeof renderConfig>,
+  mode = 0o600,
+): Promise<boolean> {
   const text = `${JSON.stringify(config, null, 2)}\n`
   if ((await readFile(path, 'utf8').catch(() => '')) === text) return false
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  await writeFile(`${path}.new`, text, { mode: 0o600 })
+  await writeFile(`${path}.new`, text, { mode })
+  // Whatever umask the agent has.
+  await chmod(`${path}.new`, mode)
   await rename(`${path}.new`, path)
   return true
 }

@@ -1,0 +1,81 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { TurnInput } from '@yourclaw/proto/host/v1'
+import { startSandbox } from '@yourclaw/sandbox'
+import { expect, onTestFinished, test } from 'vitest'
+import { complete } from '../../relay/completions.ts'
+import { assistantImage, inside, lacksDocker, run, startDocker } from './testing.ts'
+
+test.skipIf(await lacksDocker(assistantImage))(
+  'F6, F9, M13, S3: a real OpenClaw answers from its container, remembers over a change of model and of agent, and holds no provider key',
+  {
+    timeout: 180_000,
+  },
+  async () => {
+    const sandbox = await startSandbox({ port: 0 })
+    onTestFinished(() => sandbox.stop())
+    const { dataDir, agent, newSpec } = await startDocker({
+      modelUrl: `${sandbox.url}/anthropic`,
+      image: assistantImage,
+    })
+    const script = (reply: string) =>
+      fetch(`${sandbox.url}/sim/models/script`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ reply }),
+      })
+    const lastRequest = async () =>
+      ((await (await fetch(`${sandbox.url}/sim/models/requests`)).json()) as { model: string }[]).at(-1)
+    const first = await agent()
+    const spec = newSpec()
+    const { containerId, url } = await first.runtime.start(spec)
+    const ask = async (message: string, gatewayToken = spec.gatewayToken) => {
+      let said = ''
+      await complete({
+        target: { url, gatewayToken },
+        assistantId: spec.assistantId,
+        turn: TurnInput.create({ messages: [{ text: message }] }),
+        signal: AbortSignal.timeout(30_000),
+        onText: (piece) => {
+          said += piece
+        },
+      })
+      return said
+    }
+    const conversation = first.runtime.conversation(spec)
+    expect(await conversation.exists()).toBe(false)
+    await script('Noted, Ada it is.')
+    expect(await ask('my cat is called Ada')).toBe('Noted, Ada it is.')
+    expect(await conversation.exists()).toBe(true)
+    const mark = await conversation.end()
+
+    // M13: another model, the same container, the same memory, and another agent meanwhile.
+    await first.stop()
+    const second = await agent()
+    const changed = { ...spec, model: 'anthropic/claude-haiku-4-5-20251001', gatewayToken: 'gateway-token-2' }
+    expect(await second.runtime.start(changed)).toEqual({ containerId, url })
+    await script('Ada, as you said.')
+    await expect(ask('hi')).rejects.toMatchObject({ code: 'gateway_error' })
+    expect(await ask('what is my cat called', changed.gatewayToken)).toBe('Ada, as you said.')
+    const last = await lastRequest()
+    expect(last?.model).toBe('claude-haiku-4-5-20251001')
+    expect(JSON.stringify(last)).toContain('my cat is called Ada')
+    expect(await second.runtime.conversation(spec).since(mark)).toEqual({
+      state: 'answered',
+      text: 'Ada, as you said.',
+    })
+
+    // S3: neither in its files nor in its environment. grep ends with 1 when it finds nothing.
+    await expect(run('grep', '-rqa', 'sk-canary', dataDir)).rejects.toMatchObject({ code: 1 })
+    expect(await inside(containerId, 'cat /proc/*/environ')).not.toContain('sk-canary')
+    expect(await readFile(join(dataDir, spec.userId, 'gateway', 'openclaw.json'), 'utf8')).toContain(
+      spec.virtualKey,
+    )
+    // A new container, the same memory.
+    await second.runtime.stop(spec.assistantId)
+    const restarted = await second.runtime.start({ ...changed, restartCount: 1 })
+    expect(restarted.containerId).not.toBe(containerId)
+    expect(await ask('and again', changed.gatewayToken)).toBe('Ada, as you said.')
+    expect(JSON.stringify(await lastRequest())).toContain('my cat is called Ada')
+  },
+)

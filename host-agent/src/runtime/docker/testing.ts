@@ -1,0 +1,146 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { AssistantSpec, Provider } from '@yourclaw/proto/host/v1'
+import { tracingOff } from '@yourclaw/telemetry'
+import Docker from 'dockerode'
+import { pino } from 'pino'
+import { onTestFinished } from 'vitest'
+import { createKeyRing } from '../../model-gateway/keys.ts'
+import { startModelGateway } from '../../model-gateway/server.ts'
+import { createMetrics } from '../../observability/metrics.ts'
+import { createWatch } from '../../observability/watch.ts'
+import type { Cause } from '../runtime.ts'
+import { createDockerRuntime } from './docker.ts'
+
+export const testImage = 'yourclaw-test-gateway:latest'
+export const assistantImage = 'yourclaw-openclaw:latest'
+export const tenantSubnet = '10.201.0.0/16'
+
+const docker = new Docker()
+
+/** Whether tests that need an engine and this image can run; says why when they cannot. */
+export async function lacksDocker(image = testImage): Promise<boolean> {
+  try {
+    await docker.getImage(image).inspect()
+    if (process.getuid?.() === 0) return false
+    console.warn('Docker tests are skipped: firewall rules and folders of tenants need root.')
+  } catch (error) {
+    console.warn(
+      `Docker tests are skipped: ${String(error)}. tools/ci/docker.sh prepares an engine and images.`,
+    )
+  }
+  return true
+}
+
+export async function run(command: string, ...args: string[]): Promise<string> {
+  const { stdout, stderr } = await promisify(execFile)(command, args)
+  return (stdout + stderr).trim()
+}
+
+/** What a shell in a container prints, whatever becomes of it. */
+export const inside = (containerId: string, script: string): Promise<string> =>
+  new Promise((resolve) => {
+    execFile('docker', ['exec', containerId, 'sh', '-c', script], (_error, stdout, stderr) =>
+      resolve((stdout + stderr).trim()),
+    )
+  })
+
+/** Runtimes and assistants of one test, and a model gateway whose provider is at `modelUrl`. */
+export async function startDocker(options: { modelUrl?: string; image?: string } = {}) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'docker-'))
+  await chmod(dataDir, 0o711)
+  const log = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' })
+  const keys = createKeyRing()
+  keys.setShared(
+    [Provider.PROVIDER_ANTHROPIC, Provider.PROVIDER_OPENAI].map((provider) => ({
+      provider,
+      key: 'sk-canary-of-the-provider',
+    })),
+  )
+  const model = options.modelUrl ?? 'http://127.0.0.1:9'
+  const env = { ANTHROPIC_BASE_URL: model, OPENAI_BASE_URL: model, GEMINI_BASE_URL: model }
+  const watch = createWatch({ metrics: createMetrics(), tracing: tracingOff })
+
+  /** One agent's life: a model gateway and a runtime. */
+  const agent = async () => {
+    const modelGateway = await startModelGateway({ watch, keys, env, log })
+    const runtime = createDockerRuntime({
+      dataDir,
+      image: options.image ?? testImage,
+      tenantSubnet,
+      modelGateway,
+      log,
+    })
+    const exits: { assistantId: string; cause: Cause | undefined }[] = []
+    let told: () => void = () => {}
+    runtime.onExit((assistantId, cause) => {
+      exits.push({ assistantId, cause })
+      told()
+    })
+    const stop = async () => {
+      await runtime.close()
+      await modelGateway.close()
+    }
+    onTestFinished(stop)
+    return {
+      runtime,
+      stop,
+      /** The next end that nobody asked for. */
+      async exit() {
+        for (;;) {
+          const next = exits.shift()
+          if (next) return next
+          await new Promise<void>((resolve) => {
+            told = resolve
+          })
+        }
+      },
+    }
+  }
+
+  const specs: AssistantSpec[] = []
+  const newSpec = (more: Partial<AssistantSpec> = {}) => {
+    const id = randomBytes(6).toString('hex')
+    const spec = AssistantSpec.create({
+      assistantId: `a-${id}`,
+      userId: `u-${id}`,
+      generation: 1,
+      model: 'anthropic/claude-sonnet-4-5-20250929',
+      gatewayToken: 'gateway-token-1',
+      virtualKey: `vk-${id}`,
+      ...more,
+    })
+    keys.setAssistant(spec.assistantId, spec.virtualKey, [])
+    specs.push(spec)
+    return spec
+  }
+  // Runs last: hooks run in reverse order.
+  onTestFinished(async () => {
+    const { runtime, stop } = await agentForCleaning()
+    for (const spec of specs) {
+      await docker
+        .getContainer(`yourclaw-${spec.userId}`)
+        .remove({ force: true })
+        .catch(() => {})
+      await runtime.erase(spec)
+    }
+    await stop()
+    await rm(dataDir, { recursive: true, force: true })
+  })
+  async function agentForCleaning() {
+    const modelGateway = await startModelGateway({ watch, keys, env, log })
+    const runtime = createDockerRuntime({ dataDir, image: testImage, tenantSubnet, modelGateway, log })
+    return {
+      runtime,
+      async stop() {
+        await runtime.close()
+        await modelGateway.close()
+      },
+    }
+  }
+  return { docker, dataDir, keys, agent, newSpec }
+}
