@@ -64,7 +64,7 @@ export function agent(dev: Development): ChildSpec {
         HOST_NAME: 'dev-host',
         LOG_LEVEL: 'warn',
         STATE_DIR: stateDir,
-        ASSISTANT_DATA_DIR: join(dev.args.dataDir, 'assistants'),
+        ASSISTANT_DATA_DIR: assistantsDir(dev.args.dataDir),
       })
       // A token is single-use, so each attempt to enroll gets a fresh one; once enrolled, none is needed.
       if (env.JOIN_TOKEN === undefined && !isEnrolled(stateDir))
@@ -85,6 +85,9 @@ export function web(dev: Development): ChildSpec {
     isHealthy: () => answers(dev.addresses.web),
   }
 }
+
+/** Where the first host keeps its assistants' state. */
+export const assistantsDir = (dataDir: string) => join(dataDir, 'assistants')
 
 /** What a host agent on this machine needs besides its name, its folders and its token. */
 export function agentDefaults(dev: Development): Record<string, string> {

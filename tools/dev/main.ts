@@ -1,12 +1,14 @@
 /** Starts everything YourClaw needs on one machine, and stops it again: see README.md. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { removeAssistants } from '../../host-agent/src/runtime/docker/removal.ts'
 import { startEmbeddedPostgres } from '../../prisma/src/embedded.ts'
 import { type DevArgs, parseDevArgs, usage } from './args.ts'
 import {
   type Addresses,
   agent,
   agentDefaults,
+  assistantsDir,
   controlPlane,
   type Development,
   mintJoinToken,
@@ -61,6 +63,8 @@ async function main(): Promise<number> {
   stopping = true
   print('stopping …')
   await supervisor.stop()
+  // Containers outlive their agent, so that it can be replaced; here nothing is to be left.
+  if (args.runtime === 'docker') await removeAssistants(assistantsDir(args.dataDir)).catch(report)
   // The database may still be on its way up; only then can it be stopped.
   await starting
   await stopDatabase()
@@ -169,6 +173,10 @@ A second host joins with this, in another terminal (once, within the hour):
   ${assignments.join(' \\\n  ')} \\
   npx -y pnpm@12.21.0 --filter @yourclaw/host-agent start
 `
+}
+
+function report(error: unknown): void {
+  console.error(messageOf(error))
 }
 
 function messageOf(error: unknown): string {

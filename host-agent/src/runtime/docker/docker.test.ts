@@ -1,6 +1,7 @@
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { removeAssistants } from './removal.ts'
 import { inside, lacksDocker, run, startDocker, testImage } from './testing.ts'
 
 const skip = await lacksDocker()
@@ -213,16 +214,37 @@ test.skipIf(skip)(
     expect(await runtime.conversation(spec).exists()).toBe(false)
     const agentDir = '/home/assistant/.openclaw/agents/main/agent'
     const database = `${agentDir}/openclaw-agent.sqlite`
-    // A link out of its folders is followed with the tenant's rights, and these end there.
+    // A link out of its folders is followed with the tenant's rights, and these end there: to the agent an empty file
+    // would be a database without a conversation.
     const secret = join(dataDir, 'secret.sqlite')
-    await mkdir(dataDir, { recursive: true })
-    await writeFile(secret, 'SQLite format 3\0', { mode: 0o600 })
+    await writeFile(secret, '', { mode: 0o600 })
     await inside(containerId, `mkdir -p ${agentDir} && ln -s ${secret} ${database}`)
-    expect(await runtime.conversation(spec).exists()).toBe(false)
+    await expect(runtime.conversation(spec).exists()).rejects.toMatchObject({
+      code: 'conversation_unreadable',
+    })
     await inside(containerId, `rm ${database} && mkfifo ${database}`)
     await expect(runtime.conversation(spec).end()).rejects.toMatchObject({ code: 'conversation_unreadable' })
     // Nor can it touch its config.
     expect(await inside(containerId, 'echo {} >/etc/openclaw/openclaw.json')).toContain('Read-only')
     expect(await run('ls', '-l', join(dataDir, spec.userId, 'gateway'))).toContain('root root')
+  },
+)
+
+test.skipIf(skip)(
+  'an uninstallation takes containers and networks of its own data folder, and leaves the data',
+  async () => {
+    const { docker, dataDir, agent, newSpec } = await startDocker()
+    const other = await startDocker()
+    const spec = newSpec()
+    const { runtime, stop } = await agent()
+    await runtime.start(spec)
+    const neighbour = await (await other.agent()).runtime.start(other.newSpec())
+    await stop()
+    await removeAssistants(dataDir)
+    const name = `yourclaw-${spec.userId}`
+    await expect(docker.getContainer(name).inspect()).rejects.toMatchObject(is404)
+    await expect(docker.getNetwork(name).inspect()).rejects.toMatchObject(is404)
+    expect((await stat(join(dataDir, spec.userId, 'workspace'))).isDirectory()).toBe(true)
+    expect((await docker.getContainer(neighbour.containerId).inspect()).State.Running).toBe(true)
   },
 )

@@ -17,14 +17,15 @@ import {
   limitsOf,
   specHash,
 } from './container.ts'
-import { awaitEngine } from './engine.ts'
-import { refusal, toAgentError, tolerating, unlessGone } from './errors.ts'
+import { withEngine } from './engine.ts'
+import { refusal, toAgentError, unlessGone } from './errors.ts'
 import { createFirewall } from './firewall.ts'
 import { eraseFolders, foldersOf, makeFolders } from './folders.ts'
 import { guardedConversation } from './guarded-conversation.ts'
 import { createLabels } from './labels.ts'
 import { createNetworks, nameTaken, type TenantNetwork } from './network.ts'
 import { printed } from './output.ts'
+import { removeContainer } from './removal.ts'
 import { modelGatewayPort } from './rules.ts'
 import { createWatcher } from './watcher.ts'
 
@@ -37,8 +38,6 @@ interface Live {
   inEffect: boolean
 }
 
-/** OpenClaw finishes a running turn first; one that takes longer is cut off and taken up again (M15). */
-const stopDeadlineSeconds = 60
 const startDeadlineMs = 90_000
 /** One that ran already answers at once, or is not worth having. */
 const adoptDeadlineMs = 10_000
@@ -90,7 +89,6 @@ export function createDockerRuntime(input: {
 
   /** Walls first, then what is behind them. */
   async function bringUp(spec: AssistantSpec): Promise<Live> {
-    await awaitEngine(docker, closing.promise)
     await firewall.ensure()
     const network = await networks.ensure(spec.assistantId, spec.userId)
     const door = await input.modelGateway.openDoor({
@@ -216,12 +214,6 @@ export function createDockerRuntime(input: {
     }
   }
 
-  async function removeContainer(container: Container): Promise<void> {
-    // 304: it had ended. 404: it is gone. 409: it is being removed.
-    await tolerating([304, 404], container.stop({ t: stopDeadlineSeconds }))
-    await tolerating([404, 409], container.remove({ force: true, v: true }))
-  }
-
   async function stop(assistantId: string): Promise<void> {
     const running = live.get(assistantId)
     live.delete(assistantId)
@@ -233,7 +225,7 @@ export function createDockerRuntime(input: {
 
   const coded = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
-      return await work()
+      return await withEngine(work, () => isClosing)
     } catch (error) {
       throw toAgentError(error)
     }

@@ -1,24 +1,22 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type Docker from 'dockerode'
-import { engineUnavailable } from './errors.ts'
+import { isEngineTrouble } from './errors.ts'
 
 /** An engine that restarts, or that the host starts after us, is back within this. */
 const deadlineMs = 60_000
+const retryMs = 500
 
-/** Waits for the engine to answer; throws engine_unavailable when it does not, or when `closing` resolves. */
-export async function awaitEngine(docker: Docker, closing: Promise<void>): Promise<void> {
-  let over = false
-  closing.then(() => {
-    over = true
-  })
+/**
+ * Does what needs the engine, which may be repeated, and does it again while the engine is away, or on its way down and
+ * failing at what it would do else. Throws the last error in the end, and at once when `isClosing`.
+ */
+export async function withEngine<T>(work: () => Promise<T>, isClosing: () => boolean): Promise<T> {
   const deadline = Date.now() + deadlineMs
   for (;;) {
     try {
-      await docker.ping()
-      return
+      return await work()
     } catch (error) {
-      if (over || Date.now() > deadline) throw engineUnavailable(error)
+      if (isClosing() || Date.now() > deadline || !isEngineTrouble(error)) throw error
+      await pause(retryMs)
     }
-    await pause(200)
   }
 }

@@ -9,7 +9,7 @@ import { tenantUid } from './container.ts'
 import { type Folders, isPassable } from './folders.ts'
 
 const script = fileURLToPath(new URL('./read-conversation.ts', import.meta.url))
-const deadlineMs = 10_000
+const deadlineMs = 5_000
 const maxAnswerBytes = 4 * 2 ** 20
 
 const aftermath = z.union([

@@ -85,7 +85,7 @@ export function createWatcher({
   }
 
   async function keepFollowing(): Promise<void> {
-    const backoff = createBackoff({ baseMs: 200, maxMs: 10_000 })
+    const backoff = createBackoff({ baseMs: 200, maxMs: 2_000 })
     while (!closing.signal.aborted) {
       const startedAt = Date.now()
       try {
