@@ -21,7 +21,7 @@ test('a port base puts the five services on ports in a row', () => {
 })
 
 test.each([
-  [['--runtime', 'podman'], /--runtime is one of fake, process/],
+  [['--runtime', 'podman'], /--runtime is one of fake, process, docker/],
   [['--port-base', '80'], /--port-base is a number/],
   [['--port-base', 'x'], /--port-base is a number/],
   [['--colour'], /--colour/],

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
-const runtimes = ['fake', 'process'] as const
+const runtimes = ['fake', 'process', 'docker'] as const
 export type Runtime = (typeof runtimes)[number]
 
 export interface DevArgs {
@@ -13,7 +13,7 @@ export interface DevArgs {
 }
 
 export const usage =
-  'npm run dev -- [--runtime fake|process] [--port-base N] [--data DIR]   (all of them optional)'
+  'npm run dev -- [--runtime fake|process|docker] [--port-base N] [--data DIR]   (all of them optional)'
 
 /** Throws an Error with a sentence for the person at the keyboard. */
 export function parseDevArgs(argv: string[], cwd: string): DevArgs {
