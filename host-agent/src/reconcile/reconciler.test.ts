@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises'
 import { Phase, Presence } from '@yourclaw/proto/host/v1'
 import { expect, test } from 'vitest'
 import type { FakeFaults } from '../runtime/fake/gateway.ts'
@@ -20,6 +21,25 @@ test('F2: a start beyond MAX_ASSISTANTS fails as host_full and touches nothing e
     { assistantId: 'a1', phase: Phase.PHASE_READY },
     { assistantId: 'a2', phase: Phase.PHASE_FAILED },
   ])
+})
+
+test('S1: an id that is not a plain one is refused before it names a folder or a container', async () => {
+  const { control, dir, boot } = await startTestAgent()
+  await boot()
+  const session = await control.sessions.next()
+  const ids = ['../u1', 'u1/../../etc', '-rf', 'u 1', '$(id)', '', 'u1\n', 'ü', 'x'.repeat(65)]
+  sendSnapshot(
+    session,
+    ids.map((userId, index) => spec({ assistantId: `a${index}`, userId })),
+  )
+  const refused = new Map<string, string | undefined>()
+  while (refused.size < ids.length) {
+    const { assistantId, phase, cause } = await reported(control, () => true)
+    expect(phase).toBe(Phase.PHASE_FAILED)
+    refused.set(assistantId, cause?.code)
+  }
+  expect(new Set(refused.values())).toEqual(new Set(['bad_spec']))
+  expect(await readdir(dir)).toEqual(['state'])
 })
 
 test('F2: the place of an assistant that was erased is free again', async () => {

@@ -205,7 +205,7 @@ test.skipIf(skip)(
 )
 
 test.skipIf(skip)(
-  'S1, S2: a tenant who makes pipes and links of its files holds up and misleads nobody',
+  'S2: a tenant who makes pipes and links of its files holds up and misleads nobody',
   async () => {
     const { dataDir, agent, newSpec } = await startDocker()
     const { runtime } = await agent()

@@ -21,7 +21,7 @@ import { withEngine } from './engine.ts'
 import { refusal, toAgentError, unlessGone } from './errors.ts'
 import { createFirewall } from './firewall.ts'
 import { eraseFolders, foldersOf, makeFolders } from './folders.ts'
-import { guardedConversation } from './guarded-conversation.ts'
+import { createGuardedConversations } from './guarded-conversation.ts'
 import { createLabels } from './labels.ts'
 import { createNetworks, nameTaken, type TenantNetwork } from './network.ts'
 import { printed } from './output.ts'
@@ -68,6 +68,7 @@ export function createDockerRuntime(input: {
     // Somebody may have flushed them.
     swept: () => (live.size > 0 ? firewall.ensure() : Promise.resolve()),
   })
+  const conversations = createGuardedConversations()
   const live = new Map<string, Live>()
   // A start takes some seconds of a processor: more at once than there are would only make all of them late.
   const inTurn = pLimit(availableParallelism())
@@ -255,7 +256,7 @@ export function createDockerRuntime(input: {
         await stop(spec.assistantId)
         await eraseFolders(foldersOf(dataDir, spec.userId))
       }),
-    conversation: (spec) => guardedConversation(foldersOf(dataDir, spec.userId), spec.assistantId),
+    conversation: (spec) => conversations.of(foldersOf(dataDir, spec.userId), spec.assistantId),
     leftRunning: () =>
       coded(async () => {
         const containers = await docker.listContainers({ all: true, filters: labels.filter() })
@@ -271,6 +272,7 @@ export function createDockerRuntime(input: {
     async close() {
       isClosing = true
       closing.resolve()
+      conversations.close()
       await watcher.close()
       await Promise.all([...live.values()].map(({ door }) => door.close()))
     },

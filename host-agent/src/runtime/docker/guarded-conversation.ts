@@ -1,16 +1,13 @@
-import { execFile } from 'node:child_process'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { z } from 'zod'
 import { AgentError } from '../../errors.ts'
 import type { Conversation } from '../runtime.ts'
 import { tenantUid } from './container.ts'
 import { type Folders, isPassable } from './folders.ts'
+import { type Place, type Question, type Reader, startReader } from './reader.ts'
 
-const script = fileURLToPath(new URL('./read-conversation.ts', import.meta.url))
-const deadlineMs = 5_000
-const maxAnswerBytes = 4 * 2 ** 20
+/** Questions come in groups, around a turn. */
+const idleMs = 10_000
 
 const aftermath = z.union([
   z.object({ state: z.enum(['absent', 'interrupted', 'running', 'unanswered']) }),
@@ -18,31 +15,63 @@ const aftermath = z.union([
 ])
 
 /**
- * The conversation of an assistant that is not trusted with its own files: a pipe in the place of a database, or a
- * database whose views never end, must hold up nobody else. Each question is answered by a process of its own.
+ * Conversations of assistants that are not trusted with their own files: a pipe in the place of a database, or a
+ * database whose views never end, must hold up nobody else. Each is read by a process of its own, which ends after a
+ * while; one more waits for the next, since a start takes longer than a person should.
  */
-export function guardedConversation({ root, home, groupId }: Folders, assistantId: string): Conversation {
-  async function ask<T>(schema: z.ZodType<T>, ...question: string[]): Promise<T> {
-    try {
-      // SQLite looks at every folder from the top. Below a closed one, as in a root's home, only the agent gets there.
-      const dropsRights = await isPassable(dirname(root))
-      const rights = dropsRights ? [String(tenantUid), String(groupId)] : ['0', '0']
-      const { stdout } = await promisify(execFile)(
-        process.execPath,
-        [script, ...rights, home, assistantId, ...question],
-        { timeout: deadlineMs, killSignal: 'SIGKILL', maxBuffer: maxAnswerBytes, env: {} },
-      )
-      return schema.parse(JSON.parse(stdout))
-    } catch (error) {
-      throw new AgentError('conversation_unreadable', 'The assistant’s conversation could not be read.', {
-        cause: error,
-        retryable: true,
-      })
+export function createGuardedConversations() {
+  const readers = new Map<string, { reader: Reader; timer: NodeJS.Timeout }>()
+  let spare: Reader | undefined
+
+  function take(place: Place): Reader {
+    const known = readers.get(place.assistantId)
+    if (known && !known.reader.isOver()) {
+      known.timer.refresh()
+      return known.reader
     }
+    clearTimeout(known?.timer)
+    const reader = spare && !spare.isOver() ? spare : startReader()
+    spare = startReader()
+    reader.open(place)
+    const timer = setTimeout(() => {
+      readers.delete(place.assistantId)
+      reader.end()
+    }, idleMs)
+    readers.set(place.assistantId, { reader, timer })
+    return reader
   }
+
+  async function placeOf({ root, home, groupId }: Folders, assistantId: string): Promise<Place> {
+    // SQLite looks at every folder from the top. Below a closed one, as in a root's home, only the agent gets there.
+    const dropsRights = await isPassable(dirname(root))
+    return { home, assistantId, ...(dropsRights && { rights: { uid: tenantUid, gid: groupId } }) }
+  }
+
   return {
-    exists: () => ask(z.boolean(), 'exists'),
-    end: () => ask(z.string(), 'end'),
-    since: (mark) => ask(aftermath, 'since', mark),
+    of(folders: Folders, assistantId: string): Conversation {
+      async function ask<T>(schema: z.ZodType<T>, verb: Question['verb'], mark = ''): Promise<T> {
+        try {
+          return schema.parse(await take(await placeOf(folders, assistantId)).ask({ verb, mark }))
+        } catch (error) {
+          throw new AgentError('conversation_unreadable', 'The assistant’s conversation could not be read.', {
+            cause: error,
+            retryable: true,
+          })
+        }
+      }
+      return {
+        exists: () => ask(z.boolean(), 'exists'),
+        end: () => ask(z.string(), 'end'),
+        since: (mark) => ask(aftermath, 'since', mark),
+      }
+    },
+    close(): void {
+      spare?.end()
+      for (const { reader, timer } of readers.values()) {
+        clearTimeout(timer)
+        reader.end()
+      }
+      readers.clear()
+    },
   }
 }

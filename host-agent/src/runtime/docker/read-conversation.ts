@@ -1,27 +1,35 @@
 import { setgid, setgroups, setuid } from 'node:process'
+import { createInterface } from 'node:readline'
 import { openclawConversation } from '../openclaw/conversation.ts'
+import type { Conversation } from '../runtime.ts'
+import type { Place, Question } from './reader.ts'
 
-// Child of the agent: answers one question about one conversation, and ends. The files are the tenant's, who may have
-// made anything of them: they are opened for as long as the agent waits, and with the rights it names.
-// Called with: uid and gid, or 0 and 0 to keep the agent's · home · assistant id · exists | end | since · the mark.
+// Child of the agent that reads one assistant's conversation. The files are the tenant's, who may have made anything of
+// them: they are opened with the rights that the agent names, for as long as it waits. A line of JSON says which
+// conversation, then each line is a question and each line of output its answer; the end of input is the end.
 
-const [uid = '', gid = '', home = '', assistantId = '', question = '', mark = ''] = process.argv.slice(2)
-if (Number(uid) !== 0) {
-  setgroups?.([])
-  setgid?.(Number(gid))
-  setuid?.(Number(uid))
+function open({ rights, home, assistantId }: Place): Conversation {
+  if (rights) {
+    setgroups?.([])
+    setgid?.(rights.gid)
+    setuid?.(rights.uid)
+  }
+  return openclawConversation(home, assistantId)
 }
-const conversation = openclawConversation(home, assistantId)
 
-function answer(): Promise<unknown> {
-  switch (question) {
+function answer(conversation: Conversation, { verb, mark }: Question): Promise<unknown> {
+  switch (verb) {
     case 'exists':
       return conversation.exists()
     case 'end':
       return conversation.end()
-    default:
+    case 'since':
       return conversation.since(mark)
   }
 }
 
-process.stdout.write(JSON.stringify(await answer()))
+let conversation: Conversation | undefined
+for await (const line of createInterface({ input: process.stdin })) {
+  if (conversation) process.stdout.write(`${JSON.stringify(await answer(conversation, JSON.parse(line)))}\n`)
+  else conversation = open(JSON.parse(line))
+}
