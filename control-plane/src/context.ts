@@ -25,6 +25,8 @@ export interface Settings {
   /** Those that are on. */
   channels: readonly Channel[]
   whatsapp: WhatsappSettings
+  /** Lower case. Who may use the operator API and is told of alerts. */
+  operatorEmails: readonly string[]
 }
 
 export interface WhatsappSettings {

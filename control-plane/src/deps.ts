@@ -54,6 +54,7 @@ export function settingsOf(env: Env): Settings {
       readyContentSid: env.TWILIO_READY_CONTENT_SID,
       inviteContentSid: env.TWILIO_INVITE_CONTENT_SID ?? null,
     },
+    operatorEmails: env.OPERATOR_EMAILS,
   }
 }
 

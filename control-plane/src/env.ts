@@ -30,6 +30,12 @@ const channelList = z
   .transform((list) => list.split(',').map((name) => name.trim()))
   .pipe(z.array(z.enum(channelNames)).min(1))
 
+const emailList = z
+  .string()
+  .default('')
+  .transform((list) => list.split(',').flatMap((email) => email.trim().toLowerCase() || []))
+  .pipe(z.array(z.email('must be a list of e-mail addresses')))
+
 /** A setting of a channel: in production it must be there when the channel is on, and is empty otherwise. */
 const channelSetting = (
   production: boolean,
@@ -107,6 +113,8 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     GOOGLE_API_KEY: secret(production, 'google-development'),
     RATE_LIMIT_PER_DAY: count(100),
     RATE_LIMIT_PER_MINUTE: count(5),
+    /** Comma-separated: who may use the operator API, and is mailed alerts. */
+    OPERATOR_EMAILS: emailList,
     /** Where /metrics is served; absent = nowhere. Never on the public port. */
     METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
     METRICS_ADDRESS: z.string().default('127.0.0.1'),
