@@ -16,7 +16,10 @@ import { createTokens, type Tokens } from './lib/tokens.ts'
 import { createVault, type Vault } from './lib/vault.ts'
 import { registerGauges } from './observability/gauges.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { createKeyCheck } from './providers/key-check.ts'
+import { type CheckKey, keyProviders } from './services/api-key/check-key.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
+import type { OpenTopUpPage } from './services/credit/top-up.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
 export interface Deps {
@@ -33,6 +36,9 @@ export interface Deps {
   whatsapp: Whatsapp
   /** Of the channels that are on. */
   senders: ChannelSenders
+  checkKey: CheckKey
+  /** Absent without a payment provider. */
+  openTopUpPage?: OpenTopUpPage
   metrics: Metrics
   tracing: Tracing
   /** Names this process among the replicas. */
@@ -54,6 +60,8 @@ export function settingsOf(env: Env): Settings {
       readyContentSid: env.TWILIO_READY_CONTENT_SID,
       inviteContentSid: env.TWILIO_INVITE_CONTENT_SID ?? null,
     },
+    sharedProviders: [...keyProviders, ...(env.BRAVE_API_KEY ? (['BRAVE'] as const) : [])],
+    platformDailyCapMicros: env.PLATFORM_DAILY_CAP_MICROS ?? null,
   }
 }
 
@@ -96,6 +104,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       ...(isOn('telegram') && { TELEGRAM: telegram }),
       ...(isOn('whatsapp') && { WHATSAPP: whatsapp }),
     },
+    checkKey: createKeyCheck(env),
     metrics,
     tracing,
     replica,

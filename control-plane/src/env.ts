@@ -30,6 +30,12 @@ const channelList = z
   .transform((list) => list.split(',').map((name) => name.trim()))
   .pipe(z.array(z.enum(channelNames)).min(1))
 
+const providerUrl = (production: boolean, real: string, sandbox: string) =>
+  z
+    .url({ protocol: /^https?$/ })
+    .default(production ? real : `http://localhost:4100/${sandbox}`)
+    .transform((url) => url.replace(/\/+$/, ''))
+
 /** A setting of a channel: in production it must be there when the channel is on, and is empty otherwise. */
 const channelSetting = (
   production: boolean,
@@ -105,6 +111,18 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     ANTHROPIC_API_KEY: secret(production, 'sk-ant-development'),
     OPENAI_API_KEY: secret(production, 'sk-development'),
     GOOGLE_API_KEY: secret(production, 'google-development'),
+    /** Web search for assistants; without it they have none. */
+    BRAVE_API_KEY: production ? z.string().optional() : z.string().default('brave-development'),
+    /** Where people's own keys are checked. */
+    ANTHROPIC_BASE_URL: providerUrl(production, 'https://api.anthropic.com', 'anthropic'),
+    OPENAI_BASE_URL: providerUrl(production, 'https://api.openai.com', 'openai'),
+    GEMINI_BASE_URL: providerUrl(production, 'https://generativelanguage.googleapis.com', 'gemini'),
+    /** What all shared keys together may cost in a day (UTC), in micro-dollars; absent = no bound. */
+    PLATFORM_DAILY_CAP_MICROS: z
+      .string()
+      .regex(/^\d{1,15}$/, 'must be a whole number')
+      .transform(BigInt)
+      .optional(),
     RATE_LIMIT_PER_DAY: count(100),
     RATE_LIMIT_PER_MINUTE: count(5),
     /** Where /metrics is served; absent = nowhere. Never on the public port. */

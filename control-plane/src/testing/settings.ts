@@ -8,4 +8,6 @@ export const testSettings: Settings = {
   telegramBotUsername: 'test_bot',
   channels: ['TELEGRAM', 'WHATSAPP', 'WEB'],
   whatsapp: { number: '+15550100', readyContentSid: 'HXready', inviteContentSid: 'HXinvite' },
+  sharedProviders: ['ANTHROPIC', 'OPENAI', 'GOOGLE'],
+  platformDailyCapMicros: null,
 }
