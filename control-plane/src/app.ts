@@ -6,9 +6,11 @@ import type { Deps } from './deps.ts'
 import { authenticate } from './http/middleware/authenticate.ts'
 import { errorHandler, notFoundHandler } from './http/middleware/errors.ts'
 import { observe } from './http/middleware/observe.ts'
+import { apiKeyRoutes } from './http/routes/api-keys.ts'
 import { assistantRoutes } from './http/routes/assistants.ts'
 import { authRoutes } from './http/routes/auth.ts'
 import { channelRoutes } from './http/routes/channels.ts'
+import { creditRoutes } from './http/routes/credits.ts'
 import { docsRoutes } from './http/routes/docs.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
@@ -28,6 +30,10 @@ const signedIn = [
   '/auth/logout',
   '/users/*',
   '/usage',
+  '/credits',
+  '/credits/*',
+  '/api-keys',
+  '/api-keys/*',
   '/assistants',
   '/assistants/*',
   '/messages',
@@ -73,6 +79,8 @@ export function createApp(deps: Deps) {
   for (const path of signedIn) app.use(`${base}${path}`, requireUser)
   app.route(base, authRoutes(ctx))
   app.route(base, usageRoutes(ctx))
+  app.route(base, creditRoutes({ ctx, openPage: deps.openTopUpPage }))
+  app.route(base, apiKeyRoutes({ ctx, vault: deps.vault, checkKey: deps.checkKey }))
   app.route(base, userRoutes(ctx))
   app.route(base, messageRoutes(ctx))
   app.route(base, channelRoutes(ctx))

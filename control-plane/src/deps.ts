@@ -19,8 +19,11 @@ import { createVault, type Vault } from './lib/vault.ts'
 import { createMailer, type Mailer } from './mail/mailer.ts'
 import { registerGauges } from './observability/gauges.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { createKeyCheck } from './providers/key-check.ts'
+import { type CheckKey, keyProviders } from './services/api-key/check-key.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
 import type { BillingCtx } from './services/subscription/ctx.ts'
+import type { OpenTopUpPage } from './services/credit/top-up.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
 export interface Deps {
@@ -39,6 +42,9 @@ export interface Deps {
   /** Of the channels that are on. */
   senders: ChannelSenders
   mailer: Mailer
+  checkKey: CheckKey
+  /** Absent without a payment provider. */
+  openTopUpPage?: OpenTopUpPage
   metrics: Metrics
   tracing: Tracing
   /** Names this process among the replicas. */
@@ -61,6 +67,8 @@ export function settingsOf(env: Env): Settings {
       inviteContentSid: env.TWILIO_INVITE_CONTENT_SID ?? null,
     },
     operatorEmails: env.OPERATOR_EMAILS,
+    sharedProviders: [...keyProviders, ...(env.BRAVE_API_KEY ? (['BRAVE'] as const) : [])],
+    platformDailyCapMicros: env.PLATFORM_DAILY_CAP_MICROS ?? null,
   }
 }
 
@@ -115,6 +123,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       baseUrl: env.RESEND_BASE_URL,
       from: env.MAIL_FROM,
     }),
+    checkKey: createKeyCheck(env),
     metrics,
     tracing,
     replica,

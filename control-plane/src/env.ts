@@ -36,6 +36,11 @@ const emailList = z
   .default('')
   .transform((list) => list.split(',').flatMap((email) => email.trim().toLowerCase() || []))
   .pipe(z.array(z.email('must be a list of e-mail addresses')))
+const providerUrl = (production: boolean, real: string, sandbox: string) =>
+  z
+    .url({ protocol: /^https?$/ })
+    .default(production ? real : `http://localhost:4100/${sandbox}`)
+    .transform((url) => url.replace(/\/+$/, ''))
 
 /** A setting of a channel: in production it must be there when the channel is on, and is empty otherwise. */
 const channelSetting = (
@@ -131,6 +136,18 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     RATE_LIMIT_PER_MINUTE: count(plan.messagesPerMinute),
     /** Comma-separated: who may use the operator API, and is mailed alerts. */
     OPERATOR_EMAILS: emailList,
+    /** Web search for assistants; without it they have none. */
+    BRAVE_API_KEY: production ? z.string().optional() : z.string().default('brave-development'),
+    /** Where people's own keys are checked. */
+    ANTHROPIC_BASE_URL: providerUrl(production, 'https://api.anthropic.com', 'anthropic'),
+    OPENAI_BASE_URL: providerUrl(production, 'https://api.openai.com', 'openai'),
+    GEMINI_BASE_URL: providerUrl(production, 'https://generativelanguage.googleapis.com', 'gemini'),
+    /** What all shared keys together may cost in a day (UTC), in micro-dollars; absent = no bound. */
+    PLATFORM_DAILY_CAP_MICROS: z
+      .string()
+      .regex(/^\d{1,15}$/, 'must be a whole number')
+      .transform(BigInt)
+      .optional(),
     /** Where /metrics is served; absent = nowhere. Never on the public port. */
     METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
     METRICS_ADDRESS: z.string().default('127.0.0.1'),
