@@ -9,8 +9,10 @@ import { createWhatsapp, type Whatsapp } from './channels/whatsapp.ts'
 import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
+import { createLimits, type Limits } from './http/middleware/limit.ts'
 import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
+import { createGoogle, type Google } from './lib/google.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
 import { createTokens, type Tokens } from './lib/tokens.ts'
 import { createVault, type Vault } from './lib/vault.ts'
@@ -26,6 +28,8 @@ export interface Deps {
   ctx: ConversationCtx
   vault: Vault
   tokens: Tokens
+  google: Google
+  limits: Limits
   authority: Authority
   boss: PgBoss
   notifications: Notifications
@@ -87,6 +91,13 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     ctx,
     vault,
     tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),
+    google: createGoogle({
+      issuer: env.GOOGLE_ISSUER,
+      clientId: env.GOOGLE_CLIENT_ID,
+      clientSecret: env.GOOGLE_CLIENT_SECRET,
+      redirectUri: `${env.WEB_URL}/api/v1/auth/google/callback`,
+    }),
+    limits: createLimits(db),
     authority: await openAuthority({ db, vault, clock }),
     boss,
     notifications,
