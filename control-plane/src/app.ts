@@ -9,14 +9,17 @@ import { errorHandler, notFoundHandler } from './http/middleware/errors.ts'
 import { limitCostly, limitStrangers, limitWrites } from './http/middleware/limit.ts'
 import { observe } from './http/middleware/observe.ts'
 import { createSessionCookie } from './http/middleware/session.ts'
+import { apiKeyRoutes } from './http/routes/api-keys.ts'
 import { assistantRoutes } from './http/routes/assistants.ts'
 import { authRoutes } from './http/routes/auth.ts'
 import { channelRoutes } from './http/routes/channels.ts'
+import { creditRoutes } from './http/routes/credits.ts'
 import { docsRoutes } from './http/routes/docs.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
 import { modelRoutes } from './http/routes/models.ts'
+import { planRoutes } from './http/routes/plan.ts'
 import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
 import { telegramWebhook } from './http/webhooks/telegram.ts'
@@ -30,6 +33,10 @@ const signedIn = [
   '/auth/logout',
   '/users/*',
   '/usage',
+  '/credits',
+  '/credits/*',
+  '/api-keys',
+  '/api-keys/*',
   '/assistants',
   '/assistants/*',
   '/messages',
@@ -74,6 +81,7 @@ export function createApp(deps: Deps) {
     app.route(`${base}/webhooks/twilio`, twilioWebhooks({ ctx, authToken, apiUrl }))
   }
   app.route(base, modelRoutes(ctx))
+  app.route(base, planRoutes(ctx))
   app.route(base, hostRoutes({ ctx, signer: deps.authority, grpcAddress: env.GRPC_PUBLIC_ADDRESS }))
 
   app.doc31(`${base}/openapi.json`, {
@@ -98,6 +106,8 @@ export function createApp(deps: Deps) {
   for (const path of costly) app.use(`${base}${path}`, limitCostly(deps.limits))
   app.route(base, authRoutes({ ctx, vault: deps.vault, google: deps.google, cookie }))
   app.route(base, usageRoutes(ctx))
+  app.route(base, creditRoutes({ ctx, openPage: deps.openTopUpPage }))
+  app.route(base, apiKeyRoutes({ ctx, vault: deps.vault, checkKey: deps.checkKey }))
   app.route(base, userRoutes(ctx))
   app.route(base, messageRoutes(ctx))
   app.route(base, channelRoutes(ctx))

@@ -41,6 +41,8 @@ export const tooManyRequests = (retryAfterMs: number) =>
     retryable: true,
     retryAfterMs,
   })
+export const assistantSuspended = () => conflict('The assistant is suspended.', 'assistant_suspended')
+export const hostRevoked = () => unauthenticated('That host was revoked.', 'host_revoked')
 /** A write of a session that is no longer the host's newest: it touched no row. */
 export const staleEpoch = () =>
   new ServiceError(409, 'stale_epoch', 'A newer session of this host took over.')

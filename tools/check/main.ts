@@ -53,6 +53,8 @@ const checks: Check[] = [
   command('import direction', 'depcruise', ['--config', '.dependency-cruiser.cjs', ...layered]),
   command('dead code', 'knip', ['--no-progress']),
   command('proto', 'buf', ['lint'], join(root, 'proto')),
+  // Against the first protocol that was ever spoken: an agent of that release still understands us (F11).
+  command('proto breaking', 'buf', ['breaking', '--against', 'first/host-v1.binpb'], join(root, 'proto')),
   { name: 'packages in use', run: checkPackages },
   { name: 'guarantees page', run: checkGuarantees },
 ]

@@ -86,6 +86,8 @@ export async function startProcesses(options: {
     GRPC_PUBLIC_ADDRESS: `localhost:${wire.port}`,
     TELEGRAM_API_ROOT: `${sandbox.url}/telegram`,
     TWILIO_API_BASE: `${sandbox.url}/twilio`,
+    STRIPE_API_BASE: sandbox.url,
+    RESEND_BASE_URL: `${sandbox.url}/resend`,
     SANDBOX_URL: sandbox.url,
     DEV_SEED: '1',
     RATE_LIMIT_PER_DAY: '100000',
