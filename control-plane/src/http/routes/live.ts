@@ -2,6 +2,7 @@ import type { Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import type { Ctx, Topic } from '../../context.ts'
 import type { Notifications } from '../../lib/notifications.ts'
+import { findUser } from '../../services/account/find-user.ts'
 import { isBearerValid } from '../../services/account/is-bearer-valid.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 
@@ -10,7 +11,8 @@ const keepAliveMs = 25_000
 
 /**
  * Server-sent events: what `read` answers, by the event's name, at once and again whenever it changed. `topic` tells
- * when to look. Whoever signs out, or whose token runs out, sees no more.
+ * when to look. Whoever signs out,
+ * deletes the account, or whose token runs out, sees no more.
  */
 export function liveEvents(
   c: Context<AuthenticatedEnv>,
@@ -20,6 +22,10 @@ export function liveEvents(
 ): Response {
   const userId = c.get('user').id
   const bearer = c.get('bearer')
+  const isStillIn = async () =>
+    (await isBearerValid({ ctx, input: bearer })) &&
+    // Also when it cannot be told: the browser asks again.
+    (await findUser({ ctx, input: { userId } }).catch(() => null)) !== null
   // Proxies that gather what is sent would hold each event back.
   c.header('x-accel-buffering', 'no')
   return streamSSE(c, async (stream) => {
@@ -31,7 +37,7 @@ export function liveEvents(
     stream.onAbort(() => wake.resolve())
     try {
       const last = new Map<string, string>()
-      while (!stream.aborted && (await isBearerValid({ ctx, input: bearer }))) {
+      while (!stream.aborted && (await isStillIn())) {
         // Renewed before reading: a notice that comes while we read wakes the next round.
         wake = Promise.withResolvers()
         const events = Object.entries(await read()).map(
