@@ -68,5 +68,17 @@ export function nudge(tx: Transaction, topic: Topic, id: string): void {
   nudges.add(`${topic}:${id}`)
 }
 
-/** turns and changes carry a host id, assistant and messages a user id, deliveries and mails nothing. */
-export type Topic = 'turns' | 'changes' | 'assistant' | 'messages' | 'deliveries' | 'mails'
+/**
+ * turns, changes and operations carry a host id; user (the account), assistant and messages a user id; the others
+ * nothing.
+ */
+export type Topic =
+  | 'turns'
+  | 'changes'
+  | 'operations'
+  | 'user'
+  | 'assistant'
+  | 'messages'
+  | 'deliveries'
+  | 'mails'
+  | 'erasures'
