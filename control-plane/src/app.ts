@@ -17,8 +17,10 @@ import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
 import { modelRoutes } from './http/routes/models.ts'
 import { planRoutes } from './http/routes/plan.ts'
+import { subscriptionRoutes } from './http/routes/subscription.ts'
 import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
+import { stripeWebhook } from './http/webhooks/stripe.ts'
 import { telegramWebhook } from './http/webhooks/telegram.ts'
 import { twilioWebhooks } from './http/webhooks/twilio.ts'
 import { createSupabaseTokens } from './lib/tokens.ts'
@@ -29,6 +31,9 @@ const maxBodyBytes = 1024 * 1024
 const signedIn = [
   '/auth/logout',
   '/users/*',
+  '/checkout',
+  '/subscription',
+  '/subscription/*',
   '/usage',
   '/credits',
   '/credits/*',
@@ -62,6 +67,10 @@ export function createApp(deps: Deps) {
     const { TWILIO_AUTH_TOKEN: authToken, API_URL: apiUrl } = env
     app.route(`${base}/webhooks/twilio`, twilioWebhooks({ ctx, authToken, apiUrl }))
   }
+  app.route(
+    `${base}/webhooks/stripe`,
+    stripeWebhook({ ctx: deps.billing, secret: env.STRIPE_WEBHOOK_SECRET }),
+  )
   app.route(base, modelRoutes(ctx))
   app.route(base, planRoutes(ctx))
   app.route(base, hostRoutes({ ctx, signer: deps.authority, grpcAddress: env.GRPC_PUBLIC_ADDRESS }))
@@ -82,6 +91,7 @@ export function createApp(deps: Deps) {
   app.route(base, creditRoutes({ ctx, openPage: deps.openTopUpPage }))
   app.route(base, apiKeyRoutes({ ctx, vault: deps.vault, checkKey: deps.checkKey }))
   app.route(base, userRoutes(ctx))
+  app.route(base, subscriptionRoutes(deps.billing))
   app.route(base, messageRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))

@@ -9,6 +9,7 @@ import { createWhatsapp, type Whatsapp } from './channels/whatsapp.ts'
 import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
+import { createBillingJobs, createBillingQueues } from './jobs/billing.ts'
 import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
 import { createMailQueues } from './jobs/mails.ts'
@@ -22,8 +23,8 @@ import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createKeyCheck } from './providers/key-check.ts'
 import { type CheckKey, keyProviders } from './services/api-key/check-key.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
-import type { BillingCtx } from './services/subscription/ctx.ts'
 import type { OpenTopUpPage } from './services/credit/top-up.ts'
+import type { BillingCtx } from './services/subscription/ctx.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
 export interface Deps {
@@ -79,6 +80,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   const boss = await openBoss(databaseUrl, log)
   await createDeliveryQueues(boss)
   await createMailQueues(boss)
+  await createBillingQueues(boss)
   const notifications = await listen(databaseUrl, log)
   const clock = systemClock
   const ctx: ConversationCtx = { db, clock, log, settings: settingsOf(env), outbox: createOutbox(boss) }
@@ -106,6 +108,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       stripe: createStripe({ secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE }),
       priceId: env.STRIPE_PRICE_ID,
       vault,
+      billingJobs: createBillingJobs(boss),
     },
     vault,
     tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),
