@@ -81,4 +81,5 @@ export type Topic =
   | 'messages'
   | 'deliveries'
   | 'mails'
+  | 'billing'
   | 'erasures'

@@ -10,6 +10,7 @@ import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
 import { createLimits, type Limits } from './http/middleware/limit.ts'
+import { createBillingJobs, createBillingQueues } from './jobs/billing.ts'
 import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
 import { createExportQueue } from './jobs/exports.ts'
@@ -88,6 +89,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   await createDeliveryQueues(boss)
   await createMailQueues(boss)
   await createExportQueue(boss)
+  await createBillingQueues(boss)
   const notifications = await listen(databaseUrl, log)
   const clock = systemClock
   const ctx: ConversationCtx = { db, clock, log, settings: settingsOf(env), outbox: createOutbox(boss) }
@@ -115,6 +117,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       stripe: createStripe({ secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE }),
       priceId: env.STRIPE_PRICE_ID,
       vault,
+      billingJobs: createBillingJobs(boss),
     },
     vault,
     tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),

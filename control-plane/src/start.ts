@@ -11,6 +11,7 @@ import type { Env } from './env.ts'
 import { fleetTiming } from './fleet/deps.ts'
 import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
+import { workBilling } from './jobs/billing.ts'
 import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
 import { workMails } from './jobs/mails.ts'
 import { observeConversation } from './observability/conversation.ts'
@@ -74,6 +75,7 @@ export async function startControlPlane(
   const delivery = { ...deps, senders, watch: watchDeliveries({ ...deps, clock: deps.ctx.clock }) }
   const deliveries = workDeliveries(delivery)
   const mails = workMails(deps)
+  const billing = await workBilling({ ...deps, ctx: deps.billing })
   const fleet = await startFleet(deps, around)
   const { server, port: httpPort } = await listenHttp(deps, around)
   await registerWebhooks(deps)
@@ -89,7 +91,8 @@ export async function startControlPlane(
     clearInterval(sweeper)
     clearInterval(registrar)
     await Promise.all([fleet.close(), closeHttp(server)])
-    await Promise.all([deliveries.stop(deliveryGraceMs), mails.stop(deliveryGraceMs)])
+    const workers = [deliveries, mails, billing]
+    await Promise.all(workers.map((worker) => worker.stop(deliveryGraceMs)))
     await metricsServer?.close()
     await deps.close()
   }
