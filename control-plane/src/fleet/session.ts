@@ -156,12 +156,13 @@ export async function runSession(
       const timer = setInterval(() => void step(work), intervalMs)
       cleanups.push(() => clearInterval(timer))
     }
-    const onNotice = (topic: 'changes' | 'turns', work: () => Promise<unknown>) => {
+    const onNotice = (topic: 'changes' | 'turns' | 'stops', work: () => Promise<unknown>) => {
       cleanups.push(deps.notifications.on(topic, (id) => (id === hostId || id === '') && void step(work)))
     }
     // Listen before reading, so that no change falls between.
     onNotice('changes', async () => (await stillNewest()) && pushDelta())
     onNotice('turns', turns.pump)
+    onNotice('stops', turns.stop)
     // Nothing repeats these: a session that cannot begin ends, and the agent's next one tries again.
     const begin = working.then(async () => {
       for (const observed of hello.observed) await observe(observed)
@@ -172,6 +173,7 @@ export async function runSession(
     working = begin.catch(() => {})
     await begin
     void step(turns.pump)
+    void step(turns.stop)
     every(timing.resyncMs, pushSnapshot)
     every(timing.sweepMs, async () => {
       if (!(await stillNewest())) return
