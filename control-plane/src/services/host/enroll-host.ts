@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import type { Transaction } from '@yourclaw/db'
-import { type Ctx, inTransaction } from '../../context.ts'
+import { type Ctx, inTransaction, nudge } from '../../context.ts'
 import { conflict, forbidden, invalidInput, unauthenticated } from '../../errors.ts'
 import { hashJoinToken } from './create-join-token.ts'
 import type { CertificateSigner, SignedCertificate } from './signer.ts'
@@ -48,6 +48,8 @@ export function enrollHost({
         data: { name: input.name },
       },
     })
+    // A session of an earlier certificate of this host ends.
+    nudge(tx, 'changes', hostId)
     return { ...signed, hostId }
   })
 }
