@@ -14,6 +14,7 @@ import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
 import { modelRoutes } from './http/routes/models.ts'
+import { planRoutes } from './http/routes/plan.ts'
 import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
 import { telegramWebhook } from './http/webhooks/telegram.ts'
@@ -56,6 +57,7 @@ export function createApp(deps: Deps) {
     app.route(`${base}/webhooks/twilio`, twilioWebhooks({ ctx, authToken, apiUrl }))
   }
   app.route(base, modelRoutes(ctx))
+  app.route(base, planRoutes(ctx))
   app.route(base, hostRoutes({ ctx, signer: deps.authority, grpcAddress: env.GRPC_PUBLIC_ADDRESS }))
 
   app.doc31(`${base}/openapi.json`, {

@@ -64,5 +64,5 @@ export function nudge(tx: Transaction, topic: Topic, id: string): void {
   nudges.add(`${topic}:${id}`)
 }
 
-/** turns and changes carry a host id, assistant and messages a user id, deliveries nothing. */
-export type Topic = 'turns' | 'changes' | 'assistant' | 'messages' | 'deliveries'
+/** turns and changes carry a host id, assistant and messages a user id, deliveries and mails nothing. */
+export type Topic = 'turns' | 'changes' | 'assistant' | 'messages' | 'deliveries' | 'mails'

@@ -11,12 +11,16 @@ import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
 import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
+import { createMailQueues } from './jobs/mails.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
+import { createStripe } from './lib/stripe.ts'
 import { createTokens, type Tokens } from './lib/tokens.ts'
 import { createVault, type Vault } from './lib/vault.ts'
+import { createMailer, type Mailer } from './mail/mailer.ts'
 import { registerGauges } from './observability/gauges.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
+import type { BillingCtx } from './services/subscription/ctx.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
 export interface Deps {
@@ -24,6 +28,7 @@ export interface Deps {
   log: Logger
   db: Database
   ctx: ConversationCtx
+  billing: BillingCtx
   vault: Vault
   tokens: Tokens
   authority: Authority
@@ -33,6 +38,7 @@ export interface Deps {
   whatsapp: Whatsapp
   /** Of the channels that are on. */
   senders: ChannelSenders
+  mailer: Mailer
   metrics: Metrics
   tracing: Tracing
   /** Names this process among the replicas. */
@@ -64,6 +70,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   const vault = createVault(env.ENCRYPTION_KEYS)
   const boss = await openBoss(databaseUrl, log)
   await createDeliveryQueues(boss)
+  await createMailQueues(boss)
   const notifications = await listen(databaseUrl, log)
   const clock = systemClock
   const ctx: ConversationCtx = { db, clock, log, settings: settingsOf(env), outbox: createOutbox(boss) }
@@ -86,6 +93,12 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     log,
     db,
     ctx,
+    billing: {
+      ...ctx,
+      stripe: createStripe({ secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE }),
+      priceId: env.STRIPE_PRICE_ID,
+      vault,
+    },
     vault,
     tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),
     authority: await openAuthority({ db, vault, clock }),
@@ -97,6 +110,11 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       ...(isOn('telegram') && { TELEGRAM: telegram }),
       ...(isOn('whatsapp') && { WHATSAPP: whatsapp }),
     },
+    mailer: createMailer({
+      apiKey: env.RESEND_API_KEY,
+      baseUrl: env.RESEND_BASE_URL,
+      from: env.MAIL_FROM,
+    }),
     metrics,
     tracing,
     replica,

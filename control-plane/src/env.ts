@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { parseKeys } from './lib/vault.ts'
+import { plan } from './plan.ts'
 
 /** Development keys, good for nothing else: production refuses to start without its own. */
 const developmentKeys = `dev:${Buffer.alloc(32, 'yourclaw-development').toString('base64')}`
@@ -108,11 +109,26 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
       : contentSid.optional().default('HX5ca1ab1e00000000000000000000beef'),
     /** Absent in production: Twilio's own addresses. */
     TWILIO_API_BASE: production ? z.url().optional() : z.url().default('http://localhost:4100/twilio'),
+    STRIPE_SECRET_KEY: secret(production, 'sk_test_development'),
+    /** Checks the signatures of Stripe's webhooks. */
+    STRIPE_WEBHOOK_SECRET: (production
+      ? z.string()
+      : z.string().default('whsec_developmentStripeSecret')
+    ).refine((value) => value.startsWith('whsec_'), 'must begin with whsec_'),
+    /** The monthly price that checkout sells; it must be what plan.ts says. */
+    STRIPE_PRICE_ID: secret(production, 'price_sandboxMonthly'),
+    /** Absent in production: Stripe's own address. Without a path: its SDK takes none. */
+    STRIPE_API_BASE: production ? z.url().optional() : z.url().default('http://localhost:4100'),
+    RESEND_API_KEY: secret(production, 're_development'),
+    /** Absent in production: Resend's own address. */
+    RESEND_BASE_URL: production ? z.url().optional() : z.url().default('http://localhost:4100/resend'),
+    /** Whom mail comes from: an address, or Name <address>, of a domain that Resend has verified. */
+    MAIL_FROM: secret(production, 'YourClaw <hello@yourclaw.example>'),
     ANTHROPIC_API_KEY: secret(production, 'sk-ant-development'),
     OPENAI_API_KEY: secret(production, 'sk-development'),
     GOOGLE_API_KEY: secret(production, 'google-development'),
-    RATE_LIMIT_PER_DAY: count(100),
-    RATE_LIMIT_PER_MINUTE: count(5),
+    RATE_LIMIT_PER_DAY: count(plan.messagesPerDay),
+    RATE_LIMIT_PER_MINUTE: count(plan.messagesPerMinute),
     /** Comma-separated: who may use the operator API, and is mailed alerts. */
     OPERATOR_EMAILS: emailList,
     /** Where /metrics is served; absent = nowhere. Never on the public port. */

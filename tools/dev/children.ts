@@ -131,6 +131,8 @@ function controlPlaneEnv(dev: Development): NodeJS.ProcessEnv {
       TELEGRAM_BOT_USERNAME: botUsername,
       TELEGRAM_API_ROOT: `${addresses.sandbox}/telegram`,
       TWILIO_API_BASE: `${addresses.sandbox}/twilio`,
+      STRIPE_API_BASE: addresses.sandbox,
+      RESEND_BASE_URL: `${addresses.sandbox}/resend`,
       SANDBOX_URL: addresses.sandbox,
       DEV_SEED: '1',
     }),

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Ctx, systemClock } from '../../context.ts'
 import { createVault } from '../../lib/vault.ts'
 import { testSettings } from '../../testing/settings.ts'
+import { cordonHost, uncordonHost } from '../host/cordon-host.ts'
 import { openHostSession } from '../host/host-session.ts'
 import { defaultModel } from '../model/catalogue.ts'
 import { applyObserved } from './apply-observed.ts'
@@ -117,6 +118,22 @@ test('F2: assistants go where slots and memory are free, and never to a host tha
     places.push((await view(userId)).host ?? 'none')
   }
   expect(places).toEqual(['memory', 'memory', 'idle', 'half', 'idle'])
+})
+
+test('F2: a cordoned host keeps what it has and takes nobody; uncordoned, it takes who waited', async () => {
+  const { hostId } = await host(5)
+  const [first, second] = [await person(), await person()]
+  await create(first)
+  const input = { name: 'host-1', actor: 'operator:test' }
+  await cordonHost({ ctx, input })
+  await create(second)
+  expect(await view(second)).toMatchObject({ job: { status: 'PENDING', step: 'queued' } })
+  expect(await ctx.db.alert.findMany()).toMatchObject([{ cause: 'no_capacity' }])
+  expect(await taken(hostId)).toBe(1)
+  await uncordonHost({ ctx, input })
+  expect(await view(second)).toMatchObject({ host: 'host-1', job: { status: 'PENDING', step: 'placed' } })
+  const audit = await ctx.db.auditEvent.findMany({ orderBy: { createdAt: 'asc' } })
+  expect(audit.map(({ action }) => action)).toEqual(['host.cordoned', 'host.uncordoned'])
 })
 
 test('F2: what is shown as taken is what is placed, whatever moved the figure', async () => {
