@@ -6,6 +6,7 @@ import type { Deps } from './deps.ts'
 import { authenticate } from './http/middleware/authenticate.ts'
 import { errorHandler, notFoundHandler } from './http/middleware/errors.ts'
 import { observe } from './http/middleware/observe.ts'
+import { operatorsOnly } from './http/middleware/operator.ts'
 import { assistantRoutes } from './http/routes/assistants.ts'
 import { authRoutes } from './http/routes/auth.ts'
 import { channelRoutes } from './http/routes/channels.ts'
@@ -14,6 +15,9 @@ import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
 import { modelRoutes } from './http/routes/models.ts'
+import { operatorAssistantRoutes } from './http/routes/operator/assistants.ts'
+import { operatorDutyRoutes } from './http/routes/operator/duties.ts'
+import { operatorHostRoutes } from './http/routes/operator/hosts.ts'
 import { planRoutes } from './http/routes/plan.ts'
 import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
@@ -32,6 +36,7 @@ const signedIn = [
   '/assistants/*',
   '/messages',
   '/messages/*',
+  '/operator/*',
 ]
 
 /** The whole HTTP surface, without a port: main.ts listens, tests call `app.request()`. */
@@ -71,11 +76,15 @@ export function createApp(deps: Deps) {
   const foreign = env.SUPABASE_URL === undefined ? undefined : createSupabaseTokens(env.SUPABASE_URL)
   const requireUser = authenticate({ ctx, tokens: deps.tokens, foreign })
   for (const path of signedIn) app.use(`${base}${path}`, requireUser)
+  app.use(`${base}/operator/*`, operatorsOnly(ctx))
   app.route(base, authRoutes(ctx))
   app.route(base, usageRoutes(ctx))
   app.route(base, userRoutes(ctx))
   app.route(base, messageRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))
+  app.route(base, operatorHostRoutes(ctx))
+  app.route(base, operatorAssistantRoutes(ctx))
+  app.route(base, operatorDutyRoutes(deps))
   return app
 }
