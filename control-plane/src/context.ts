@@ -1,4 +1,4 @@
-import type { Channel, Database, Transaction } from '@yourclaw/db'
+import type { Channel, Database, LlmProvider, Transaction } from '@yourclaw/db'
 import type { Logger } from 'pino'
 
 /** What every service verb gets: who acts, in which transaction, and what time it is. */
@@ -27,6 +27,10 @@ export interface Settings {
   whatsapp: WhatsappSettings
   /** Lower case. Who may use the operator API and is told of alerts. */
   operatorEmails: readonly string[]
+  /** Those that the platform has a key of. */
+  sharedProviders: readonly LlmProvider[]
+  /** What all shared keys together may cost in a day (UTC), in micro-dollars; null = no bound. */
+  platformDailyCapMicros: bigint | null
 }
 
 export interface WhatsappSettings {

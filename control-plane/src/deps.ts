@@ -9,9 +9,11 @@ import { createWhatsapp, type Whatsapp } from './channels/whatsapp.ts'
 import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
+import { createLimits, type Limits } from './http/middleware/limit.ts'
 import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
 import { createMailQueues } from './jobs/mails.ts'
+import { createGoogle, type Google } from './lib/google.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
 import { createStripe } from './lib/stripe.ts'
 import { createTokens, type Tokens } from './lib/tokens.ts'
@@ -19,7 +21,10 @@ import { createVault, type Vault } from './lib/vault.ts'
 import { createMailer, type Mailer } from './mail/mailer.ts'
 import { registerGauges } from './observability/gauges.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { createKeyCheck } from './providers/key-check.ts'
+import { type CheckKey, keyProviders } from './services/api-key/check-key.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
+import type { OpenTopUpPage } from './services/credit/top-up.ts'
 import type { BillingCtx } from './services/subscription/ctx.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
@@ -31,6 +36,8 @@ export interface Deps {
   billing: BillingCtx
   vault: Vault
   tokens: Tokens
+  google: Google
+  limits: Limits
   authority: Authority
   boss: PgBoss
   notifications: Notifications
@@ -39,6 +46,9 @@ export interface Deps {
   /** Of the channels that are on. */
   senders: ChannelSenders
   mailer: Mailer
+  checkKey: CheckKey
+  /** Absent without a payment provider. */
+  openTopUpPage?: OpenTopUpPage
   metrics: Metrics
   tracing: Tracing
   /** Names this process among the replicas. */
@@ -61,6 +71,8 @@ export function settingsOf(env: Env): Settings {
       inviteContentSid: env.TWILIO_INVITE_CONTENT_SID ?? null,
     },
     operatorEmails: env.OPERATOR_EMAILS,
+    sharedProviders: [...keyProviders, ...(env.BRAVE_API_KEY ? (['BRAVE'] as const) : [])],
+    platformDailyCapMicros: env.PLATFORM_DAILY_CAP_MICROS ?? null,
   }
 }
 
@@ -101,6 +113,13 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     },
     vault,
     tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),
+    google: createGoogle({
+      issuer: env.GOOGLE_ISSUER,
+      clientId: env.GOOGLE_CLIENT_ID,
+      clientSecret: env.GOOGLE_CLIENT_SECRET,
+      redirectUri: `${env.WEB_URL}/api/v1/auth/google/callback`,
+    }),
+    limits: createLimits(db),
     authority: await openAuthority({ db, vault, clock }),
     boss,
     notifications,
@@ -115,6 +134,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       baseUrl: env.RESEND_BASE_URL,
       from: env.MAIL_FROM,
     }),
+    checkKey: createKeyCheck(env),
     metrics,
     tracing,
     replica,

@@ -9,4 +9,6 @@ export const testSettings: Settings = {
   channels: ['TELEGRAM', 'WHATSAPP', 'WEB'],
   whatsapp: { number: '+15550100', readyContentSid: 'HXready', inviteContentSid: 'HXinvite' },
   operatorEmails: ['operator@example.com'],
+  sharedProviders: ['ANTHROPIC', 'OPENAI', 'GOOGLE'],
+  platformDailyCapMicros: null,
 }
