@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { invalidInput } from '../../errors.ts'
+import { credit } from '../../services/operator/credit.ts'
 import { type AssistantInspection, inspectAssistant } from '../../services/operator/inspect-assistant.ts'
 import { listAssistants } from '../../services/operator/list-assistants.ts'
 import { resume, suspend } from '../../services/operator/suspend.ts'
@@ -103,4 +104,28 @@ export const assistantCommands: Command[] = [
       return { result, text: others === '' ? text : `${text} It stays stopped: ${others}.` }
     },
   },
+  {
+    name: 'users credit',
+    args: ['USER'],
+    options: '--dollars N --reference TICKET --reason TEXT',
+    needs: ['dollars', 'reference', 'reason'],
+    summary: 'Adds to a person’s credit, or takes from it (--dollars=-5).',
+    more: 'The same reference is credited once; the person sees it in the ledger.',
+    async run({ ctx, actor, args: [user = ''], values: { dollars = '', reference = '', reason = '' } }) {
+      const input = { user, amountMicros: parseDollars(dollars), reference, reason, actor }
+      const result = await credit({ ctx, input })
+      return {
+        result,
+        text: result.isNew ? 'Credited.' : 'That reference was credited before: nothing was changed.',
+      }
+    },
+  },
 ]
+
+/** 5, 0.25 or -5: up to six decimals, in micro-dollars. */
+function parseDollars(text: string): bigint {
+  const [, sign = '', whole = '', decimals = ''] = /^(-?)(\d{1,4})(?:\.(\d{1,6}))?$/.exec(text) ?? []
+  if (whole === '') throw invalidInput('--dollars is a number such as 5 or 0.25.', 'invalid_amount')
+  const micros = BigInt(whole) * 1_000_000n + BigInt(decimals.padEnd(6, '0'))
+  return sign === '-' ? -micros : micros
+}

@@ -1,10 +1,10 @@
 import { userInfo } from 'node:os'
 import type { PgBoss } from 'pg-boss'
 import type { Ctx } from '../../context.ts'
-import type { Values } from '../operator.ts'
 import { assistantCommands } from './assistants.ts'
 import { dutyCommands } from './duties.ts'
 import { hostCommands } from './hosts.ts'
+import type { Values } from './run.ts'
 
 export interface Call {
   ctx: Ctx

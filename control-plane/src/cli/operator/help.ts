@@ -16,9 +16,8 @@ const synopsis = ({ name, args, takesMany, options = '' }: Command) =>
 export function overview(about = ''): string {
   const shown = commands.filter(({ name }) => name.startsWith(`${about} `))
   const listed = shown.length > 0 ? shown : commands
-  const width = Math.max(...listed.map((command) => synopsis(command).length))
   return [
-    ...listed.map((command) => `  ${synopsis(command).padEnd(width)}   ${command.summary}`),
+    ...listed.flatMap((command) => [`  ${synopsis(command)}`, `      ${command.summary}`]),
     '',
     '--json prints the result for programs, --help after a command says more.',
     'USER is an id or an e-mail address.',

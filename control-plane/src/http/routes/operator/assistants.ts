@@ -1,5 +1,6 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Ctx } from '../../../context.ts'
+import { credit } from '../../../services/operator/credit.ts'
 import { inspectAssistant } from '../../../services/operator/inspect-assistant.ts'
 import { listAssistants } from '../../../services/operator/list-assistants.ts'
 import { resume, suspend } from '../../../services/operator/suspend.ts'
@@ -106,6 +107,30 @@ export function operatorAssistantRoutes(ctx: Ctx) {
       async (c) => {
         const input = { ...c.req.valid('param'), ...c.req.valid('json'), actor: c.get('actor') }
         return c.json(await resume({ ctx, input }), 200)
+      },
+    )
+    .openapi(
+      createRoute({
+        method: 'post',
+        path: '/operator/users/{user}/credit',
+        tags,
+        summary: 'Add to a person’s credit, or take from it; once a reference',
+        request: {
+          params,
+          ...jsonBody(
+            z.object({
+              amountMicros: z.int(),
+              reference: z.string().trim().min(1).max(100),
+              reason: z.string().trim().min(1).max(500),
+            }),
+          ),
+        },
+        responses: jsonResponse(200, z.object({ isNew: z.boolean() }), 'In the ledger'),
+      }),
+      async (c) => {
+        const { amountMicros, ...rest } = c.req.valid('json')
+        const input = { ...c.req.valid('param'), ...rest, amountMicros: BigInt(amountMicros) }
+        return c.json(await credit({ ctx, input: { ...input, actor: c.get('actor') } }), 200)
       },
     )
 }
