@@ -95,6 +95,8 @@ export interface FleetTiming {
   resyncMs: number
   /** Over which a replica that stops sends its hosts away, at most. */
   drainMs: number
+  /** Between two hosts that are sent away, at most. */
+  drainPaceMs: number
 }
 
 export const fleetTiming: FleetTiming = {
@@ -103,4 +105,5 @@ export const fleetTiming: FleetTiming = {
   sweepMs: 30_000,
   resyncMs: 10 * 60_000,
   drainMs: 8_000,
+  drainPaceMs: 100,
 }
