@@ -8,6 +8,7 @@ import { emptyBody } from './http/middleware/empty-body.ts'
 import { errorHandler, notFoundHandler } from './http/middleware/errors.ts'
 import { limitCostly, limitStrangers, limitWrites } from './http/middleware/limit.ts'
 import { observe } from './http/middleware/observe.ts'
+import { operatorsOnly } from './http/middleware/operator.ts'
 import { createSessionCookie } from './http/middleware/session.ts'
 import { apiKeyRoutes } from './http/routes/api-keys.ts'
 import { assistantRoutes } from './http/routes/assistants.ts'
@@ -21,6 +22,9 @@ import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
 import { modelRoutes } from './http/routes/models.ts'
+import { operatorAssistantRoutes } from './http/routes/operator/assistants.ts'
+import { operatorDutyRoutes } from './http/routes/operator/duties.ts'
+import { operatorHostRoutes } from './http/routes/operator/hosts.ts'
 import { planRoutes } from './http/routes/plan.ts'
 import { subscriptionRoutes } from './http/routes/subscription.ts'
 import { usageRoutes } from './http/routes/usage.ts'
@@ -49,6 +53,7 @@ const signedIn = [
   '/assistants/*',
   '/messages',
   '/messages/*',
+  '/operator/*',
 ]
 
 /** What costs us much, or somebody else: a few times an hour. */
@@ -116,6 +121,7 @@ export function createApp(deps: Deps) {
   const origins = [env.WEB_URL, env.API_URL].map((url) => new URL(url).origin)
   const requireUser = authenticate({ ctx, tokens: deps.tokens, foreign, cookie, origins })
   for (const path of signedIn) app.use(`${base}${path}`, requireUser, limitWrites(deps.limits))
+  app.use(`${base}/operator/*`, operatorsOnly(ctx))
   for (const path of costly) app.use(`${base}${path}`, limitCostly(deps.limits))
   app.route(base, authRoutes({ ctx, vault: deps.vault, google: deps.google, cookie }))
   app.route(base, usageRoutes(ctx))
@@ -131,5 +137,8 @@ export function createApp(deps: Deps) {
   app.route(base, messageRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))
+  app.route(base, operatorHostRoutes(ctx))
+  app.route(base, operatorAssistantRoutes(ctx))
+  app.route(base, operatorDutyRoutes(deps))
   return app
 }
