@@ -62,7 +62,11 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     GRPC_PORT: port(8443),
     /** Absent outside production: an embedded PostgreSQL in .data/. */
     DATABASE_URL: production ? z.url() : z.url().optional(),
-    WEB_URL: production ? z.url() : z.url().default('http://localhost:3000'),
+    /** Where people find the web, which hands /api/v1 through to us: sessions are cookies of this origin. */
+    WEB_URL: (production
+      ? z.url({ protocol: /^https$/, error: 'must be an https address' })
+      : z.url().default('http://localhost:3000')
+    ).transform((url) => url.replace(/\/+$/, '')),
     /** Our own public address; webhooks are registered and signatures checked under it. */
     API_URL: (production ? z.url() : z.url().default('http://localhost:8000')).transform((url) =>
       url.replace(/\/+$/, ''),
@@ -75,6 +79,15 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     SESSION_SIGNING_KEYS: production ? keyRing : keyRing.default(developmentKeys),
     /** Seals secrets at rest; newest first, id:base64 of 32 bytes. */
     ENCRYPTION_KEYS: production ? keyRing : keyRing.default(developmentKeys),
+    /** Who signs people in: an OpenID provider, Google unless told otherwise. Its tokens decide who somebody is. */
+    GOOGLE_ISSUER: production
+      ? z
+          .url({ protocol: /^https$/, error: 'must be an https address' })
+          .default('https://accounts.google.com')
+      : z.url().default('http://localhost:4100/google'),
+    /** From Google's console; {WEB_URL}/api/v1/auth/google/callback is its redirect address. */
+    GOOGLE_CLIENT_ID: secret(production, 'development.apps.googleusercontent.com'),
+    GOOGLE_CLIENT_SECRET: secret(production, 'development-google-secret'),
     /** A Supabase project whose JWTs are accepted too. */
     SUPABASE_URL: z.url().optional(),
     /** Where people may write: telegram, whatsapp, web. What is left out has no webhook and no sender. */

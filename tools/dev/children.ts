@@ -132,6 +132,7 @@ function controlPlaneEnv(dev: Development): NodeJS.ProcessEnv {
       WEB_URL: addresses.web,
       API_URL: addresses.api,
       GRPC_PUBLIC_ADDRESS: addresses.grpc,
+      GOOGLE_ISSUER: `${addresses.sandbox}/google`,
       TELEGRAM_BOT_USERNAME: botUsername,
       TELEGRAM_API_ROOT: `${addresses.sandbox}/telegram`,
       TWILIO_API_BASE: `${addresses.sandbox}/twilio`,

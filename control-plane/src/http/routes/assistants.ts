@@ -12,7 +12,7 @@ import { restartAssistant } from '../../services/assistant/restart-assistant.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 import { refuseInvalid } from './openapi.ts'
 
-const view = z
+export const assistantView = z
   .object({
     status: z.enum(['NONE', 'PROVISIONING', 'READY', 'ERROR']),
     model: z.string(),
@@ -34,7 +34,10 @@ const view = z
   })
   .openapi('Assistant')
 
-const answer = (description: string) => ({ description, content: { 'application/json': { schema: view } } })
+const answer = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: assistantView } },
+})
 const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } })
 const chosen = z.object({ model: z.string() })
 
