@@ -74,19 +74,13 @@ export const notification = (nudges: Iterable<Nudge>) =>
 
 export type Nudge = `${Topic}:${string}`
 
-/**
- * turns, stops, changes and operations carry a host id; user (the account), assistant and messages a user id; the others
- * nothing.
- */
+/** turns, stops and changes carry a host id, assistant and messages a user id, deliveries, mails and billing nothing. */
 export type Topic =
   | 'turns'
   | 'stops'
   | 'changes'
-  | 'operations'
-  | 'user'
   | 'assistant'
   | 'messages'
   | 'deliveries'
   | 'mails'
   | 'billing'
-  | 'erasures'

@@ -1,4 +1,4 @@
-import { fromPrisma, type JobWithMetadata, type PgBoss } from 'pg-boss'
+import { fromPrisma, type Job, type PgBoss } from 'pg-boss'
 import { inTransaction, nudge } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import type { Notifications } from '../lib/notifications.ts'
@@ -90,7 +90,7 @@ export async function workBilling({ ctx, boss, notifications }: BillingDeps): Pr
   }
 }
 
-async function attempt(ctx: BillingCtx, boss: PgBoss, job: JobWithMetadata<unknown>): Promise<void> {
+async function attempt(ctx: BillingCtx, boss: PgBoss, job: Job<unknown>): Promise<void> {
   try {
     const input = billingJobSchema.parse(job.data)
     if ('eventId' in input) await applyStripeEvent({ ctx, input })
