@@ -5,17 +5,23 @@ const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 /** Starts one real PostgreSQL for all tests of a project. */
 const database = { globalSetup: at('./prisma/src/testing-setup.ts') }
 
+interface ProjectSettings {
+  globalSetup?: string | string[]
+  exclude?: string[]
+  testTimeout?: number
+}
+
 function project(
   name: string,
   folder: string,
-  more: { globalSetup?: string } = {},
+  { exclude = [], ...more }: ProjectSettings = {},
 ): TestProjectConfiguration {
   return {
     test: {
       name,
       root: at(folder),
       include: ['**/*.test.ts'],
-      exclude: ['**/node_modules/**', '**/build/**', '**/.svelte-kit/**'],
+      exclude: ['**/node_modules/**', '**/build/**', '**/.svelte-kit/**', ...exclude],
       // Real databases, sockets and processes on a busy machine; a test that hangs still ends.
       testTimeout: 30_000,
       hookTimeout: 60_000,
@@ -35,7 +41,12 @@ export default defineConfig({
       // Its own configuration knows Svelte.
       './web/vitest.config.ts',
       project('tools', './tools'),
-      project('e2e', './e2e', database),
+      project('e2e', './e2e', { ...database, exclude: ['src/browser/**'] }),
+      // Drives the built web; its first start builds it.
+      project('browser', './e2e/src/browser', {
+        globalSetup: [database.globalSetup, at('./e2e/src/browser/build.ts')],
+        testTimeout: 120_000,
+      }),
     ],
   },
 })

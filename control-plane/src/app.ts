@@ -18,6 +18,7 @@ import { chatRoutes } from './http/routes/chats.ts'
 import { creditRoutes } from './http/routes/credits.ts'
 import { docsRoutes } from './http/routes/docs.ts'
 import { exportRoutes } from './http/routes/exports.ts'
+import { feedbackRoutes } from './http/routes/feedback.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
@@ -44,6 +45,7 @@ const signedIn = [
   '/checkout',
   '/subscription',
   '/subscription/*',
+  '/feedback',
   '/usage',
   '/credits',
   '/credits/*',
@@ -57,7 +59,7 @@ const signedIn = [
 ]
 
 /** What costs us much, or somebody else: a few times an hour. */
-const costly = ['/users/me/export']
+const costly = ['/users/me/export', '/feedback']
 
 /** What everybody may call as often as their address may. */
 const forStrangers = ['/auth/google', '/auth/google/callback', '/exports/*', '/hosts/enroll']
@@ -124,6 +126,7 @@ export function createApp(deps: Deps) {
   app.use(`${base}/operator/*`, operatorsOnly(ctx))
   for (const path of costly) app.use(`${base}${path}`, limitCostly(deps.limits))
   app.route(base, authRoutes({ ctx, vault: deps.vault, google: deps.google, cookie }))
+  app.route(base, feedbackRoutes(ctx))
   app.route(base, usageRoutes(ctx))
   app.route(base, creditRoutes({ ctx, openPage: deps.openTopUpPage }))
   app.route(base, apiKeyRoutes({ ctx, vault: deps.vault, checkKey: deps.checkKey }))

@@ -90,6 +90,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   const boss = await openBoss(databaseUrl, log)
   await createDeliveryQueues(boss)
   await createMailQueues(boss)
+  await createExportQueue(boss)
   await createBillingQueues(boss)
   const notifications = await listen(databaseUrl, log, pool.isOwn)
   const clock = systemClock

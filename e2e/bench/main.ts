@@ -1,4 +1,4 @@
-/** `pnpm bench turn`: measures, prints, and writes the figures into docs/benchmarks.md. */
+/** `pnpm bench turn` and `pnpm bench web`: measure, print, and write the figures into docs/benchmarks.md. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -7,27 +7,32 @@ import { load, machine, type Row, rowsTable } from './figures.ts'
 import { root } from './system.ts'
 import { benchInstant } from './turn/instant.ts'
 import { benchOpenclaw } from './turn/openclaw.ts'
+import { benchWeb } from './web/pages.ts'
 
 const page = path.join(root, 'docs/benchmarks.md')
-const parts = ['instant', 'openclaw'] as const
-const usage = `pnpm bench turn [--only ${parts.join('|')}] [--profile FOLDER]
+type Part = 'instant' | 'openclaw' | 'web'
+const suites: Record<string, readonly Part[]> = { turn: ['instant', 'openclaw'], web: ['web'] }
+const usage = `pnpm bench turn [--only instant|openclaw] [--profile FOLDER]
+pnpm bench web
   --only     one half of it; the figures of the other stay on the page
   --profile  leaves CPU profiles and the statements of PostgreSQL there, and the page as it is`
 
 interface Settings {
   profile?: string | undefined
 }
-const run: Record<(typeof parts)[number], (settings: Settings) => Promise<Row[]>> = {
+const run: Record<Part, (settings: Settings) => Promise<Row[]>> = {
   instant: ({ profile }) => benchInstant({ profileDir: profile }),
   openclaw: () => benchOpenclaw(),
+  web: () => benchWeb(),
 }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { only: { type: 'string' }, profile: { type: 'string' } },
 })
-const chosen = parts.filter((part) => values.only === undefined || values.only === part)
-if (positionals.join() !== 'turn' || chosen.length === 0) {
+const suite = suites[positionals.join()] ?? []
+const chosen = suite.filter((part) => values.only === undefined || values.only === part)
+if (chosen.length === 0) {
   console.error(usage)
   process.exit(2)
 }

@@ -20,6 +20,11 @@ const samples: { [Name in MailName]: MailProps<Name> } = {
     hint: 'Look at the agent on that host.',
     raisedAt: soon,
   },
+  'operator-feedback': {
+    email: 'ada@example.test',
+    kind: 'TOOL',
+    text: 'A calendar, please.\n\nThe shared one.',
+  },
   'operator-new-subscriber': { userId: 'u1', model: 'openai/gpt-4o', isTrial: true },
   'operator-provisioning-failed': {
     assistantId: 'a1',

@@ -6,6 +6,7 @@ import { assistantSuspended } from './templates/assistant-suspended.ts'
 import { deletionAhead } from './templates/deletion-ahead.ts'
 import { exportReady } from './templates/export-ready.ts'
 import { operatorAlert } from './templates/operator-alert.ts'
+import { operatorFeedback } from './templates/operator-feedback.ts'
 import { operatorNewSubscriber } from './templates/operator-new-subscriber.ts'
 import { operatorProvisioningFailed } from './templates/operator-provisioning-failed.ts'
 import { paymentFailed } from './templates/payment-failed.ts'
@@ -23,6 +24,7 @@ export const mailTemplates = {
   'deletion-ahead': deletionAhead,
   'export-ready': exportReady,
   'operator-alert': operatorAlert,
+  'operator-feedback': operatorFeedback,
   'operator-new-subscriber': operatorNewSubscriber,
   'operator-provisioning-failed': operatorProvisioningFailed,
   'payment-failed': paymentFailed,

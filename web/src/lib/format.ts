@@ -10,6 +10,9 @@ const dollars = (digits: number) =>
 const cents = dollars(2)
 const fine = dollars(4)
 
+/** Micro-dollars for a million tokens, to the last digit: some models cost fractions of a cent. */
+export const unitPrice = (micros: number): string => fine.format(micros / 1_000_000)
+
 /** Micro-dollars; what is less than a cent keeps four digits, since a model call costs that little. */
 export function money(micros: number): string {
   const amount = micros / 1_000_000

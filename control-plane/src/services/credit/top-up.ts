@@ -33,7 +33,7 @@ export async function startTopUp({
   }
   const user = await ctx.db.user.findUnique({ where: { id: input.userId }, select: { email: true } })
   if (user === null) throw notFound('There is no such user.', 'user_not_found')
-  const back = `${ctx.settings.webUrl}/usage`
+  const back = `${ctx.settings.webUrl}/dashboard/usage`
   return openPage({
     ...input,
     email: user.email,

@@ -2,6 +2,7 @@ import { type Cookies, type RequestEvent, redirect } from '@sveltejs/kit'
 import * as z from 'zod/mini'
 import type { BindableChannel } from '#lib/channels.ts'
 import { ask, refuse } from './api/answer.ts'
+import type { Api } from './api/client.ts'
 import { writeChoice } from './choice.ts'
 import { qrOf } from './qr.ts'
 
@@ -29,6 +30,14 @@ export function readConnecting(cookies: Cookies) {
 
 export const forgetConnecting = (cookies: Cookies): void => cookies.delete(name, { path: '/' })
 
+/** What the browser says of its zone, for somebody who never said anything of it. A guess that fails is no trouble. */
+async function guessTimeZone(api: Api, guess: FormDataEntryValue | null): Promise<void> {
+  if (typeof guess !== 'string' || guess === '') return
+  const me = await ask(api.GET('/api/v1/users/me'))
+  if (me.ok && me.data.timeZone === 'UTC')
+    await ask(api.PATCH('/api/v1/users/me', { body: { timeZone: guess } }))
+}
+
 /** The form that asks for a code; back to its page, which then shows it. */
 export async function startConnecting({ request, cookies, locals, url }: RequestEvent) {
   const form = await request.formData()
@@ -36,6 +45,7 @@ export async function startConnecting({ request, cookies, locals, url }: Request
   if (!parsed.success)
     return refuse({ status: 400, code: 'invalid_input', detail: 'Choose one of the messengers.' }, url)
   const channel: BindableChannel = parsed.data.channel
+  await guessTimeZone(locals.api, form.get('timeZone'))
   const answer = await ask(locals.api.POST('/api/v1/users/me/channel', { body: { channel } }))
   if (!answer.ok) return refuse(answer.problem, url)
   const { bindUrl, code, expiresAt } = answer.data

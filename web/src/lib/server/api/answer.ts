@@ -57,7 +57,7 @@ export function refuse(problem: Problem, url: URL, values: Record<string, string
   return fail(problem.status, { problem, values })
 }
 
-const loginUrl = (url: URL) => `/login?next=${encodeURIComponent(url.pathname + pageQuery(url))}`
+const loginUrl = (url: URL) => `/login?returnTo=${encodeURIComponent(url.pathname + pageQuery(url))}`
 
 /** Without the name of the form's action, which `?/name` puts first. */
 function pageQuery(url: URL): string {

@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { until } from '../until.ts'
+import { hasChromium, type Site, startSite, type Viewport, type Visit } from './site.ts'
+import {
+  arrive,
+  becomeSubscriber,
+  givePhone,
+  heard,
+  hears,
+  type Newcomer,
+  newcomer,
+  says,
+  startCommand,
+  subscriptionOf,
+} from './steps.ts'
+
+/** A person's ways through the pages, each on a desktop and on a phone. */
+let site: Site
+beforeAll(async () => {
+  if (hasChromium) site = await startSite()
+}, 120_000)
+afterAll(() => site?.stop())
+
+describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (viewport) => {
+  let visit: Visit
+  let ada: Newcomer
+  const visitBy = async (name: string) => ({ visit: await site.visit({ viewport }), who: newcomer(name) })
+  const role = (...input: Parameters<Visit['page']['getByRole']>) => visit.page.getByRole(...input)
+  const badge = (text: string) => visit.page.getByText(text, { exact: true }).waitFor()
+
+  test('from the landing page over sign-in, a chat and the trial to the first answer, and usage shows it', async () => {
+    const { visit: hers, who } = await visitBy('Ada')
+    visit = hers
+    ada = who
+    await becomeSubscriber(site, visit, ada)
+    const link = await role('link', { name: 'Write in Telegram' }).getAttribute('href')
+    const text = new URL(link ?? '').searchParams.get('text') ?? ''
+    await says(site, ada, text)
+    await hears(site, ada, text)
+    const assistant = await visit.context.request.get('/api/v1/assistants')
+    expect(await assistant.json()).toMatchObject({ model: 'anthropic/claude-haiku-4-5-20251001' })
+    await visit.page.goto('/dashboard/usage')
+    await visit.page.getByText('1 of 100, 99 left').waitFor()
+    await role('region', { name: 'Usage by day' }).locator('tbody tr').first().waitFor()
+    expect(visit.complaints).toEqual([])
+  })
+
+  test('I1, I2: a chat that is somebody’s is not connected to somebody else, and both keep what they have', async () => {
+    const { visit: theirs, who: eve } = await visitBy('Eve')
+    await arrive(theirs, eve)
+    await theirs.page.getByRole('button', { name: 'Connect it' }).click()
+    await says(site, ada, await startCommand(theirs))
+    await theirs.page.getByText('belongs to another account').waitFor()
+    expect(new URL(theirs.page.url()).pathname).toBe('/onboarding/channel')
+    await says(site, ada, 'still mine?')
+    await hears(site, ada, 'still mine?')
+    await theirs.context.close()
+  })
+
+  test('cancelling, and taking it back', async () => {
+    await visit.page.goto('/dashboard/subscription')
+    await badge('Free trial')
+    await role('button', { name: 'Cancel', exact: true }).click()
+    await role('button', { name: 'Cancel the subscription' }).click()
+    await badge('Canceling')
+    await role('button', { name: 'Keep it after all' }).click()
+    await badge('Free trial')
+    expect(visit.complaints).toEqual([])
+  })
+
+  test('keys, model, cap and credit are changed on the dashboard', async () => {
+    const { page } = visit
+    await page.goto('/dashboard/keys')
+    await page.getByLabel('Provider').selectOption({ label: 'OpenAI' })
+    await page.getByLabel('Key', { exact: true }).fill('sk-mine-1234567890')
+    await role('button', { name: 'Check and add it' }).click()
+    await page.getByText('OpenAI took the key').waitFor()
+    expect(await page.content()).not.toContain('sk-mine-1234567890')
+    await page.goto('/dashboard')
+    await page.getByText('on your OpenAI key').first().waitFor()
+    await role('radio', { name: /GPT-4o mini/i }).check()
+    await role('button', { name: 'Use this model' }).click()
+    await page.getByText('The model is changed').waitFor()
+    await page.goto('/dashboard/usage')
+    await page.getByLabel('Monthly cap in dollars').fill('7.50')
+    await role('button', { name: 'Set the cap' }).click()
+    await page.getByText('of $7.50').waitFor()
+    expect(visit.complaints).toEqual([])
+  })
+
+  test('B3: a failed payment is shown, and when nothing is paid the assistant is suspended', async () => {
+    const { page } = visit
+    await site.system.sandbox('/sim/stripe/dunning', { retryDays: [3], outcome: 'cancel' })
+    await site.system.sandbox(`/sim/stripe/subscriptions/${await subscriptionOf(site, ada)}/fail-payment`, {})
+    await until(async () => {
+      await page.goto('/dashboard')
+      return (await page.getByText('The last payment failed').count()) === 1
+    }, 60_000)
+    await page.goto('/dashboard/subscription')
+    await badge('Past due')
+    await site.system.sandbox('/sim/stripe/clock', { advanceSeconds: 8 * 86_400 })
+    await until(async () => {
+      await page.reload()
+      return (await page.getByText('Your assistant is suspended').count()) === 1
+    }, 60_000)
+    await badge('Canceled')
+  })
+
+  test('D1: an export is asked for and the account deleted, in the browser', async () => {
+    const { visit: theirs, who: ben } = await visitBy('Ben')
+    const { page } = theirs
+    await becomeSubscriber(site, theirs, ben)
+    await page.goto('/dashboard/account')
+    await page.getByRole('button', { name: 'Put it together' }).click()
+    await page.getByText('It is being put together.').waitFor()
+    const address = page.getByLabel('Your e-mail address, to be sure')
+    const confirm = page.getByRole('button', { name: 'Delete everything, for good' })
+    await page.getByText('Delete my account').click()
+    await address.fill('somebody@else.test')
+    await confirm.click()
+    await page.locator('[aria-invalid="true"]').waitFor()
+    await address.fill(ben.email)
+    await confirm.click()
+    await page.waitForURL('**/goodbye')
+    await page.goto('/dashboard')
+    await page.waitForURL('**/login?**')
+    await theirs.context.close()
+  })
+})
+
+describe.skipIf(!hasChromium)('without scripts', () => {
+  test('every step to the trial works, and a choice survives signing in and going back', async () => {
+    const visit = await site.visit({ javaScriptEnabled: false })
+    const cleo = newcomer('Cleo')
+    await arrive(visit, cleo)
+    const { page } = visit
+    await givePhone(site, cleo)
+    await page.getByRole('button', { name: 'Connect it' }).click()
+    await says(site, cleo, await startCommand(visit))
+    await until(async () => {
+      await page.goto('/onboarding')
+      return new URL(page.url()).pathname === '/onboarding/trial'
+    }, 60_000)
+    await page.getByRole('link', { name: 'Connect a chat' }).click()
+    await page.getByText('Telegram is connected').waitFor()
+    await page.goBack()
+    expect(await page.getByLabel('Model').inputValue()).toContain('haiku')
+    await page.getByRole('button', { name: 'Start the trial' }).click()
+    await page.waitForURL('**/checkout/**')
+    await page.getByRole('button', { name: 'Start trial' }).click()
+    await page.waitForURL('**/onboarding/hello')
+    await until(async () => {
+      await page.reload()
+      return (await page.getByText('Say hello').count()) === 1
+    }, 60_000)
+    await page.goto('/dashboard/account')
+    await page.getByLabel('Name').fill('Cleo the Second')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('Saved.').waitFor()
+    await page.getByRole('button', { name: 'Sign out' }).filter({ visible: true }).click()
+    await page.waitForURL(`${site.url}/`)
+    expect(await heard(site, cleo)).not.toEqual([])
+    await visit.context.close()
+  })
+
+  test('I6: a sign-in that was denied says so, and one that would lead elsewhere stays here', async () => {
+    const { page, context } = await site.visit({ javaScriptEnabled: false })
+    await page.goto('/login?returnTo=//evil.example')
+    const go = page.getByRole('link', { name: 'Continue with Google' })
+    expect(await go.getAttribute('href')).toBe('/api/v1/auth/google?returnTo=%2Fdashboard')
+    await go.click()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByText('You did not let Google tell us').waitFor()
+    await context.close()
+  })
+})

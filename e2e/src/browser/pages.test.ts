@@ -1,0 +1,219 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { until } from '../until.ts'
+import { hasChromium, type Site, startSite, type Visit } from './site.ts'
+import { arrive, becomeSubscriber, hears, newcomer, says } from './steps.ts'
+
+/** Every page, looked at by axe and photographed: what git ignores, people look at. */
+const screenshots = path.resolve(import.meta.dirname, '../../../screenshots')
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const looks = (['light', 'dark'] as const).flatMap((colorScheme) =>
+  (['desktop', 'phone'] as const).map((viewport) => ({ colorScheme, viewport })),
+)
+const open = [
+  '/',
+  '/pricing',
+  '/privacy',
+  '/terms',
+  '/status',
+  '/login',
+  '/login?error=sign_in_denied',
+  '/consent',
+  '/goodbye',
+  '/nowhere',
+]
+const signedIn = ['', '/keys', '/usage', '/subscription', '/tools', '/account'].map(
+  (page) => `/dashboard${page}`,
+)
+
+let site: Site
+/** Cookies of somebody with everything, and of somebody who has only signed in. */
+let subscriber: Visit
+let beginner: Visit
+beforeAll(async () => {
+  if (!hasChromium) return
+  mkdirSync(screenshots, { recursive: true })
+  site = await startSite({ GA_MEASUREMENT_ID: 'G-TEST12345' })
+  subscriber = await site.visit()
+  const ada = newcomer('Ada')
+  await becomeSubscriber(site, subscriber, ada)
+  await says(site, ada, 'hello')
+  await hears(site, ada, 'hello')
+  beginner = await site.visit()
+  await arrive(beginner, newcomer('Ben'))
+  await beginner.page.getByRole('button', { name: 'Connect it' }).click()
+  await beginner.page.getByRole('link', { name: 'Open Telegram' }).waitFor()
+}, 180_000)
+afterAll(() => site?.stop())
+
+/** Without a violation, without a complaint, without anything to scroll sideways; and a picture of it. */
+async function look(address: string, { page, complaints }: Visit, name: string): Promise<void> {
+  await page.goto(address)
+  await page.waitForLoadState('load')
+  if (address.endsWith('/usage')) await page.locator('figure svg').first().waitFor()
+  await page.evaluate(axe)
+  const violations = await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: AxeViolation[] }> } }
+    const found = await axe.run()
+    return found.violations.map(({ id, nodes }) => ({ id, at: nodes.map(({ html }) => html.slice(0, 200)) }))
+  })
+  const sideways = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+  await page.screenshot({ path: path.join(screenshots, `${name}.png`), fullPage: true })
+  const told = complaints.splice(0).filter((text) => !/nowhere.*404/.test(text))
+  expect({ address, violations, sideways, told }).toEqual({ address, violations: [], sideways: 0, told: [] })
+}
+interface AxeViolation {
+  id: string
+  nodes: { html: string }[]
+}
+
+const nameOf = (address: string) => address.replaceAll(/[^a-z_]+/g, '-').replace(/^-/, '') || 'home'
+
+describe.skipIf(!hasChromium).each(looks)('$colorScheme on a $viewport', ({ colorScheme, viewport }) => {
+  const as = async (whose?: Visit) => {
+    const visit = await site.visit({ colorScheme, viewport })
+    await visit.context.addCookies([
+      ...((await whose?.context.cookies()) ?? []),
+      { name: 'yc_consent', value: 'denied', url: site.url },
+    ])
+    return visit
+  }
+  const walk = async (addresses: string[], whose?: Visit, prefix = '') => {
+    const visit = await as(whose)
+    for (const address of addresses)
+      await look(address, visit, `${prefix}${nameOf(address)}-${colorScheme}-${viewport}`)
+    await visit.context.close()
+  }
+
+  test('pages for everybody have no violation', () => walk(open))
+  test('the dashboard has no violation', () => walk(signedIn, subscriber))
+  test('setting up has no violation', async () => {
+    await walk(
+      ['/onboarding/channel', '/onboarding/trial', '/dashboard/keys', '/dashboard/subscription'],
+      beginner,
+      'new-',
+    )
+    await walk(['/onboarding/hello', '/onboarding/channel'], subscriber)
+  })
+})
+
+describe.skipIf(!hasChromium)('small and by keyboard', () => {
+  test('nothing scrolls sideways at 320 pixels', async () => {
+    const visit = await site.visit()
+    await visit.context.addCookies(await subscriber.context.cookies())
+    await visit.page.setViewportSize({ width: 320, height: 640 })
+    for (const address of [...open, ...signedIn]) {
+      await visit.page.goto(address)
+      const sideways = await visit.page.evaluate(
+        () => document.documentElement.scrollWidth - window.innerWidth,
+      )
+      expect([address, sideways]).toEqual([address, 0])
+    }
+    await visit.context.close()
+  })
+
+  test('a dialog takes the focus, gives it back, and closes with Escape', async () => {
+    const { page, context } = await site.visit({ viewport: 'phone' })
+    await context.addCookies(await subscriber.context.cookies())
+    await page.goto('/dashboard')
+    const opener = page.getByRole('button', { name: 'Delete it' })
+    await opener.focus()
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('alertdialog', { name: 'Delete your assistant?' })
+    await dialog.waitFor()
+    expect(await dialog.evaluate((node) => node.contains(document.activeElement))).toBe(true)
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    expect(await opener.evaluate((node) => node === document.activeElement)).toBe(true)
+    await page.keyboard.press('Home')
+    await context.close()
+  })
+})
+
+describe.skipIf(!hasChromium)('the network', () => {
+  /** Hosts that the browser asked; nothing leaves, since each foreign request is cut off. */
+  async function hostsAsked(visit: Visit): Promise<Set<string>> {
+    const hosts = new Set<string>()
+    await visit.context.route('**/*', async (route) => {
+      const { host } = new URL(route.request().url())
+      hosts.add(host)
+      if (host === new URL(site.url).host) await route.continue()
+      else await route.abort()
+    })
+    return hosts
+  }
+  const own = () => new URL(site.url).host
+
+  test('no third party is asked for anything before consent, nor after a no', async () => {
+    const visit = await site.visit()
+    const hosts = await hostsAsked(visit)
+    for (const address of open) await visit.page.goto(address)
+    await visit.page.goto('/')
+    await visit.page.getByRole('button', { name: 'No, thank you' }).click()
+    await visit.page.getByRole('button', { name: 'No, thank you' }).waitFor({ state: 'detached' })
+    await visit.page.goto('/pricing')
+    expect([...hosts]).toEqual([own()])
+    await visit.context.close()
+  })
+
+  test('after a yes, and only then, Google Analytics is asked for', async () => {
+    const visit = await site.visit()
+    const hosts = await hostsAsked(visit)
+    await visit.page.goto('/')
+    const asked = visit.page.waitForRequest(/googletagmanager/)
+    await visit.page.getByRole('button', { name: 'Yes, count me' }).click()
+    expect((await asked).url()).toContain('id=G-TEST12345')
+    // It was let through by the policy, too: only then it comes by here.
+    await until(async () => hosts.has('www.googletagmanager.com'), 10_000)
+    expect(hosts.size).toBe(2)
+    await visit.context.close()
+  })
+
+  test('pages come with a strict policy and the headers of a careful site', async () => {
+    const response = await fetch(`${site.url}/`)
+    const policy = response.headers.get('content-security-policy') ?? ''
+    expect(policy).toMatch(/script-src 'self' 'nonce-[^']+'/)
+    expect(policy).not.toContain('unsafe-inline')
+    for (const directive of [
+      "object-src 'none'",
+      "base-uri 'none'",
+      "frame-ancestors 'none'",
+      "form-action 'self'",
+    ])
+      expect(policy).toContain(directive)
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff')
+    expect(response.headers.get('referrer-policy')).toBe('strict-origin-when-cross-origin')
+  })
+
+  test('I6: another site’s form changes nothing', async () => {
+    const cookies = await subscriber.context.cookies()
+    const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
+    for (const origin of ['https://evil.example', 'null']) {
+      const headers = { origin, cookie, 'content-type': 'application/x-www-form-urlencoded' }
+      const form = await fetch(`${site.url}/dashboard?/delete`, { method: 'POST', headers, body: '' })
+      expect(form.status).toBe(403)
+      const api = await fetch(`${site.url}/api/v1/assistants`, {
+        method: 'DELETE',
+        headers: { origin, cookie },
+      })
+      expect(api.status).toBe(403)
+    }
+    const assistant = await fetch(`${site.url}/api/v1/assistants`, { headers: { cookie } })
+    expect(await assistant.json()).toMatchObject({ status: 'READY' })
+  })
+
+  test('O3: what is too large or wrong is a coded error through the web, too', async () => {
+    const post = (body: string) =>
+      fetch(`${site.url}/api/v1/users/me/channel`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', origin: site.url },
+        body,
+      })
+    const large = await post('x'.repeat(10_000_000))
+    expect([large.status, await large.json()]).toMatchObject([413, { code: 'body_too_large' }])
+    const stranger = await post('{"channel":"PIGEON"}')
+    expect([stranger.status, await stranger.json()]).toMatchObject([401, { code: 'unauthenticated' }])
+  })
+})
