@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { openTracing, serveMetrics } from '@yourclaw/telemetry'
@@ -23,6 +24,7 @@ import { createFakeRuntime } from './runtime/fake/fake.ts'
 import type { FakeFaults } from './runtime/fake/gateway.ts'
 import { createProcessRuntime } from './runtime/process/process.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { agentVersion } from './version.ts'
 
 export interface AgentOptions {
   log?: Logger
@@ -31,6 +33,8 @@ export interface AgentOptions {
   /** Runs the assistants in place of what RUNTIME names; for tests and benches. */
   runtime?: Runtime
   backoff?: LinkDeps['backoff']
+  /** Told whenever a session opens, and with undefined when it is over. */
+  onSession?: (session: { certificateSerial: string } | undefined) => void
   /** Unplanned ends of an assistant in ten minutes that are not yet a crash loop. */
   crashLimit?: number
 }
@@ -41,8 +45,6 @@ export interface Agent {
   /** Ends it: running turns get `drainMs` (default 25 s) to finish and hand over. */
   stop(drainMs?: number): Promise<void>
 }
-
-const agentVersion = '0.1.0'
 
 /** Starts everything in the order it depends on each other, and returns once the link is being kept. */
 export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Promise<Agent> {
@@ -116,10 +118,12 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       connected(_session, send) {
         disconnect = reconciler.connect(send)
         metrics.linkUp.set(1)
+        options.onSession?.({ certificateSerial: new X509Certificate(identity.certificatePem).serialNumber })
       },
       disconnected() {
         disconnect()
         metrics.linkUp.set(0)
+        options.onSession?.(undefined)
       },
       message(body, session) {
         switch (body.$case) {

@@ -35,6 +35,9 @@ const schema = z.object({
   AGENT_METRICS_PORT: optional(z.coerce.number().int().min(0).max(65_535)),
   /** An OTLP collector over HTTP; absent = spans are not even made. */
   OTEL_EXPORTER_OTLP_ENDPOINT: optional(url),
+  /** Set by systemd for services of Type=notify: where to tell it how we are, and how often at least. */
+  NOTIFY_SOCKET: optional(z.string()),
+  WATCHDOG_USEC: optional(z.coerce.number().int().positive()),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 })
 
