@@ -16,7 +16,9 @@ import { createKeyRing } from './model-gateway/keys.ts'
 import { type ModelGateway, startModelGateway } from './model-gateway/server.ts'
 import { createMetrics, type Metrics, registerGauges } from './observability/metrics.ts'
 import { createWatch } from './observability/watch.ts'
+import type { CrashSettings } from './reconcile/crashes.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
+import { takeWord } from './reconcile/strays.ts'
 import { createRelay } from './relay/relay.ts'
 import { createDockerRuntime } from './runtime/docker/docker.ts'
 import { createFakeRuntime } from './runtime/fake/fake.ts'
@@ -31,8 +33,9 @@ export interface AgentOptions {
   /** Runs the assistants in place of what RUNTIME names; for tests and benches. */
   runtime?: Runtime
   backoff?: LinkDeps['backoff']
-  /** Unplanned ends of an assistant in ten minutes that are not yet a crash loop. */
-  crashLimit?: number
+  crashes?: CrashSettings
+  /** How often the assistants' use of disk is measured. */
+  diskIntervalMs?: number
 }
 
 export interface Agent {
@@ -70,7 +73,9 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     maxAssistants: env.MAX_ASSISTANTS,
     keys,
     log,
-    ...(options.crashLimit !== undefined && { crashLimit: options.crashLimit }),
+    disk: { maxBytes: env.ASSISTANT_DISK_MB * 2 ** 20, intervalMs: options.diskIntervalMs ?? 60_000 },
+    manyMayLeave: () => takeWord(env.STATE_DIR),
+    ...(options.crashes && { crashes: options.crashes }),
   })
   let disconnect = () => {}
   const relay = createRelay({
