@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Database, openDatabase } from '@yourclaw/db'
+import { type Database, openDatabase, openPool } from '@yourclaw/db'
 import { openTracing, type Tracing } from '@yourclaw/telemetry'
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
@@ -9,14 +9,26 @@ import { createWhatsapp, type Whatsapp } from './channels/whatsapp.ts'
 import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
+import { createLimits, type Limits } from './http/middleware/limit.ts'
 import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
+import { createExportQueue } from './jobs/exports.ts'
+import { createMailQueues } from './jobs/mails.ts'
+import { createGoogle, type Google } from './lib/google.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
+import { createStripe } from './lib/stripe.ts'
 import { createTokens, type Tokens } from './lib/tokens.ts'
 import { createVault, type Vault } from './lib/vault.ts'
+import { createMailer, type Mailer } from './mail/mailer.ts'
 import { registerGauges } from './observability/gauges.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { createKeyCheck } from './providers/key-check.ts'
+import { type CheckKey, keyProviders } from './services/api-key/check-key.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
+import { createTogether } from './services/conversation/together.ts'
+import type { OpenTopUpPage } from './services/credit/top-up.ts'
+import type { BillingCtx } from './services/subscription/ctx.ts'
+import { openStore, type Store } from './storage/store.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
 export interface Deps {
@@ -24,8 +36,13 @@ export interface Deps {
   log: Logger
   db: Database
   ctx: ConversationCtx
+  billing: BillingCtx
   vault: Vault
   tokens: Tokens
+  google: Google
+  limits: Limits
+  /** Files that every replica reaches. */
+  store: Store
   authority: Authority
   boss: PgBoss
   notifications: Notifications
@@ -33,6 +50,10 @@ export interface Deps {
   whatsapp: Whatsapp
   /** Of the channels that are on. */
   senders: ChannelSenders
+  mailer: Mailer
+  checkKey: CheckKey
+  /** Absent without a payment provider. */
+  openTopUpPage?: OpenTopUpPage
   metrics: Metrics
   tracing: Tracing
   /** Names this process among the replicas. */
@@ -54,18 +75,26 @@ export function settingsOf(env: Env): Settings {
       readyContentSid: env.TWILIO_READY_CONTENT_SID,
       inviteContentSid: env.TWILIO_INVITE_CONTENT_SID ?? null,
     },
+    operatorEmails: env.OPERATOR_EMAILS,
+    sharedProviders: [...keyProviders, ...(env.BRAVE_API_KEY ? (['BRAVE'] as const) : [])],
+    platformDailyCapMicros: env.PLATFORM_DAILY_CAP_MICROS ?? null,
   }
 }
 
 /** Opens what the process needs on a migrated database. */
 export async function openDeps(env: Env, databaseUrl: string, log: Logger): Promise<Deps> {
   const db = openDatabase(databaseUrl)
+  const pool = openPool(databaseUrl)
   const vault = createVault(env.ENCRYPTION_KEYS)
   const boss = await openBoss(databaseUrl, log)
   await createDeliveryQueues(boss)
-  const notifications = await listen(databaseUrl, log)
+  await createMailQueues(boss)
+  await createExportQueue(boss)
+  const notifications = await listen(databaseUrl, log, pool.isOwn)
   const clock = systemClock
-  const ctx: ConversationCtx = { db, clock, log, settings: settingsOf(env), outbox: createOutbox(boss) }
+  const own = { db, pool, wake: notifications.tell, clock, log }
+  const alone = { ...own, settings: settingsOf(env), outbox: createOutbox(boss) }
+  const ctx: ConversationCtx = { ...alone, together: createTogether(alone) }
   const telegram = createTelegram({ token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT })
   const whatsapp = createWhatsapp({
     accountSid: env.TWILIO_ACCOUNT_SID,
@@ -85,8 +114,25 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     log,
     db,
     ctx,
+    billing: {
+      ...ctx,
+      stripe: createStripe({ secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE }),
+      priceId: env.STRIPE_PRICE_ID,
+      vault,
+    },
     vault,
     tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),
+    google: createGoogle({
+      issuer: env.GOOGLE_ISSUER,
+      clientId: env.GOOGLE_CLIENT_ID,
+      clientSecret: env.GOOGLE_CLIENT_SECRET,
+      redirectUri: `${env.WEB_URL}/api/v1/auth/google/callback`,
+    }),
+    limits: createLimits(db),
+    store: openStore(env.BACKUP_STORE, {
+      accessKeyId: env.AWS_ACCESS_KEY_ID,
+      secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
+    }),
     authority: await openAuthority({ db, vault, clock }),
     boss,
     notifications,
@@ -96,6 +142,12 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       ...(isOn('telegram') && { TELEGRAM: telegram }),
       ...(isOn('whatsapp') && { WHATSAPP: whatsapp }),
     },
+    mailer: createMailer({
+      apiKey: env.RESEND_API_KEY,
+      baseUrl: env.RESEND_BASE_URL,
+      from: env.MAIL_FROM,
+    }),
+    checkKey: createKeyCheck(env),
     metrics,
     tracing,
     replica,
@@ -103,6 +155,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       await notifications.close()
       await boss.stop({ graceful: true, timeout: 10_000 })
       await tracing.close()
+      await pool.close()
       await db.$disconnect()
     },
   }

@@ -120,6 +120,9 @@ export function createMachine(deps: MachineDeps) {
       currentAssistants: containers.size,
       memoryTotalBytes: 1n,
       memoryFreeBytes: 1n,
+      diskTotalBytes: 0n,
+      diskFreeBytes: 0n,
+      heldOrphans: 0,
     })
 
     async function keepLink() {
