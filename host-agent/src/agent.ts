@@ -18,7 +18,6 @@ import { createMetrics, type Metrics, registerGauges } from './observability/met
 import { createWatch } from './observability/watch.ts'
 import type { CrashSettings } from './reconcile/crashes.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
-import { takeWord } from './reconcile/strays.ts'
 import { createRelay } from './relay/relay.ts'
 import { createDockerRuntime } from './runtime/docker/docker.ts'
 import { createFakeRuntime } from './runtime/fake/fake.ts'
@@ -74,7 +73,6 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     keys,
     log,
     disk: { maxBytes: env.ASSISTANT_DISK_MB * 2 ** 20, intervalMs: options.diskIntervalMs ?? 60_000 },
-    manyMayLeave: () => takeWord(env.STATE_DIR),
     ...(options.crashes && { crashes: options.crashes }),
   })
   let disconnect = () => {}
@@ -91,7 +89,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     readCapacity({
       maxAssistants: env.MAX_ASSISTANTS,
       currentAssistants: reconciler.observed().length,
-      heldOrphans: 0,
+      heldOrphans: reconciler.heldStrays(),
       dataDir: env.ASSISTANT_DATA_DIR,
     })
 
@@ -129,7 +127,11 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       message(body, session) {
         switch (body.$case) {
           case 'snapshot':
-            return reconciler.snapshot(body.snapshot.assistants, body.snapshot.sharedKeys)
+            return reconciler.snapshot(
+              body.snapshot.assistants,
+              body.snapshot.sharedKeys,
+              body.snapshot.removeOrphans,
+            )
           case 'delta':
             return reconciler.delta(body.delta.assistants)
           case 'startTurn':

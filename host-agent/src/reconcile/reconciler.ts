@@ -12,8 +12,10 @@ import { plan, type Seen, type Step } from './plan.ts'
 import { isFew } from './strays.ts'
 
 export interface Reconciler {
-  /** The whole desired state. */
-  snapshot(assistants: AssistantSpec[], sharedKeys: ProviderKey[]): void
+  /** The whole desired state. `manyMayLeave` is an operator's word that all that it does not name may be ended. */
+  snapshot(assistants: AssistantSpec[], sharedKeys: ProviderKey[], manyMayLeave?: boolean): void
+  /** Assistants that the last snapshot did not name, and that were too many to be ended. */
+  heldStrays(): number
   /** A part of it; specs older than known ones are ignored. */
   delta(assistants: AssistantSpec[]): void
   /** The last report about every assistant. */
@@ -52,8 +54,6 @@ export function createReconciler(deps: {
   crashes?: CrashSettings
   /** What the files of one assistant may take up, and how often that is measured; absent = without a bound. */
   disk?: { maxBytes: number; intervalMs: number }
-  /** An operator's word that more assistants than a fifth may leave at once; used up by asking. */
-  manyMayLeave?: () => Promise<boolean>
 }): Reconciler {
   const { runtime, keys, log } = deps
   const crashes = createCrashes(deps.crashes ?? defaultCrashes, deps.now ?? Date.now)
@@ -62,6 +62,7 @@ export function createReconciler(deps: {
   const reports = new Map<string, Observed>()
   const lock = createKeyedLock()
   let stopped = false
+  let heldStrays = 0
   let report: ((observed: Observed) => void) | undefined
 
   runtime.onExit(
@@ -222,12 +223,14 @@ export function createReconciler(deps: {
   }
 
   /** Now that it is known who should run, whoever else runs here should not. */
-  async function endUnnamed(): Promise<void> {
+  async function endUnnamed(manyMayLeave: boolean): Promise<void> {
     for (const [id, { phase }] of seen) if (phase === Phase.PHASE_ABSENT && !desired.has(id)) forget(id)
     const present = new Set([...seen.keys(), ...desired.keys(), ...(await runtime.leftRunning())])
     const unnamed = () => [...present].filter((id) => !desired.has(id))
     const leaving = unnamed().length
-    if (!isFew(leaving, present.size) && !(await deps.manyMayLeave?.())) {
+    const mayLeave = manyMayLeave || isFew(leaving, present.size)
+    heldStrays = mayLeave ? 0 : leaving
+    if (!mayLeave) {
       log.error(
         { leaving, present: present.size },
         'more assistants than may leave at once are not named: kept',
@@ -271,12 +274,15 @@ export function createReconciler(deps: {
   const diskChecks = disk && repeat(disk.intervalMs, () => checkDisks(disk.maxBytes))
 
   return {
-    snapshot(assistants, sharedKeys) {
+    heldStrays: () => heldStrays,
+    snapshot(assistants, sharedKeys, manyMayLeave = false) {
       keys.setShared(sharedKeys)
       const named = new Set(assistants.map((spec) => spec.assistantId))
       for (const id of desired.keys()) if (!named.has(id)) desired.delete(id)
       assistants.forEach(accept)
-      endUnnamed().catch((error: unknown) => log.error({ err: error }, 'what is not named was not ended'))
+      endUnnamed(manyMayLeave).catch((error: unknown) =>
+        log.error({ err: error }, 'what is not named was not ended'),
+      )
     },
     delta: (assistants) => assistants.forEach(accept),
     observed: () => [...reports.values()],
