@@ -17,6 +17,7 @@ import { createKeyRing } from './model-gateway/keys.ts'
 import { type ModelGateway, startModelGateway } from './model-gateway/server.ts'
 import { createMetrics, type Metrics, registerGauges } from './observability/metrics.ts'
 import { createWatch } from './observability/watch.ts'
+import type { CrashSettings } from './reconcile/crashes.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
 import { createRelay } from './relay/relay.ts'
 import { createDockerRuntime } from './runtime/docker/docker.ts'
@@ -35,8 +36,9 @@ export interface AgentOptions {
   backoff?: LinkDeps['backoff']
   /** Told whenever a session opens, and with undefined when it is over. */
   onSession?: (session: { certificateSerial: string } | undefined) => void
-  /** Unplanned ends of an assistant in ten minutes that are not yet a crash loop. */
-  crashLimit?: number
+  crashes?: CrashSettings
+  /** How often the assistants' use of disk is measured. */
+  diskIntervalMs?: number
 }
 
 export interface Agent {
@@ -72,7 +74,8 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     maxAssistants: env.MAX_ASSISTANTS,
     keys,
     log,
-    ...(options.crashLimit !== undefined && { crashLimit: options.crashLimit }),
+    disk: { maxBytes: env.ASSISTANT_DISK_MB * 2 ** 20, intervalMs: options.diskIntervalMs ?? 60_000 },
+    ...(options.crashes && { crashes: options.crashes }),
   })
   let disconnect = () => {}
   const relay = createRelay({
@@ -88,7 +91,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     readCapacity({
       maxAssistants: env.MAX_ASSISTANTS,
       currentAssistants: reconciler.observed().length,
-      heldOrphans: 0,
+      heldOrphans: reconciler.heldStrays(),
       dataDir: env.ASSISTANT_DATA_DIR,
     })
 
@@ -128,7 +131,11 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       message(body, session) {
         switch (body.$case) {
           case 'snapshot':
-            return reconciler.snapshot(body.snapshot.assistants, body.snapshot.sharedKeys)
+            return reconciler.snapshot(
+              body.snapshot.assistants,
+              body.snapshot.sharedKeys,
+              body.snapshot.removeOrphans,
+            )
           case 'delta':
             return reconciler.delta(body.delta.assistants)
           case 'startTurn':

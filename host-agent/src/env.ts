@@ -25,6 +25,8 @@ const schema = z.object({
   ASSISTANT_IMAGE: z.string().default('yourclaw-openclaw:latest'),
   /** Each assistant's state lies at {user_id}/config and {user_id}/workspace below it. */
   ASSISTANT_DATA_DIR: z.string().default('/data/yourclaw'),
+  /** What the files of one assistant may take up: measured every minute, told at 80 %, stopped at 100 %. */
+  ASSISTANT_DISK_MB: z.coerce.number().int().min(1).default(10_240),
   MAX_ASSISTANTS: z.coerce.number().int().min(1).max(10_000).default(20),
   ANTHROPIC_BASE_URL: url.default('https://api.anthropic.com'),
   OPENAI_BASE_URL: url.default('https://api.openai.com'),
