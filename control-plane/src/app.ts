@@ -25,8 +25,10 @@ import { operatorAssistantRoutes } from './http/routes/operator/assistants.ts'
 import { operatorDutyRoutes } from './http/routes/operator/duties.ts'
 import { operatorHostRoutes } from './http/routes/operator/hosts.ts'
 import { planRoutes } from './http/routes/plan.ts'
+import { subscriptionRoutes } from './http/routes/subscription.ts'
 import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
+import { stripeWebhook } from './http/webhooks/stripe.ts'
 import { telegramWebhook } from './http/webhooks/telegram.ts'
 import { twilioWebhooks } from './http/webhooks/twilio.ts'
 import { createExportEnqueuer } from './jobs/exports.ts'
@@ -38,6 +40,9 @@ const maxBodyBytes = 1024 * 1024
 const signedIn = [
   '/auth/logout',
   '/users/*',
+  '/checkout',
+  '/subscription',
+  '/subscription/*',
   '/usage',
   '/credits',
   '/credits/*',
@@ -87,6 +92,10 @@ export function createApp(deps: Deps) {
     const { TWILIO_AUTH_TOKEN: authToken, API_URL: apiUrl } = env
     app.route(`${base}/webhooks/twilio`, twilioWebhooks({ ctx, authToken, apiUrl }))
   }
+  app.route(
+    `${base}/webhooks/stripe`,
+    stripeWebhook({ ctx: deps.billing, secret: env.STRIPE_WEBHOOK_SECRET }),
+  )
   app.route(base, modelRoutes(ctx))
   app.route(base, planRoutes(ctx))
   app.route(base, hostRoutes({ ctx, signer: deps.authority, grpcAddress: env.GRPC_PUBLIC_ADDRESS }))
@@ -122,6 +131,7 @@ export function createApp(deps: Deps) {
     base,
     exportRoutes({ ctx, vault: deps.vault, tokens: deps.tokens, store: deps.store, enqueue: enqueueExport }),
   )
+  app.route(base, subscriptionRoutes(deps.billing))
   app.route(base, messageRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))
