@@ -6,9 +6,9 @@ import { createTestDatabase } from '@yourclaw/db/testing'
 import { type AgentMessage, HostServiceClient, type ServerMessage } from '@yourclaw/proto/host/v1'
 import { pino } from 'pino'
 import { expect } from 'vitest'
-import type { Ctx } from '../context.ts'
 import { listen } from '../lib/notifications.ts'
 import { createVault } from '../lib/vault.ts'
+import type { ConversationCtx } from '../services/conversation/ctx.ts'
 import { createJoinToken } from '../services/host/create-join-token.ts'
 import { enrollHost } from '../services/host/enroll-host.ts'
 import { testSettings } from '../testing/settings.ts'
@@ -27,11 +27,13 @@ export type Fleet = Awaited<ReturnType<typeof createFleet>>
 export async function createFleet(timing: Partial<FleetTiming> = {}) {
   const database = await createTestDatabase()
   const clock = { aheadMs: 0, now: () => Date.now() + clock.aheadMs }
-  const ctx: Ctx = {
+  const nothing = async () => {}
+  const ctx: ConversationCtx = {
     db: database.db,
     clock,
     log,
     settings: testSettings,
+    outbox: { enqueueMessage: nothing, enqueueText: nothing, bury: nothing },
   }
   const notifications = await listen(database.url, log)
   const authority = await openAuthority({ db: database.db, vault, clock })

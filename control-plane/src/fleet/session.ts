@@ -2,6 +2,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { AgentMessage, Hello, ServerMessage } from '@yourclaw/proto/host/v1'
 import { invalidInput, ServiceError, unauthenticated } from '../errors.ts'
 import type { FleetDeps } from './deps.ts'
+import { sessionSpending } from './spending.ts'
 import { writeTo } from './stream.ts'
 import { type SessionTurns, sessionTurns } from './turns.ts'
 
@@ -160,7 +161,16 @@ export async function runSession(
       cleanups.push(deps.notifications.on(topic, (id) => (id === hostId || id === '') && void step(work)))
     }
     // Listen before reading, so that no change falls between.
-    onNotice('changes', async () => (await stillNewest()) && pushDelta())
+    const spending = sessionSpending({
+      hosts,
+      hostId,
+      send: (spending) => send({ $case: 'spending', spending }),
+    })
+    onNotice('changes', async () => {
+      if (!(await stillNewest())) return
+      await pushDelta()
+      await spending.refresh()
+    })
     onNotice('turns', turns.pump)
     // Nothing repeats these: a session that cannot begin ends, and the agent's next one tries again.
     const begin = working.then(async () => {
@@ -197,6 +207,12 @@ export async function runSession(
               leaseMs,
             })
             break
+          case 'usageReport':
+            await spending.store(message.body.usageReport)
+            break
+          case 'keyRefused':
+            await hosts.keyRefused({ hostId, refused: message.body.keyRefused })
+            break
           case 'observed':
             await observe(message.body.observed)
             break
@@ -210,7 +226,10 @@ export async function runSession(
             break
         }
         receivedSeq = message.seq
-        if (message.body?.$case === 'heartbeat') await acknowledge()
+        if (message.body?.$case === 'heartbeat') {
+          await acknowledge()
+          void step(spending.refresh)
+        }
       }
     }
     const listening = listen().catch((error: unknown) => {
