@@ -25,6 +25,8 @@ export interface Settings {
   /** Those that are on. */
   channels: readonly Channel[]
   whatsapp: WhatsappSettings
+  /** Lower case. Who may use the operator API and is told of alerts. */
+  operatorEmails: readonly string[]
   /** Those that the platform has a key of. */
   sharedProviders: readonly LlmProvider[]
   /** What all shared keys together may cost in a day (UTC), in micro-dollars; null = no bound. */
@@ -66,5 +68,5 @@ export function nudge(tx: Transaction, topic: Topic, id: string): void {
   nudges.add(`${topic}:${id}`)
 }
 
-/** turns and changes carry a host id, assistant and messages a user id, deliveries nothing. */
-export type Topic = 'turns' | 'changes' | 'assistant' | 'messages' | 'deliveries'
+/** turns and changes carry a host id, assistant and messages a user id, deliveries and mails nothing. */
+export type Topic = 'turns' | 'changes' | 'assistant' | 'messages' | 'deliveries' | 'mails'

@@ -12,6 +12,7 @@ import { fleetTiming } from './fleet/deps.ts'
 import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
 import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
+import { workMails } from './jobs/mails.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
 import { adoptTurns } from './services/conversation/adopt-turns.ts'
@@ -72,12 +73,14 @@ export async function startControlPlane(
   const senders = observeSenders(surround(deps.senders, around), deps.metrics, deps.ctx.clock)
   const delivery = { ...deps, senders, watch: watchDeliveries({ ...deps, clock: deps.ctx.clock }) }
   const deliveries = workDeliveries(delivery)
+  const mails = workMails(deps)
   const fleet = await startFleet(deps, around)
   const { server, port: httpPort } = await listenHttp(deps, around)
   await registerWebhooks(deps)
   const sweeper = setInterval(() => {
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
     reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
+    mails.sweep().catch((err: unknown) => log.error({ err }, 'mail could not be swept'))
   }, sweepIntervalMs)
   const registrar = setInterval(() => void registerWebhooks(deps), webhookIntervalMs)
 
@@ -86,7 +89,7 @@ export async function startControlPlane(
     clearInterval(sweeper)
     clearInterval(registrar)
     await Promise.all([fleet.close(), closeHttp(server)])
-    await deliveries.stop(deliveryGraceMs)
+    await Promise.all([deliveries.stop(deliveryGraceMs), mails.stop(deliveryGraceMs)])
     await metricsServer?.close()
     await deps.close()
   }

@@ -86,7 +86,13 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   })
   registerGauges(metrics.registry, { observed: reconciler.observed, held: relay.held })
   const metricsServer = await serveFigures(env, metrics)
-  const capacity = () => readCapacity(env.MAX_ASSISTANTS, reconciler.observed().length)
+  const capacity = () =>
+    readCapacity({
+      maxAssistants: env.MAX_ASSISTANTS,
+      currentAssistants: reconciler.observed().length,
+      heldOrphans: 0,
+      dataDir: env.ASSISTANT_DATA_DIR,
+    })
 
   const link = keepLink(
     {

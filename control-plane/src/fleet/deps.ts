@@ -86,6 +86,8 @@ export interface FleetTiming {
   sessionLeaseMs: number
   sweepMs: number
   resyncMs: number
+  /** Over which a replica that stops sends its hosts away, at most. */
+  drainMs: number
 }
 
 export const fleetTiming: FleetTiming = {
@@ -93,4 +95,5 @@ export const fleetTiming: FleetTiming = {
   sessionLeaseMs: 30_000,
   sweepMs: 30_000,
   resyncMs: 10 * 60_000,
+  drainMs: 8_000,
 }

@@ -3,7 +3,12 @@ import { webcrypto } from 'node:crypto'
 import { credentials } from '@grpc/grpc-js'
 import * as x509 from '@peculiar/x509'
 import { createTestDatabase } from '@yourclaw/db/testing'
-import { type AgentMessage, HostServiceClient, type ServerMessage } from '@yourclaw/proto/host/v1'
+import {
+  type AgentMessage,
+  type Capacity,
+  HostServiceClient,
+  type ServerMessage,
+} from '@yourclaw/proto/host/v1'
 import { pino } from 'pino'
 import { expect } from 'vitest'
 import { listen } from '../lib/notifications.ts'
@@ -128,7 +133,15 @@ export function open(client: HostServiceClient) {
   })
   let seq = 0n
   const say = (body: NonNullable<AgentMessage['body']>) => call.write({ seq: ++seq, ack: 0n, body })
-  const capacity = { maxAssistants: 5, currentAssistants: 0, memoryTotalBytes: 8n, memoryFreeBytes: 4n }
+  const capacity: Capacity = {
+    maxAssistants: 5,
+    currentAssistants: 0,
+    memoryTotalBytes: 8n,
+    memoryFreeBytes: 4n,
+    diskTotalBytes: 0n,
+    diskFreeBytes: 0n,
+    heldOrphans: 0,
+  }
   const hello = {
     agentVersion: '1.0.0',
     protocolVersions: [1],

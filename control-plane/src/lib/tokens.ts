@@ -13,9 +13,26 @@ import { parseKeys } from './vault.ts'
 
 /** Bearer tokens of our own: JWT, EdDSA, the key's id in the header (I7). */
 export interface Tokens {
-  issue(userId: string, ttlSeconds: number): Promise<string>
+  /** A bearer that stands alone, or the next one of a browser's session, which all carry the session's id. */
+  issue(userId: string, ttlSeconds: number, session?: Session, issuedAt?: Date): Promise<string>
   /** Checks signature, algorithm, issuer, audience, expiry and not-before; throws `unauthenticated`. */
-  verify(token: string): Promise<{ userId: string; jti: string; expiresAt: Date }>
+  verify(token: string): Promise<OwnToken>
+}
+
+/** What one sign-in of a browser began: its tokens follow each other, and end together. */
+export interface Session {
+  /** The `jti` of each of its tokens. */
+  id: string
+  startedAt: Date
+}
+
+export interface OwnToken {
+  userId: string
+  jti: string
+  issuedAt: Date
+  expiresAt: Date
+  /** Undefined for a bearer that stands alone. */
+  sessionStartedAt: Date | undefined
 }
 
 const audience = 'yourclaw'
@@ -39,14 +56,14 @@ export function createTokens(seeds: string, issuer: string): Tokens {
   const [kid, { privateKey }] = newest
 
   return {
-    issue: (userId, ttlSeconds) =>
-      new SignJWT()
+    issue: (userId, ttlSeconds, session, issuedAt = new Date()) =>
+      new SignJWT(session && { auth_time: Math.floor(session.startedAt.getTime() / 1000) })
         .setProtectedHeader({ alg: algorithm, kid })
         .setSubject(userId)
         .setIssuer(issuer)
         .setAudience(audience)
-        .setJti(randomUUID())
-        .setIssuedAt()
+        .setJti(session?.id ?? randomUUID())
+        .setIssuedAt(issuedAt)
         .setExpirationTime(Math.floor(Date.now() / 1000) + ttlSeconds)
         .sign(privateKey),
 
@@ -61,8 +78,14 @@ export function createTokens(seeds: string, issuer: string): Tokens {
           algorithms: [algorithm],
           requiredClaims: ['sub', 'jti', 'exp'],
         })
-        const { sub = '', jti = '', exp = 0 } = payload
-        return { userId: sub, jti, expiresAt: new Date(exp * 1000) }
+        const { sub = '', jti = '', exp = 0, iat = 0, auth_time: startedAt } = payload
+        return {
+          userId: sub,
+          jti,
+          issuedAt: new Date(iat * 1000),
+          expiresAt: new Date(exp * 1000),
+          sessionStartedAt: typeof startedAt === 'number' ? new Date(startedAt * 1000) : undefined,
+        }
       } catch (cause) {
         throw invalidToken(cause)
       }

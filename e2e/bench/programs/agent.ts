@@ -17,6 +17,8 @@ const runtime: Runtime = {
     end: async () => '0',
     since: async () => ({ state: 'absent' }),
   }),
+  archiveState: async () => ({ bytes: 0, sha256: '' }),
+  restoreState: async () => {},
   leftRunning: async () => [],
   onExit: () => {},
   close: async () => {},

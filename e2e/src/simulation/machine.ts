@@ -100,6 +100,8 @@ export function createMachine(deps: MachineDeps) {
       conversation: () => {
         throw new Error('nobody talks here')
       },
+      archiveState: async () => ({ bytes: 0, sha256: '' }),
+      restoreState: async () => {},
       leftRunning: async () => [...containers.keys()].filter((id) => !known.has(id)),
       onExit(listener) {
         exited = listener
@@ -118,6 +120,9 @@ export function createMachine(deps: MachineDeps) {
       currentAssistants: containers.size,
       memoryTotalBytes: 1n,
       memoryFreeBytes: 1n,
+      diskTotalBytes: 0n,
+      diskFreeBytes: 0n,
+      heldOrphans: 0,
     })
 
     async function keepLink() {

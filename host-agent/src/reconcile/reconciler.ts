@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { pause } from '../backoff.ts'
 import { AgentError, assertNever } from '../errors.ts'
 import type { KeyRing } from '../model-gateway/keys.ts'
+import type { Archive } from '../runtime/archive.ts'
 import { type Cause, type Conversation, isPlainId, type Running, type Runtime } from '../runtime/runtime.ts'
 import { createKeyedLock } from './lock.ts'
 import { plan, type Seen, type Step } from './plan.ts'
@@ -23,6 +24,10 @@ export interface Reconciler {
   target(assistantId: string, signal: AbortSignal): Promise<TurnTarget>
   /** What this assistant remembers; an AgentError when the host does not hold it. */
   conversation(assistantId: string): Conversation
+  /** The runtime's `archiveState`, while nothing else is done to the assistant. Also throws assistant_unknown. */
+  archive(assistantId: string, destinationFile: string): Promise<Archive>
+  /** The runtime's `restoreState`; afterwards the assistant is what the desired state says. */
+  restore(assistantId: string, sourceFile: string, sha256: string): Promise<void>
   stop(): Promise<void>
 }
 
@@ -244,6 +249,18 @@ export function createReconciler(deps: {
       return { url: running.url, gatewayToken: applied?.gatewayToken ?? gatewayToken }
     },
     conversation: (assistantId) => runtime.conversation(specOf(assistantId)),
+    archive: (assistantId, destinationFile) =>
+      lock.run(assistantId, () => runtime.archiveState(specOf(assistantId), destinationFile)),
+    async restore(assistantId, sourceFile, sha256) {
+      try {
+        await lock.run(assistantId, async () => {
+          seen.delete(assistantId)
+          await runtime.restoreState(specOf(assistantId), sourceFile, sha256)
+        })
+      } finally {
+        await converge(assistantId)
+      }
+    },
     async stop() {
       stopped = true
       await lock.idle()

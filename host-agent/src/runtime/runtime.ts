@@ -1,4 +1,8 @@
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
+import type { Archive } from './archive.ts'
+
+/** Whose state, and where it lies. */
+export type AssistantRef = Pick<AssistantSpec, 'assistantId' | 'userId'>
 
 /** Where a running assistant is reached. */
 export interface Running {
@@ -51,6 +55,13 @@ export interface Runtime {
   /** Stops it and erases its data; resolves only when none is left. */
   erase(spec: AssistantSpec): Promise<void>
   conversation(spec: AssistantSpec): Conversation
+  /**
+   * Writes memory and workspace into one checksummed file, without tokens and logs. One that runs is paused meanwhile:
+   * its turn waits, and goes on. Throws no_state when there is none.
+   */
+  archiveState(ref: AssistantRef, destinationFile: string): Promise<Archive>
+  /** Stops it, and puts an archive's state in the place of its own. Throws archive_damaged, and then changes nothing. */
+  restoreState(ref: AssistantRef, sourceFile: string, sha256: string): Promise<void>
   /** Assistants that an agent before this one left running; `start` adopts one, `stop` ends it. */
   leftRunning(): Promise<string[]>
   /** Called when an assistant ends that nobody stopped, with the reason where it is known. */

@@ -103,8 +103,13 @@ export function sendSnapshot(
   { call, seq = 2n }: Pick<Session, 'call'> & { seq?: bigint },
   assistants: AssistantSpec[],
 ) {
+  const removeOrphans = false
   const sharedKeys = [{ provider: Provider.PROVIDER_ANTHROPIC, key: 'real' }]
-  call.write({ seq, ack: 0n, body: { $case: 'snapshot', snapshot: { assistants, sharedKeys } } })
+  call.write({
+    seq,
+    ack: 0n,
+    body: { $case: 'snapshot', snapshot: { assistants, sharedKeys, removeOrphans } },
+  })
 }
 
 /** The next report that fits. */

@@ -19,6 +19,10 @@ const view = z
     generation: z.number().int(),
     host: z.string().optional(),
     lastError: z.object({ code: z.string(), detail: z.string() }).optional(),
+    suspended: z
+      .object({ since: z.string(), reasons: z.array(z.string()) })
+      .optional()
+      .openapi({ description: 'Stopped, its data kept; messages wait' }),
     job: z
       .object({
         id: z.string(),

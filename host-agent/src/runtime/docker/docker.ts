@@ -6,6 +6,7 @@ import pLimit from 'p-limit'
 import type { Logger } from 'pino'
 import { AgentError } from '../../errors.ts'
 import type { Door, ModelGateway } from '../../model-gateway/server.ts'
+import { archiveFolders, restoreFolders } from '../archive.ts'
 import { reloaded, renderConfig, writeConfig } from '../openclaw/config.ts'
 import { ready } from '../openclaw/ready.ts'
 import type { Running, Runtime } from '../runtime.ts'
@@ -16,9 +17,10 @@ import {
   gatewayPort,
   limitsOf,
   specHash,
+  tenantUid,
 } from './container.ts'
 import { withEngine } from './engine.ts'
-import { refusal, toAgentError, unlessGone } from './errors.ts'
+import { refusal, toAgentError, tolerating, unlessGone } from './errors.ts'
 import { createFirewall } from './firewall.ts'
 import { eraseFolders, foldersOf, makeFolders } from './folders.ts'
 import { createGuardedConversations } from './guarded-conversation.ts'
@@ -131,6 +133,8 @@ export function createDockerRuntime(input: {
       throw nameTaken(containerName(spec))
     }
     const container = docker.getContainer(found.Id)
+    // The agent before this one may have died while it held it still.
+    if (found.State.Paused) await container.unpause()
     if (found.State.Running && labels.specHash(carried) === specHash(parts(spec, network))) {
       const adopted = watch(container, network, door)
       try {
@@ -224,6 +228,19 @@ export function createDockerRuntime(input: {
     await networks.remove(assistantId)
   }
 
+  /** Does it while nothing in the assistant's containers moves. */
+  async function heldStill<T>(assistantId: string, work: () => Promise<T>): Promise<T> {
+    const running = await docker.listContainers({ filters: labels.filter(assistantId) })
+    const containers = running.map(({ Id }) => docker.getContainer(Id))
+    try {
+      for (const container of containers) await container.pause()
+      return await work()
+    } finally {
+      // One that was not paused, or ended meanwhile, is as it should be (404, 409, 500).
+      for (const container of containers) await tolerating([404, 409, 500], container.unpause())
+    }
+  }
+
   const coded = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await withEngine(work, () => isClosing)
@@ -257,6 +274,17 @@ export function createDockerRuntime(input: {
         await eraseFolders(foldersOf(dataDir, spec.userId))
       }),
     conversation: (spec) => conversations.of(foldersOf(dataDir, spec.userId), spec.assistantId),
+    archiveState: ({ assistantId, userId }, destinationFile) =>
+      coded(() =>
+        heldStill(assistantId, () => archiveFolders(foldersOf(dataDir, userId).root, destinationFile)),
+      ),
+    restoreState: ({ assistantId, userId }, sourceFile, sha256) =>
+      coded(async () => {
+        const folders = foldersOf(dataDir, userId)
+        await stop(assistantId)
+        await restoreFolders(folders.root, sourceFile, sha256, { uid: tenantUid, gid: tenantUid })
+        await makeFolders(folders)
+      }),
     leftRunning: () =>
       coded(async () => {
         const containers = await docker.listContainers({ all: true, filters: labels.filter() })

@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import { AgentError } from '../../errors.ts'
+import { archiveFolders, restoreFolders } from '../archive.ts'
 import type { Runtime } from '../runtime.ts'
 import { fakeConversation } from './conversation.ts'
 import { type FakeFaults, type FakeGateway, startFakeGateway } from './gateway.ts'
@@ -54,6 +55,12 @@ export function createFakeRuntime(input: {
       await rm(join(input.dataDir, spec.userId), { recursive: true, force: true })
     },
     conversation: (spec) => fakeConversation(join(input.dataDir, spec.userId, 'config')),
+    archiveState: ({ userId }, destinationFile) =>
+      archiveFolders(join(input.dataDir, userId), destinationFile),
+    async restoreState({ assistantId, userId }, sourceFile, sha256) {
+      await stop(assistantId)
+      await restoreFolders(join(input.dataDir, userId), sourceFile, sha256)
+    },
     // Its assistants live and die with the agent.
     leftRunning: async () => [],
     onExit(listener) {

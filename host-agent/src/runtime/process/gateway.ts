@@ -16,6 +16,9 @@ export interface GatewayProcess {
   ended: Promise<void>
   /** Resolves with true when a line that matches is printed after this call; false at the end of `timeoutMs`. */
   printed(pattern: RegExp, timeoutMs: number): Promise<boolean>
+  /** Holds all of its group still, until `resume`. */
+  pause(): void
+  resume(): void
   /** Asks it to end, and makes it after `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>
 }
@@ -59,7 +62,10 @@ export function spawnGateway(input: { entry: string; places: Places; port: numbe
 
 /** A gateway that an agent before this one started. */
 export function adoptGateway(note: Note): GatewayProcess {
-  return gatewayOf(note.pid, note.port, note.home, gone(note))
+  const gateway = gatewayOf(note.pid, note.port, note.home, gone(note))
+  // That agent may have died while it held it still.
+  gateway.resume()
+  return gateway
 }
 
 async function gone(note: Note): Promise<void> {
@@ -85,6 +91,8 @@ function gatewayOf(pid: number, port: number, home: string, ended: Promise<void>
       }
       return false
     },
+    pause: () => signal(-pid, 'SIGSTOP'),
+    resume: () => signal(-pid, 'SIGCONT'),
     async stop(deadlineMs) {
       await endGroup(pid, deadlineMs, ended)
     },

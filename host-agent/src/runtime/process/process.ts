@@ -5,6 +5,7 @@ import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import pLimit from 'p-limit'
 import { ensureOpenclaw, openclawVersion } from '../../../openclaw/install.ts'
 import { AgentError } from '../../errors.ts'
+import { archiveFolders, restoreFolders } from '../archive.ts'
 import { configPath, type Places, reloaded, renderConfig, writeConfig } from '../openclaw/config.ts'
 import { openclawConversation } from '../openclaw/conversation.ts'
 import { ready } from '../openclaw/ready.ts'
@@ -171,6 +172,19 @@ export function createProcessRuntime(input: {
       await rm(join(dataDir, spec.userId), { recursive: true, force: true })
     },
     conversation: (spec) => openclawConversation(places(spec.userId).home, spec.assistantId),
+    async archiveState({ assistantId, userId }, destinationFile) {
+      const running = live.get(assistantId)?.gateway ?? (await leftover(assistantId))
+      running?.pause()
+      try {
+        return await archiveFolders(join(dataDir, userId), destinationFile)
+      } finally {
+        running?.resume()
+      }
+    },
+    async restoreState({ assistantId, userId }, sourceFile, sha256) {
+      await stop(assistantId)
+      await restoreFolders(join(dataDir, userId), sourceFile, sha256)
+    },
     leftRunning: async () => (await listNotes(runDir)).filter((id) => !live.has(id)),
     onExit(listener) {
       exited = listener
