@@ -50,6 +50,7 @@ interface TestAgentOptions {
   control?: TestControlPlaneOptions
   settings?: Record<string, string>
   faults?: FakeFaults
+  diskIntervalMs?: number
   /** What the model says after its first piece and its release. */
   rest?: string[]
 }
@@ -74,7 +75,9 @@ export async function startTestAgent(options: TestAgentOptions = {}) {
     const agent = await startAgent(env, {
       log: pino({ level: 'silent' }),
       backoff: { baseMs: 5, maxMs: 20, stableMs: 1000 },
+      crashes: { limit: 3, baseMs: 1 },
       ...(options.faults && { faults: options.faults }),
+      ...(options.diskIntervalMs !== undefined && { diskIntervalMs: options.diskIntervalMs }),
     })
     onTestFinished(() => agent.stop(0))
     return agent
@@ -92,7 +95,7 @@ export const spec = (more: Partial<AssistantSpec> = {}) =>
     userId: 'u1',
     generation: 1,
     presence: Presence.PRESENCE_RUNNING,
-    model: 'anthropic/claude-x',
+    model: 'anthropic/claude-haiku-4-5',
     gatewayToken: 'gt',
     virtualKey: 'vk',
     ...more,

@@ -7,8 +7,8 @@ export async function requireEntitlement(tx: Transaction, userId: string, now: D
 }
 
 /**
- * A live subscription: ACTIVE (trials are), or PAST_DUE within its grace. `userStanding` asks the same in SQL.
- * Whoever asked to be forgotten has none, whatever a late event says.
+ * A live subscription: ACTIVE (trials are), or PAST_DUE within its grace. Whoever asked to be forgotten has none,
+ * whatever a late event says. `userStanding` asks the same in SQL.
  */
 export async function isEntitled(tx: Transaction, userId: string, now: Date): Promise<boolean> {
   const live = await tx.subscription.findFirst({
