@@ -13,6 +13,7 @@ import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
 import { workBilling } from './jobs/billing.ts'
 import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
+import { workErasures } from './jobs/erasures.ts'
 import { workMails } from './jobs/mails.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
@@ -78,6 +79,7 @@ export async function startControlPlane(
   const delivery = { ...deps, senders, watch: watchDeliveries({ ...deps, clock: deps.ctx.clock }) }
   const deliveries = workDeliveries(delivery)
   const mails = workMails(deps)
+  const erasures = workErasures({ ...deps, ctx: deps.billing })
   const billing = await workBilling({ ...deps, ctx: deps.billing })
   const fleet = await startFleet(deps, around)
   const { server, port: httpPort } = await listenHttp(deps, around)
@@ -89,6 +91,7 @@ export async function startControlPlane(
       .catch((err: unknown) => log.error({ err }, 'alerts could not be raised'))
     reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
     mails.sweep().catch((err: unknown) => log.error({ err }, 'mail could not be swept'))
+    erasures.sweep().catch((err: unknown) => log.error({ err }, 'erasures could not be swept'))
   }, sweepIntervalMs)
   const registrar = setInterval(() => void repairWebhooks(deps), webhookIntervalMs)
 
@@ -98,7 +101,7 @@ export async function startControlPlane(
     clearInterval(registrar)
     await Promise.all([fleet.close(), closeHttp(server)])
     const workers = [deliveries, mails, billing]
-    await Promise.all(workers.map((worker) => worker.stop(deliveryGraceMs)))
+    await Promise.all([...workers.map((worker) => worker.stop(deliveryGraceMs)), erasures.stop()])
     await metricsServer?.close()
     await deps.close()
   }
