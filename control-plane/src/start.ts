@@ -28,6 +28,7 @@ import { sendNoticeIn } from './services/conversation/send-notice.ts'
 import { turnsToStop } from './services/conversation/stop-turn.ts'
 import { sweep } from './services/conversation/sweep.ts'
 import { texts } from './services/conversation/texts.ts'
+import { mailPerson } from './services/mail/mail-person.ts'
 import { createTyping } from './typing.ts'
 import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
@@ -138,6 +139,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
         const { desiredGeneration } = await tx.assistant.findUniqueOrThrow({ where: { id: assistantId } })
         const once = { kind: 'assistant_ready', key: `${assistantId}:${desiredGeneration}` }
         await sendNoticeIn(tx, ctx, { userId, code: 'assistant_ready', text: texts.ready, once })
+        await mailPerson({ tx, userId, template: 'assistant-ready', key: `assistant-ready:${once.key}` })
       },
     }),
     ...observeConversation({

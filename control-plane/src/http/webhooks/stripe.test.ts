@@ -229,3 +229,21 @@ test('B1: what Stripe’s own command line triggers arrives, whosoever it is', a
   expect(all.map(({ type }) => type)).toEqual(expect.arrayContaining(events))
   await expect.poll(() => deps.db.stripeEvent.count({ where: { processedAt: null } }), wait).toBe(0)
 }, 90_000)
+
+test('nobody is on the list for news who did not ask, and who leaves it is off', async () => {
+  const { userId, email, bearer } = await signUp()
+  const listed = async () => {
+    const contacts = await fetch(`${sandbox.url}/sim/mail/contacts`)
+    return ((await contacts.json()) as { email: string }[]).filter((one) => one.email === email)
+  }
+  const set = (consent: unknown) => call('PUT', '/users/me/news', bearer, { consent })
+  expect(await listed()).toEqual([])
+  expect(await codeOf(await set('yes'))).toEqual([400, 'invalid_input'])
+  await sim('faults', { provider: 'resend', status: 500, count: 1 })
+  expect(await codeOf(await set(true))).toEqual([503, 'mail_unavailable'])
+  expect(await deps.db.user.findUnique({ where: { id: userId } })).toMatchObject({ newsConsentAt: null })
+  for (const _ of ['once', 'again']) expect((await set(true)).status).toBe(200)
+  expect(await listed()).toHaveLength(1)
+  for (const _ of ['once', 'again']) expect((await set(false)).status).toBe(200)
+  expect(await listed()).toEqual([])
+})

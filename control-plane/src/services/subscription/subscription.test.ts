@@ -6,6 +6,7 @@ import { openPortal } from './open-portal.ts'
 import { readSubscription } from './read-subscription.ts'
 import { startCheckout } from './start-checkout.ts'
 import { syncCustomer } from './sync-customer.ts'
+import { createTopUpPages } from './top-ups.ts'
 
 let at: BillingFixture
 beforeAll(async () => {
@@ -259,4 +260,25 @@ test('B1: what an older read of Stripe saw is not written over what a newer one 
   await at.db.billingAccount.update({ where: { userId }, data: { readsBegun: 1_000 } })
   await syncCustomer({ ctx: at.ctx, input: { userId } })
   expect(await subscriptionOf(userId)).toMatchObject([{ cancelAtPeriodEnd: true }])
+})
+
+test('B1, B6: a top-up is credited once when it was paid, and taken back when the money is', async () => {
+  const { userId, email } = await at.signUp()
+  const open = createTopUpPages(at.ctx)
+  const input = { userId, email, successUrl: 'https://web.test/usage', cancelUrl: 'https://web.test/usage' }
+  const { url } = await open({ ...input, amountCents: 1_000 })
+  expect(url).toBe((await open({ ...input, amountCents: 1_000 })).url)
+  await at.hear()
+  expect(await creditOf(userId)).toEqual([])
+  expect(await payAt(url)).toBe(303)
+  await at.hear()
+  await syncCustomer({ ctx: at.ctx, input: { userId } })
+  expect(await creditOf(userId)).toEqual([10_000_000n])
+  const { data } = await at.stripe.checkout.sessions.list({ limit: 1 })
+  await at.stripe.refunds.create({ payment_intent: String(data[0]?.payment_intent), amount: 400 })
+  await at.hear()
+  expect((await creditOf(userId)).sort()).toEqual([-4_000_000n, 10_000_000n].sort())
+  // It is no subscription, and sells none.
+  expect(await subscriptionOf(userId)).toEqual([])
+  expect(await assistantOf(userId)).toMatchObject({ desired: 'ABSENT' })
 })
