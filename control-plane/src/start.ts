@@ -29,6 +29,7 @@ import { turnsToStop } from './services/conversation/stop-turn.ts'
 import { sweep } from './services/conversation/sweep.ts'
 import { texts } from './services/conversation/texts.ts'
 import { mailPerson } from './services/mail/mail-person.ts'
+import { checkPrice } from './services/subscription/check-price.ts'
 import { createTyping } from './typing.ts'
 import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
@@ -82,6 +83,9 @@ export async function startControlPlane(
   const mails = workMails(deps)
   const erasures = workErasures({ ...deps, ctx: deps.billing })
   const billing = await workBilling({ ...deps, ctx: deps.billing })
+  checkPrice({ ctx: deps.billing }).catch((err: unknown) =>
+    log.warn({ err }, 'the price could not be checked'),
+  )
   const fleet = await startFleet(deps, around)
   const { server, port: httpPort } = await listenHttp(deps, around)
   await registerWebhooks(deps)

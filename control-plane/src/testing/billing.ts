@@ -50,7 +50,7 @@ export async function createBillingFixture() {
       newest = last.id
     }
   }
-  async function receive({ id, type, data }: Stripe.Event) {
+  async function receiveEvent({ id, type, data }: Stripe.Event) {
     const { object } = data as { object: { object: string; id?: string; customer?: string } }
     const customer = object.object === 'customer' ? object.id : object.customer
     const about = { object: object.object, id: object.id ?? null, customer: customer ?? null }
@@ -71,11 +71,11 @@ export async function createBillingFixture() {
     jobs,
     sim,
     events,
-    receive,
+    receiveEvent,
     work,
     /** What is new at Stripe arrives and is applied. */
     async hear() {
-      for (const event of await events()) await receive(event)
+      for (const event of await events()) await receiveEvent(event)
       await work()
     },
     /** Time passes for Stripe and for us; then our schedule runs. Stripe's events are yet to be heard. */

@@ -28,7 +28,11 @@ beforeAll(async () => {
   const url = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`
   database = await createTestDatabase()
   const baseUrls = { ANTHROPIC_BASE_URL: url, OPENAI_BASE_URL: `${url}/v1`, GEMINI_BASE_URL: url }
-  deps = await openDeps(readEnv({ NODE_ENV: 'test', STRIPE_API_BASE: 'http://127.0.0.1:1', ...baseUrls }), database.url, pino({ enabled: false }))
+  deps = await openDeps(
+    readEnv({ NODE_ENV: 'test', STRIPE_API_BASE: 'http://127.0.0.1:1', ...baseUrls }),
+    database.url,
+    pino({ enabled: false }),
+  )
   app = createApp(deps)
 })
 afterAll(async () => {

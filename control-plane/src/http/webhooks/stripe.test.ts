@@ -16,6 +16,7 @@ import { readEnv } from '../../env.ts'
 import { workBilling } from '../../jobs/billing.ts'
 import { type MailRunner, workMails } from '../../jobs/mails.ts'
 import type { QueueRunner } from '../../jobs/run-queue.ts'
+import { plan } from '../../plan.ts'
 import { ensureUser } from '../../services/account/ensure-user.ts'
 import { payAt } from '../../testing/billing.ts'
 
@@ -246,4 +247,14 @@ test('nobody is on the list for news who did not ask, and who leaves it is off',
   expect(await listed()).toHaveLength(1)
   for (const _ of ['once', 'again']) expect((await set(false)).status).toBe(200)
   expect(await listed()).toEqual([])
+})
+
+test('B7: the plan that everybody can read is the one that is charged, granted and mailed', async () => {
+  const answer = await fetch(`${apiUrl}/api/v1/plan`)
+  const { deletionNoticeDays: _, ...shown } = plan
+  expect(await answer.json()).toEqual({
+    ...shown,
+    messagesPerDay: deps.env.RATE_LIMIT_PER_DAY,
+    messagesPerMinute: deps.env.RATE_LIMIT_PER_MINUTE,
+  })
 })

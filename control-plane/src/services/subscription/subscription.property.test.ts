@@ -140,7 +140,7 @@ test('B1, B3: shuffled, repeated, lost and replayed events of real lives lead to
         for (const [deed, how] of [['buy', last] as const, ...lived]) {
           await deeds[deed](userId)
           for (const event of await at.events()) {
-            await at.receive(event)
+            await at.receiveEvent(event)
             pending.push(event.id)
           }
           at.jobs.length = 0
