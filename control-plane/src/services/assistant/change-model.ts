@@ -4,7 +4,10 @@ import { recordChange } from './record-change.ts'
 import { requireEntitlement } from './require-entitlement.ts'
 import { requireOffered } from './require-offered.ts'
 
-/** Chooses the model. A ready assistant stays READY; a failed one is tried again; without one it is a preference. */
+/**
+ * Chooses the model. A ready assistant stays READY; a failed one is tried again; without one it is a preference.
+ * Errors: unknown_model (400), not_entitled (402) for an assistant that is there.
+ */
 export async function changeModel({
   ctx,
   input,

@@ -303,7 +303,10 @@ test('I8: who pays for nothing is answered nothing and changes nothing, from the
   expect(await at.receive(address, 'hello')).toMatchObject({ outcome: 'accepted' })
   await at.stripe.subscriptions.cancel(subscriptionId)
   await at.hear()
-  expect(await at.receive(address, 'still there?')).toMatchObject({ outcome: 'refused', code: 'not_entitled' })
+  expect(await at.receive(address, 'still there?')).toMatchObject({
+    outcome: 'refused',
+    code: 'not_entitled',
+  })
   const refused = { status: 402, code: 'not_entitled' }
   const { ctx } = at
   const input = { userId }
