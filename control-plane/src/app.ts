@@ -23,6 +23,7 @@ import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
 import { modelRoutes } from './http/routes/models.ts'
+import { newsRoutes } from './http/routes/news.ts'
 import { operatorAssistantRoutes } from './http/routes/operator/assistants.ts'
 import { operatorDutyRoutes } from './http/routes/operator/duties.ts'
 import { operatorHostRoutes } from './http/routes/operator/hosts.ts'
@@ -137,6 +138,7 @@ export function createApp(deps: Deps) {
     exportRoutes({ ctx, vault: deps.vault, tokens: deps.tokens, store: deps.store, enqueue: enqueueExport }),
   )
   app.route(base, subscriptionRoutes(deps.billing))
+  app.route(base, newsRoutes(deps))
   app.route(base, messageRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))

@@ -29,6 +29,7 @@ import type { ConversationCtx } from './services/conversation/ctx.ts'
 import { createTogether } from './services/conversation/together.ts'
 import type { OpenTopUpPage } from './services/credit/top-up.ts'
 import type { BillingCtx } from './services/subscription/ctx.ts'
+import { createTopUpPages } from './services/subscription/top-ups.ts'
 import { openStore, type Store } from './storage/store.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
@@ -111,18 +112,20 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   registerGauges(metrics.registry, ctx)
   const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT
   const tracing = await openTracing({ endpoint, service: 'yourclaw-control-plane', instance: replica })
+  const billing: BillingCtx = {
+    ...ctx,
+    stripe: createStripe({ secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE }),
+    priceId: env.STRIPE_PRICE_ID,
+    vault,
+    billingJobs: createBillingJobs(boss),
+  }
   return {
     env,
     log,
     db,
     ctx,
-    billing: {
-      ...ctx,
-      stripe: createStripe({ secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE }),
-      priceId: env.STRIPE_PRICE_ID,
-      vault,
-      billingJobs: createBillingJobs(boss),
-    },
+    billing,
+    openTopUpPage: createTopUpPages(billing),
     vault,
     tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),
     google: createGoogle({

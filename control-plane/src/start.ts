@@ -28,6 +28,8 @@ import { sendNoticeIn } from './services/conversation/send-notice.ts'
 import { turnsToStop } from './services/conversation/stop-turn.ts'
 import { sweep } from './services/conversation/sweep.ts'
 import { texts } from './services/conversation/texts.ts'
+import { mailPerson } from './services/mail/mail-person.ts'
+import { checkPrice } from './services/subscription/check-price.ts'
 import { createTyping } from './typing.ts'
 import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
@@ -81,6 +83,9 @@ export async function startControlPlane(
   const mails = workMails(deps)
   const erasures = workErasures({ ...deps, ctx: deps.billing })
   const billing = await workBilling({ ...deps, ctx: deps.billing })
+  checkPrice({ ctx: deps.billing }).catch((err: unknown) =>
+    log.warn({ err }, 'the price could not be checked'),
+  )
   const fleet = await startFleet(deps, around)
   const { server, port: httpPort } = await listenHttp(deps, around)
   await registerWebhooks(deps)
@@ -139,6 +144,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
         const { desiredGeneration } = await tx.assistant.findUniqueOrThrow({ where: { id: assistantId } })
         const once = { kind: 'assistant_ready', key: `${assistantId}:${desiredGeneration}` }
         await sendNoticeIn(tx, ctx, { userId, code: 'assistant_ready', text: texts.ready, once })
+        await mailPerson({ tx, userId, template: 'assistant-ready', key: `assistant-ready:${once.key}` })
       },
     }),
     ...observeConversation({

@@ -6,6 +6,8 @@ const timeoutMs = 15_000
 export interface Mailer {
   /** Sends once per `key`, for as long as the provider remembers it (a day). Throws MailError. */
   send(to: readonly string[], mail: RenderedMail, key: string): Promise<void>
+  /** Puts an address on the list for news, or removes it. Idempotent. Throws MailError. */
+  listForNews(email: string, isListed: boolean): Promise<void>
 }
 
 export class MailError extends Error {
@@ -45,6 +47,13 @@ export function createMailer(settings: {
       if (error === null) return
       // The key was used for other words: an earlier attempt, of an earlier release, was taken.
       if (error.name === 'invalid_idempotent_request') return
+      throw new MailError(error.name, !refusals.has(error.name), error)
+    },
+    async listForNews(email, isListed) {
+      const { error } = isListed
+        ? await resend.contacts.create({ email, unsubscribed: false })
+        : await resend.contacts.remove({ email })
+      if (error === null || (!isListed && error.name === 'not_found')) return
       throw new MailError(error.name, !refusals.has(error.name), error)
     },
   }

@@ -26,7 +26,6 @@ export async function createBillingFixture() {
   }
   const ctx: BillingCtx = { ...fixture.ctx, stripe, vault, billingJobs, priceId: 'price_sandboxMonthly' }
   clock.at = Date.now()
-  const received = new Set<string>()
 
   const sim = (path: string, body: object = {}) =>
     fetch(`${sandbox.url}/sim/${path}`, {
@@ -34,13 +33,24 @@ export async function createBillingFixture() {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     })
-  /** Everything that Stripe has to say, oldest first. */
+  let newest: string | undefined
+  /** What Stripe has to say since the last time, oldest first. */
   async function events(): Promise<Stripe.Event[]> {
     const all: Stripe.Event[] = []
-    for await (const event of stripe.events.list({ limit: 100 })) all.push(event)
-    return all.reverse()
+    if (newest === undefined) {
+      for await (const event of stripe.events.list({ limit: 100 })) all.unshift(event)
+      newest = all.at(-1)?.id
+      return all
+    }
+    for (;;) {
+      const { data } = await stripe.events.list({ limit: 100, ending_before: newest })
+      const [last] = data
+      if (last === undefined) return all
+      all.push(...data.reverse())
+      newest = last.id
+    }
   }
-  async function receive({ id, type, data }: Stripe.Event) {
+  async function receiveEvent({ id, type, data }: Stripe.Event) {
     const { object } = data as { object: { object: string; id?: string; customer?: string } }
     const customer = object.object === 'customer' ? object.id : object.customer
     const about = { object: object.object, id: object.id ?? null, customer: customer ?? null }
@@ -61,15 +71,11 @@ export async function createBillingFixture() {
     jobs,
     sim,
     events,
-    receive,
+    receiveEvent,
     work,
     /** What is new at Stripe arrives and is applied. */
     async hear() {
-      const fresh = (await events()).filter(({ id }) => !received.has(id))
-      for (const event of fresh) {
-        received.add(event.id)
-        await receive(event)
-      }
+      for (const event of await events()) await receiveEvent(event)
       await work()
     },
     /** Time passes for Stripe and for us; then our schedule runs. Stripe's events are yet to be heard. */

@@ -24,6 +24,7 @@ export async function eraseRows(tx: Transaction, ctx: Ctx, userId: string): Prom
   await tx.mail.deleteMany({ where: { recipients: { has: user.email } } })
   await forgetJobs(
     tx,
+    userId,
     addresses.map(({ address }) => address),
   )
   await tx.user.delete({ where: { id: userId } })
@@ -35,6 +36,7 @@ export async function eraseRows(tx: Transaction, ctx: Ctx, userId: string): Prom
 }
 
 /** Jobs and dead letters name whom they are for; their messages are gone with the user. */
-async function forgetJobs(tx: Transaction, addresses: string[]): Promise<void> {
-  await tx.$executeRaw`DELETE FROM pgboss.job WHERE data->>'address' = ANY(${addresses}::text[])`
+async function forgetJobs(tx: Transaction, userId: string, addresses: string[]): Promise<void> {
+  await tx.$executeRaw`
+    DELETE FROM pgboss.job WHERE data->>'address' = ANY(${addresses}::text[]) OR data->>'userId' = ${userId}`
 }

@@ -1,6 +1,7 @@
 import type { Transaction } from '@yourclaw/db'
 import { type Ctx, inTransaction } from '../../context.ts'
 import { conflict, forbidden } from '../../errors.ts'
+import { mailPerson } from '../mail/mail-person.ts'
 import { accountBeingDeleted } from './account-being-deleted.ts'
 import { ensureUser } from './ensure-user.ts'
 
@@ -42,6 +43,7 @@ export async function identifyUser({
     const actor = `user:${user.id}`
     const action = isNew ? 'account.created' : 'account.linked'
     await tx.auditEvent.create({ data: { actor, action, subject: actor, data: { issuer } } })
+    if (isNew) await mailPerson({ tx, userId: user.id, template: 'welcome', key: `welcome:${user.id}` })
     return { id: user.id, isNew }
   })
 }

@@ -4,6 +4,8 @@ import { z } from 'zod'
 import { type Ctx, inTransaction, nudge } from '../../context.ts'
 import { sanitize } from '../conversation/sanitize.ts'
 import { requireEpoch } from '../host/host-session.ts'
+import { enqueueMail } from '../mail/enqueue-mail.ts'
+import { mailPerson } from '../mail/mail-person.ts'
 import { judgeReport, nextAttempt, type Verdict } from './judge-report.ts'
 import { noAssistant } from './no-assistant.ts'
 import { nudgeAbout } from './record-change.ts'
@@ -103,7 +105,7 @@ async function carryOut(
     case 'stopped':
       return settle(tx, assistant, observed, 'stopped')
     case 'failed':
-      return fail(tx, assistant, observed)
+      return fail(tx, ctx, assistant, observed)
     case 'gone':
       await settle(tx, assistant, observed, 'deleted')
       await tx.assistant.update({ where: { id: assistant.id }, data: noAssistant })
@@ -126,7 +128,7 @@ async function settle(tx: Transaction, assistant: Assistant, observed: Observed,
 }
 
 /** The job moves along with the new generation, so that a repeated report of the same failure counts once. */
-async function fail(tx: Transaction, assistant: Assistant, observed: Observed) {
+async function fail(tx: Transaction, ctx: Ctx, assistant: Assistant, observed: Observed) {
   const lastErrorCode = observed.cause?.code || 'assistant_failed'
   const lastErrorDetail = observed.cause?.detail ?? ''
   const job = await tx.provisioningJob.findFirst({
@@ -142,6 +144,7 @@ async function fail(tx: Transaction, assistant: Assistant, observed: Observed) {
       where: { assistantId: assistant.id, generation: { lte: observed.generation }, status: open },
       data: { status: 'FAILED', attempts, step: 'failed', lastError: lastErrorDetail },
     })
+    if (job) await mailFailure(tx, ctx, assistant, { code: lastErrorCode, detail: lastErrorDetail, attempts })
     return
   }
   const generation = assistant.desiredGeneration + 1
@@ -157,4 +160,19 @@ async function fail(tx: Transaction, assistant: Assistant, observed: Observed) {
     data: { generation, attempts, status: 'RUNNING', step: 'retrying', lastError: lastErrorDetail },
   })
   await nudgeAbout(tx, assistant)
+}
+
+/** The last attempt at a change failed: its owner can try again, operators can look why. */
+async function mailFailure(
+  tx: Transaction,
+  ctx: Ctx,
+  { id, userId, hostServerId, desiredGeneration }: Assistant,
+  failure: { code: string; detail: string; attempts: number },
+): Promise<void> {
+  const key = `provisioning-failed:${id}:${desiredGeneration}`
+  await mailPerson({ tx, userId, template: 'provisioning-failed', key })
+  const host = hostServerId && (await tx.hostServer.findUnique({ where: { id: hostServerId } }))
+  const props = { assistantId: id, ...failure, ...(host && { host: host.name }) }
+  const to = ctx.settings.operatorEmails
+  await enqueueMail({ tx, to, template: 'operator-provisioning-failed', props, key: `operator-${key}` })
 }

@@ -235,6 +235,9 @@ test('F1: a failure is tried three times, counted once each, then is an ERROR th
     lastError: cause,
     job: { status: 'FAILED', attempts: 3 },
   })
+  const mails = await ctx.db.mail.findMany({ orderBy: { id: 'asc' } })
+  const failed = ['provisioning-failed', 'operator-provisioning-failed']
+  expect(mails.map(({ template }) => template).filter((name) => failed.includes(name))).toEqual(failed)
   await create(userId)
   expect(await view(userId)).toMatchObject({ status: 'PROVISIONING' })
   expect(await taken(at.hostId)).toBe(1)

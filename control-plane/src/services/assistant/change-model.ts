@@ -1,9 +1,13 @@
 import { type Ctx, inTransaction, nudge } from '../../context.ts'
 import { lockAssistant } from './lock-assistant.ts'
 import { recordChange } from './record-change.ts'
+import { requireEntitlement } from './require-entitlement.ts'
 import { requireOffered } from './require-offered.ts'
 
-/** Chooses the model. A ready assistant stays READY; a failed one is tried again; without one it is a preference. */
+/**
+ * Chooses the model. A ready assistant stays READY; a failed one is tried again; without one it is a preference.
+ * Errors: unknown_model (400), not_entitled (402) for an assistant that is there.
+ */
 export async function changeModel({
   ctx,
   input,
@@ -20,6 +24,7 @@ export async function changeModel({
       nudge(tx, 'assistant', input.userId)
       return
     }
+    await requireEntitlement(tx, input.userId, new Date(ctx.clock.now()))
     const retry = assistant.status === 'ERROR'
     await recordChange(tx, assistant, 'MODEL', {
       model: input.model,

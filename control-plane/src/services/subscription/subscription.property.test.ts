@@ -128,7 +128,6 @@ async function expectAsStripeSays(userId: string): Promise<void> {
 
 test('B1, B3: shuffled, repeated, lost and replayed events of real lives lead to what Stripe says', async () => {
   await at.sim('stripe/dunning', { retryDays: [3, 5, 7], outcome: 'cancel' })
-  const known = new Set<string>()
   await fc.assert(
     fc.asyncProperty(
       life,
@@ -141,9 +140,7 @@ test('B1, B3: shuffled, repeated, lost and replayed events of real lives lead to
         for (const [deed, how] of [['buy', last] as const, ...lived]) {
           await deeds[deed](userId)
           for (const event of await at.events()) {
-            if (known.has(event.id)) continue
-            known.add(event.id)
-            await at.receive(event)
+            await at.receiveEvent(event)
             pending.push(event.id)
           }
           at.jobs.length = 0

@@ -1,11 +1,16 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type BillingFixture, createBillingFixture, payAt } from '../../testing/billing.ts'
+import { changeModel } from '../assistant/change-model.ts'
+import { createAssistant } from '../assistant/create-assistant.ts'
 import { requireEntitlement } from '../assistant/require-entitlement.ts'
+import { restartAssistant } from '../assistant/restart-assistant.ts'
 import { cancelSubscription, resumeSubscription } from './change-cancellation.ts'
+import { checkPrice } from './check-price.ts'
 import { openPortal } from './open-portal.ts'
 import { readSubscription } from './read-subscription.ts'
 import { startCheckout } from './start-checkout.ts'
 import { syncCustomer } from './sync-customer.ts'
+import { createTopUpPages } from './top-ups.ts'
 
 let at: BillingFixture
 beforeAll(async () => {
@@ -259,4 +264,54 @@ test('B1: what an older read of Stripe saw is not written over what a newer one 
   await at.db.billingAccount.update({ where: { userId }, data: { readsBegun: 1_000 } })
   await syncCustomer({ ctx: at.ctx, input: { userId } })
   expect(await subscriptionOf(userId)).toMatchObject([{ cancelAtPeriodEnd: true }])
+})
+
+test('B1, B6: a top-up is credited once when it was paid, and taken back when the money is', async () => {
+  const { userId, email } = await at.signUp()
+  const open = createTopUpPages(at.ctx)
+  const input = { userId, email, successUrl: 'https://web.test/usage', cancelUrl: 'https://web.test/usage' }
+  const { url } = await open({ ...input, amountCents: 1_000 })
+  expect(url).toBe((await open({ ...input, amountCents: 1_000 })).url)
+  await at.hear()
+  expect(await creditOf(userId)).toEqual([])
+  expect(await payAt(url)).toBe(303)
+  await at.hear()
+  await syncCustomer({ ctx: at.ctx, input: { userId } })
+  expect(await creditOf(userId)).toEqual([10_000_000n])
+  const { data } = await at.stripe.checkout.sessions.list({ limit: 1 })
+  await at.stripe.refunds.create({ payment_intent: String(data[0]?.payment_intent), amount: 400 })
+  await at.hear()
+  expect((await creditOf(userId)).sort()).toEqual([-4_000_000n, 10_000_000n].sort())
+  // It is no subscription, and sells none.
+  expect(await subscriptionOf(userId)).toEqual([])
+  expect(await assistantOf(userId)).toMatchObject({ desired: 'ABSENT' })
+})
+
+test('B7: Stripe charges what the plan says, and another price is noticed', async () => {
+  expect(await checkPrice({ ctx: at.ctx })).toBe(true)
+  const product = await at.stripe.products.create({ name: 'Other' })
+  const recurring = { interval: 'month' } as const
+  const price = { product: product.id, currency: 'usd', unit_amount: 2_500, recurring }
+  const { id: priceId } = await at.stripe.prices.create(price)
+  expect(await checkPrice({ ctx: { ...at.ctx, priceId } })).toBe(false)
+})
+
+test('I8: who pays for nothing is answered nothing and changes nothing, from the moment it ends', async () => {
+  const { userId, subscriptionId } = await subscriber()
+  const address = crypto.randomUUID()
+  await at.db.userPhone.create({ data: { userId, channel: 'TELEGRAM', address } })
+  expect(await at.receive(address, 'hello')).toMatchObject({ outcome: 'accepted' })
+  await at.stripe.subscriptions.cancel(subscriptionId)
+  await at.hear()
+  expect(await at.receive(address, 'still there?')).toMatchObject({
+    outcome: 'refused',
+    code: 'not_entitled',
+  })
+  const refused = { status: 402, code: 'not_entitled' }
+  const { ctx } = at
+  const input = { userId }
+  await expect(createAssistant({ ctx, vault: ctx.vault, input })).rejects.toMatchObject(refused)
+  await expect(restartAssistant({ ctx, input })).rejects.toMatchObject(refused)
+  const change = changeModel({ ctx, input: { userId, model: 'openai/gpt-4o' } })
+  await expect(change).rejects.toMatchObject(refused)
 })

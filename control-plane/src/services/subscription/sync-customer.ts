@@ -5,6 +5,7 @@ import { applySubscriptions } from './apply-subscriptions.ts'
 import type { BillingCtx } from './ctx.ts'
 import { readCustomer, type SubscriptionFacts } from './read-customer.ts'
 import { settleAccessIn } from './settle-access.ts'
+import { applyTopUps, readTopUps } from './top-ups.ts'
 
 export interface CustomerRead {
   customerId: string
@@ -12,7 +13,7 @@ export interface CustomerRead {
 }
 
 /**
- * Reads all that Stripe knows of a person's subscriptions and makes ours the same, in one transaction with what it
+ * Reads all that Stripe knows of a person's subscriptions and top-ups and makes ours the same, in one transaction with what it
  * causes (B1). Null for a person who is no customer. `also` joins the transaction.
  *
  * Reads are numbered as they begin, and one is written only over older ones: a change at Stripe is followed by an
@@ -35,7 +36,10 @@ export async function syncCustomer({
   })
   if (begun === undefined) return null
   const { stripeCustomerId: customerId, readsBegun: number } = begun
-  const subscriptions = await readCustomer(ctx.stripe, customerId)
+  const [subscriptions, topUps] = await Promise.all([
+    readCustomer(ctx.stripe, customerId),
+    readTopUps(ctx.stripe, customerId),
+  ])
   const surplus = await inTransaction(ctx, async (tx) => {
     await also?.(tx)
     const { count } = await tx.billingAccount.updateMany({
@@ -44,6 +48,7 @@ export async function syncCustomer({
     })
     if (count === 0) return []
     const { surplus } = await applySubscriptions(tx, ctx, userId, subscriptions)
+    await applyTopUps(tx, userId, topUps)
     await settleAccessIn(tx, ctx, userId)
     return surplus
   })

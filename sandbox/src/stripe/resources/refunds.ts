@@ -100,14 +100,19 @@ export function closeDispute(account: Account, id: string, status: 'won' | 'lost
 
 export const refundRoutes: Route[] = [
   route('post', '/refunds', refundInput, ({ account, input }) => createRefund(account, input)),
-  route('get', '/refunds', { ...page, charge: text.optional() }, ({ account, input }) =>
-    listPage(
-      account.objects,
-      'refund',
-      '/v1/refunds',
-      input,
-      ({ charge }) => charge === (input.charge ?? charge),
-    ),
+  route(
+    'get',
+    '/refunds',
+    { ...page, charge: text.optional(), payment_intent: text.optional() },
+    ({ account, input }) =>
+      listPage(
+        account.objects,
+        'refund',
+        '/v1/refunds',
+        input,
+        ({ charge, payment_intent: intent }) =>
+          charge === (input.charge ?? charge) && intent === (input.payment_intent ?? intent),
+      ),
   ),
   route('get', '/refunds/:id', {}, ({ account, id }) => account.objects.get('refund', id)),
   route('get', '/disputes', page, ({ account, input }) =>
