@@ -88,6 +88,19 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     expect(visit.complaints).toEqual([])
   })
 
+  test('credit is bought', async () => {
+    const { page } = visit
+    await page.goto('/dashboard/usage')
+    await role('button', { name: '$5', exact: true }).click()
+    await page.waitForURL('**/checkout/**')
+    await role('button', { name: 'Pay' }).click()
+    await page.waitForURL('**/dashboard/usage?**')
+    await until(async () => {
+      await page.reload()
+      return (await page.getByText('Added by you').count()) === 1
+    }, 60_000)
+  })
+
   test('B3: a failed payment is shown, and when nothing is paid the assistant is suspended', async () => {
     const { page } = visit
     await site.system.sandbox('/sim/stripe/dunning', { retryDays: [3], outcome: 'cancel' })
