@@ -9,6 +9,7 @@ interface ProjectSettings {
   globalSetup?: string | string[]
   exclude?: string[]
   testTimeout?: number
+  retry?: number
 }
 
 function project(
@@ -46,6 +47,8 @@ export default defineConfig({
       project('browser', './e2e/src/browser', {
         globalSetup: [database.globalSetup, at('./e2e/src/browser/build.ts')],
         testTimeout: 120_000,
+        // Chromium drops what it loads when a network interface comes or goes, as Docker's do.
+        retry: 1,
       }),
     ],
   },

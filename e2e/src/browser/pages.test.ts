@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdirSync } from 'node:fs'
 import path from 'node:path'
+import axe from 'axe-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '../until.ts'
 import { hasChromium, type Site, startSite, type Visit } from './site.ts'
@@ -8,7 +8,6 @@ import { arrive, becomeSubscriber, hears, newcomer, says } from './steps.ts'
 
 /** Every page, looked at by axe and photographed: what git ignores, people look at. */
 const screenshots = path.resolve(import.meta.dirname, '../../../screenshots')
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const looks = (['light', 'dark'] as const).flatMap((colorScheme) =>
   (['desktop', 'phone'] as const).map((viewport) => ({ colorScheme, viewport })),
 )
@@ -53,7 +52,7 @@ async function look(address: string, { page, complaints }: Visit, name: string):
   await page.goto(address)
   await page.waitForLoadState('load')
   if (address.endsWith('/usage')) await page.locator('figure svg').first().waitFor()
-  await page.evaluate(axe)
+  await page.evaluate(axe.source)
   const violations = await page.evaluate(async () => {
     const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: AxeViolation[] }> } }
     const found = await axe.run()
