@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib'
 import setUpDatabase from '../../../prisma/src/testing-setup.ts'
 import build from '../../src/browser/build.ts'
 import { type Site, startSite, type Visit } from '../../src/browser/site.ts'
-import { arrive, connectTelegram, newcomer } from '../../src/browser/steps.ts'
+import { arrive, connectTelegram, hears, newcomer, says } from '../../src/browser/steps.ts'
 import { until } from '../../src/until.ts'
 import { ms, percentile, type Row, summary } from '../figures.ts'
 
@@ -63,7 +63,11 @@ async function payAndWait(site: Site, visit: Visit): Promise<number> {
     const assistant = await (await context.request.get('/api/v1/assistants')).json()
     return (assistant as { status: string }).status === 'READY'
   })
-  return performance.now() - startedAt
+  const tookMs = performance.now() - startedAt
+  // So that there is something to show of it.
+  await says(site, who, 'hello')
+  await hears(site, who, 'hello')
+  return tookMs
 }
 
 /** All scripts that a page asks for until the network is quiet, each as gzip makes it. */
