@@ -122,7 +122,7 @@ describe.skipIf(!hasChromium)('small and by keyboard', () => {
     await page.keyboard.press('Enter')
     const dialog = page.getByRole('alertdialog', { name: 'Delete your assistant?' })
     await dialog.waitFor()
-    expect(await dialog.locator(':focus').count()).toBe(1)
+    await page.locator('[role=alertdialog]:focus, [role=alertdialog] :focus').waitFor()
     await page.keyboard.press('Escape')
     await dialog.waitFor({ state: 'detached' })
     await page.locator('button:focus', { hasText: 'Delete it' }).waitFor()

@@ -8,12 +8,12 @@ const dollars = (digits: number) =>
     maximumFractionDigits: digits,
   })
 const cents = dollars(2)
-const fine = dollars(4)
+const fine = dollars(6)
 
 /** Micro-dollars for a million tokens, to the last digit: some models cost fractions of a cent. */
 export const unitPrice = (micros: number): string => fine.format(micros / 1_000_000)
 
-/** Micro-dollars; what is less than a cent keeps four digits, since a model call costs that little. */
+/** Micro-dollars; what is less than a cent keeps all its digits, since a model call costs that little. */
 export function money(micros: number): string {
   const amount = micros / 1_000_000
   return (amount !== 0 && Math.abs(amount) < 0.01 ? fine : cents).format(amount)
