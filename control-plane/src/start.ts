@@ -11,8 +11,10 @@ import type { Env } from './env.ts'
 import { fleetTiming } from './fleet/deps.ts'
 import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
+import { exportUrl } from './http/routes/exports.ts'
 import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
 import { workErasures } from './jobs/erasures.ts'
+import { workExports } from './jobs/exports.ts'
 import { workMails } from './jobs/mails.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
@@ -25,6 +27,9 @@ import { sendNoticeIn } from './services/conversation/send-notice.ts'
 import { turnsToStop } from './services/conversation/stop-turn.ts'
 import { sweep } from './services/conversation/sweep.ts'
 import { texts } from './services/conversation/texts.ts'
+import { claimOperations } from './services/host-operation/claim-operations.ts'
+import { finishOperation } from './services/host-operation/finish-operation.ts'
+import { storeArchive } from './services/host-operation/store-archive.ts'
 import { createTyping } from './typing.ts'
 
 const sweepIntervalMs = 30_000
@@ -75,6 +80,10 @@ export async function startControlPlane(
   const delivery = { ...deps, senders, watch: watchDeliveries({ ...deps, clock: deps.ctx.clock }) }
   const deliveries = workDeliveries(delivery)
   const mails = workMails(deps)
+  const exports = workExports({
+    ...deps,
+    link: async (id, until) => exportUrl(env.WEB_URL, id, await deps.tokens.signLink(id, until)),
+  })
   const erasures = workErasures({ ...deps, ctx: deps.billing })
   const fleet = await startFleet(deps, around)
   const { server, port: httpPort } = await listenHttp(deps, around)
@@ -92,7 +101,12 @@ export async function startControlPlane(
     clearInterval(sweeper)
     clearInterval(registrar)
     await Promise.all([fleet.close(), closeHttp(server)])
-    await Promise.all([deliveries.stop(deliveryGraceMs), mails.stop(deliveryGraceMs), erasures.stop()])
+    await Promise.all([
+      deliveries.stop(deliveryGraceMs),
+      mails.stop(deliveryGraceMs),
+      exports.stop(deliveryGraceMs),
+      erasures.stop(),
+    ])
     await metricsServer?.close()
     await deps.close()
   }
@@ -144,6 +158,11 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       tracing: deps.tracing,
       clock: ctx.clock,
     }),
+    operations: {
+      claim: (input) => claimOperations({ ctx, input }),
+      store: (input) => storeArchive({ ctx, vault: deps.vault, store: deps.store, input }),
+      finish: (input) => finishOperation({ ctx, input }),
+    },
     showTyping: createTyping(deps),
     maxTurnsPerHost: 40,
     timing: fleetTiming,

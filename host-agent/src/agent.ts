@@ -16,6 +16,7 @@ import { createKeyRing } from './model-gateway/keys.ts'
 import { type ModelGateway, startModelGateway } from './model-gateway/server.ts'
 import { createMetrics, type Metrics, registerGauges } from './observability/metrics.ts'
 import { createWatch } from './observability/watch.ts'
+import { createOperations, operationsCapability } from './operations/operations.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
 import { createRelay } from './relay/relay.ts'
 import { createDockerRuntime } from './runtime/docker/docker.ts'
@@ -80,6 +81,11 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     watch: watch.turn,
     log,
   })
+  const operations = await createOperations({
+    archive: reconciler.archive,
+    dir: join(env.STATE_DIR, 'operations'),
+    log,
+  })
   registerGauges(metrics.registry, { observed: reconciler.observed, held: relay.held })
   const metricsServer = await serveFigures(env, metrics)
   const capacity = () =>
@@ -105,7 +111,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       hello: () => ({
         agentVersion,
         protocolVersions: [1],
-        capabilities: [],
+        capabilities: [operationsCapability],
         runtime: runtime.name,
         ip: hostAddress(),
         capacity: capacity(),
@@ -131,6 +137,8 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
             return relay.startTurn(body.startTurn, session)
           case 'cancelTurn':
             return relay.cancelTurn(body.cancelTurn)
+          case 'startOperation':
+            return operations.start(body.startOperation, session)
         }
       },
       log,
@@ -145,6 +153,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       await relay.drain(drainMs)
       stopping.abort()
       await link
+      operations.stop()
       // Together: a start that is under way ends with its process.
       await Promise.all([reconciler.stop(), runtime.close()])
       await runtime.close()

@@ -3,6 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { AgentMessage, Hello, ServerMessage } from '@yourclaw/proto/host/v1'
 import { hostRevoked, invalidInput, ServiceError, unauthenticated } from '../errors.ts'
 import type { FleetDeps } from './deps.ts'
+import { type SessionOperations, sessionOperations } from './operations.ts'
 import { writeTo } from './stream.ts'
 import { type SessionTurns, sessionTurns } from './turns.ts'
 
@@ -25,6 +26,7 @@ export interface Session {
   hostId: string
   epoch: bigint
   turns: SessionTurns
+  operations: SessionOperations
   /** Says GoAway and ends. Never rejects. */
   goAway(reason: 'draining' | 'certificate_renewed' | 'superseded'): Promise<void>
 }
@@ -89,10 +91,16 @@ export async function runSession(
       (startTurn) => send({ $case: 'startTurn', startTurn }),
       (turnId, forget) => send({ $case: 'cancelTurn', cancelTurn: { turnId, forget } }),
     )
+    const operations = sessionOperations(
+      deps,
+      { hostId, epoch, capabilities: hello.capabilities },
+      (startOperation) => send({ $case: 'startOperation', startOperation }),
+    )
     const opened: Session = {
       hostId,
       epoch,
       turns,
+      operations,
       goAway: (reason) =>
         send({ $case: 'goAway', goAway: { reason } }).then(
           () => ended.resolve(),
@@ -164,7 +172,7 @@ export async function runSession(
       const timer = setInterval(() => void step(work), intervalMs)
       cleanups.push(() => clearInterval(timer))
     }
-    const onNotice = (topic: 'changes' | 'turns', work: () => Promise<unknown>) => {
+    const onNotice = (topic: 'changes' | 'turns' | 'operations', work: () => Promise<unknown>) => {
       const hear = (id: string) => {
         if (id === hostId || id === '') work().catch(failed)
       }
@@ -178,6 +186,7 @@ export async function runSession(
       if (standing) await step(() => push(standing))
     })
     onNotice('turns', () => step(turns.pump))
+    onNotice('operations', () => step(operations.pump))
     // Nothing repeats these: a session that cannot begin ends, and the agent's next one tries again.
     const begin = working.then(async () => {
       for (const observed of hello.observed) await observe(observed)
@@ -188,6 +197,7 @@ export async function runSession(
     working = begin.catch(() => {})
     await begin
     void step(turns.pump)
+    void step(operations.pump)
     every(timing.resyncMs, pushSnapshot)
     every(timing.sweepMs, async () => {
       const standing = await mayGoOn()
@@ -196,6 +206,7 @@ export async function runSession(
       await hosts.placeWaiting()
       await push(standing)
       await turns.sweep()
+      await operations.pump()
     })
 
     const quiet = endAfter(leaseMs, silent)
@@ -240,6 +251,7 @@ export async function runSession(
     for (const cleanup of cleanups) cleanup()
     if (session) {
       session.turns.close()
+      session.operations.close()
       if (sessions.get(hostId) === session) sessions.delete(hostId)
       await hosts.closeSession(session)
       log.info({ epoch: String(session.epoch) }, 'host session ended')
