@@ -16,6 +16,8 @@ export interface ClaimedTurn {
   traceParent: string | null
   /** When the oldest message it answers arrived. */
   receivedAt: Date
+  /** What it answers, without history; absent for a turn that was taken over. */
+  input?: TurnInputMessages
 }
 
 export interface TurnInputMessages {
@@ -37,7 +39,12 @@ export interface Conversation {
   adoptTurns(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<ClaimedTurn[]>
   readTurnInput(call: {
     ctx: Ctx
-    input: { turnId: string; sessionEpoch: bigint; withHistory: boolean }
+    input: {
+      turnId: string
+      sessionEpoch: bigint
+      withHistory: boolean
+      claimed?: TurnInputMessages | undefined
+    }
   }): Promise<TurnInputMessages>
   finishTurn(call: {
     ctx: Ctx
@@ -78,7 +85,7 @@ export interface Operations {
 export interface FleetDeps {
   ctx: Ctx
   authority: Authority
-  notifications: Notifications
+  notifications: Pick<Notifications, 'on'>
   hosts: HostVerbs
   conversation: Conversation
   operations: Operations
@@ -104,6 +111,8 @@ export interface FleetTiming {
   resyncMs: number
   /** Over which a replica that stops sends its hosts away, at most. */
   drainMs: number
+  /** Between two hosts that are sent away, at most. */
+  drainPaceMs: number
 }
 
 export const fleetTiming: FleetTiming = {
@@ -112,4 +121,5 @@ export const fleetTiming: FleetTiming = {
   sweepMs: 30_000,
   resyncMs: 10 * 60_000,
   drainMs: 8_000,
+  drainPaceMs: 100,
 }

@@ -172,7 +172,8 @@ export async function runSession(
       const timer = setInterval(() => void step(work), intervalMs)
       cleanups.push(() => clearInterval(timer))
     }
-    const onNotice = (topic: 'changes' | 'turns' | 'operations', work: () => Promise<unknown>) => {
+    type Notice = 'changes' | 'turns' | 'stops' | 'operations'
+    const onNotice = (topic: Notice, work: () => Promise<unknown>) => {
       const hear = (id: string) => {
         if (id === hostId || id === '') work().catch(failed)
       }
@@ -187,6 +188,7 @@ export async function runSession(
     })
     onNotice('turns', () => step(turns.pump))
     onNotice('operations', () => step(operations.pump))
+    onNotice('stops', () => step(turns.stop))
     // Nothing repeats these: a session that cannot begin ends, and the agent's next one tries again.
     const begin = working.then(async () => {
       for (const observed of hello.observed) await observe(observed)
@@ -198,6 +200,7 @@ export async function runSession(
     await begin
     void step(turns.pump)
     void step(operations.pump)
+    void step(turns.stop)
     every(timing.resyncMs, pushSnapshot)
     every(timing.sweepMs, async () => {
       const standing = await mayGoOn()

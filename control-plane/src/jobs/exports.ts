@@ -1,4 +1,4 @@
-import { fromPrisma, type JobWithMetadata, type PgBoss } from 'pg-boss'
+import { fromPrisma, type Job, type PgBoss } from 'pg-boss'
 import { z } from 'zod'
 import type { Ctx } from '../context.ts'
 import type { Vault } from '../lib/vault.ts'
@@ -67,16 +67,19 @@ export function workExports(deps: ExportDeps): Pick<QueueRunner, 'stop'> {
   }
 }
 
-async function attempt(deps: ExportDeps, job: JobWithMetadata<unknown>, signal: AbortSignal): Promise<void> {
+async function attempt(deps: ExportDeps, job: Job<unknown>, signal: AbortSignal): Promise<void> {
   const { boss, ctx } = deps
   const { exportId } = exportJobSchema.parse(job.data)
   try {
     await buildExport({ ...deps, input: { exportId, signal } })
     await boss.complete(exportQueue, job)
   } catch (error) {
-    ctx.log.warn({ err: error, exportId, attempt: job.retryCount + 1 }, 'an export was not made')
-    if (job.retryCount < retryLimit)
-      return void (await boss.fail(exportQueue, job, { code: 'export_failed' }))
+    ctx.log.warn({ err: error, exportId }, 'an export was not made')
+    const [found] = await boss.findJobs(exportQueue, { id: job.id })
+    if ((found?.retryCount ?? 0) < retryLimit) {
+      await boss.fail(exportQueue, job, { code: 'export_failed' })
+      return
+    }
     await failExport({ ctx, input: { exportId, error } })
     await deps.store.delete(storedExport(exportId))
     await boss.complete(exportQueue, job)

@@ -11,7 +11,7 @@ import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 import { liveEvents } from './live.ts'
 import { refuseInvalid } from './openapi.ts'
 
-const view = z
+export const assistantView = z
   .object({
     status: z.enum(['NONE', 'PROVISIONING', 'READY', 'ERROR']),
     model: z.string(),
@@ -33,7 +33,10 @@ const view = z
   })
   .openapi('Assistant')
 
-const answer = (description: string) => ({ description, content: { 'application/json': { schema: view } } })
+const answer = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: assistantView } },
+})
 const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } })
 const chosen = z.object({ model: z.string() })
 
