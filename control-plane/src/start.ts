@@ -139,6 +139,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       { provider: Provider.PROVIDER_ANTHROPIC, key: env.ANTHROPIC_API_KEY },
       { provider: Provider.PROVIDER_OPENAI, key: env.OPENAI_API_KEY },
       { provider: Provider.PROVIDER_GOOGLE, key: env.GOOGLE_API_KEY },
+      ...(env.BRAVE_API_KEY ? [{ provider: Provider.PROVIDER_BRAVE, key: env.BRAVE_API_KEY }] : []),
     ],
     hosts: hostVerbs({
       ctx,

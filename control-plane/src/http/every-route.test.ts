@@ -147,6 +147,7 @@ test('I9: without a credential every route but the public ones is closed, and sa
   expect(open.sort()).toEqual([
     'GET /auth/google',
     'GET /auth/google/callback',
+    'GET /channels',
     'GET /exports/{id}',
     'GET /health',
     'GET /health/ready',
