@@ -16,6 +16,8 @@ export const plan = {
   retentionDays: 30,
   /** Deletion is announced by mail this long before, beside the date in the mail of the suspension. */
   deletionNoticeDays: 7,
+  /** The file of an export can be fetched this long. */
+  exportDays: 7,
   /** Defaults of RATE_LIMIT_PER_DAY and RATE_LIMIT_PER_MINUTE. */
   messagesPerDay: 100,
   messagesPerMinute: 5,

@@ -11,9 +11,11 @@ import type { Env } from './env.ts'
 import { fleetTiming } from './fleet/deps.ts'
 import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
+import { exportUrl } from './http/routes/exports.ts'
 import { workBilling } from './jobs/billing.ts'
 import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
 import { workErasures } from './jobs/erasures.ts'
+import { workExports } from './jobs/exports.ts'
 import { workMails } from './jobs/mails.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
@@ -30,6 +32,9 @@ import { sweep } from './services/conversation/sweep.ts'
 import { texts } from './services/conversation/texts.ts'
 import { mailPerson } from './services/mail/mail-person.ts'
 import { checkPrice } from './services/subscription/check-price.ts'
+import { claimOperations } from './services/host-operation/claim-operations.ts'
+import { finishOperation } from './services/host-operation/finish-operation.ts'
+import { storeArchive } from './services/host-operation/store-archive.ts'
 import { createTyping } from './typing.ts'
 import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
@@ -81,6 +86,10 @@ export async function startControlPlane(
   const delivery = { ...deps, senders, watch: watchDeliveries({ ...deps, clock: deps.ctx.clock }) }
   const deliveries = workDeliveries(delivery)
   const mails = workMails(deps)
+  const exports = workExports({
+    ...deps,
+    link: async (id, until) => exportUrl(env.WEB_URL, id, await deps.tokens.signLink(id, until)),
+  })
   const erasures = workErasures({ ...deps, ctx: deps.billing })
   const billing = await workBilling({ ...deps, ctx: deps.billing })
   checkPrice({ ctx: deps.billing }).catch((err: unknown) =>
@@ -105,7 +114,7 @@ export async function startControlPlane(
     clearInterval(sweeper)
     clearInterval(registrar)
     await Promise.all([fleet.close(), closeHttp(server)])
-    const workers = [deliveries, mails, billing]
+    const workers = [deliveries, mails, billing, exports]
     await Promise.all([...workers.map((worker) => worker.stop(deliveryGraceMs)), erasures.stop()])
     await metricsServer?.close()
     await deps.close()
@@ -160,6 +169,11 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       tracing: deps.tracing,
       clock: ctx.clock,
     }),
+    operations: {
+      claim: (input) => claimOperations({ ctx, input }),
+      store: (input) => storeArchive({ ctx, vault: deps.vault, store: deps.store, input }),
+      finish: (input) => finishOperation({ ctx, input }),
+    },
     showTyping: createTyping(deps),
     maxTurnsPerHost: 40,
     timing: fleetTiming,

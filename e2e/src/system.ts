@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { type ControlPlane, startSystem } from '@yourclaw/control-plane/testing'
 import { createTestDatabase } from '@yourclaw/db/testing'
 import { type Agent, type FakeFaults, readEnv, startAgent } from '@yourclaw/host-agent/testing'
@@ -70,8 +71,11 @@ export async function startTestSystem(
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-e2e-'))
   const database = await createTestDatabase()
   const sandbox = await startSandbox({ port: 0 })
-  const start = (settings: Record<string, string>) =>
-    startSystem({ databaseUrl: database.url, sandboxUrl: sandbox.url, settings, log })
+  const store = pathToFileURL(path.join(folder, 'store')).href
+  const start = (more: Record<string, string>) => {
+    const settings = { BACKUP_STORE: store, ...more }
+    return startSystem({ databaseUrl: database.url, sandboxUrl: sandbox.url, settings, log })
+  }
   let controlPlane = await start(settings)
   const { apiUrl } = controlPlane
   const stops: (() => Promise<unknown>)[] = []

@@ -18,6 +18,7 @@ import { createKeyRing } from './model-gateway/keys.ts'
 import { type ModelGateway, startModelGateway } from './model-gateway/server.ts'
 import { createMetrics, type Metrics, registerGauges } from './observability/metrics.ts'
 import { createWatch } from './observability/watch.ts'
+import { createOperations, operationsCapability } from './operations/operations.ts'
 import type { CrashSettings } from './reconcile/crashes.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
 import { createRelay } from './relay/relay.ts'
@@ -89,6 +90,11 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     watch: watch.turn,
     log,
   })
+  const operations = await createOperations({
+    archive: reconciler.archive,
+    dir: join(env.STATE_DIR, 'operations'),
+    log,
+  })
   registerGauges(metrics.registry, { observed: reconciler.observed, held: relay.held })
   const metricsServer = await serveFigures(env, metrics)
   const capacity = () =>
@@ -114,7 +120,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       hello: () => ({
         agentVersion,
         protocolVersions: [1],
-        capabilities: [],
+        capabilities: [operationsCapability],
         runtime: runtime.name,
         ip: hostAddress(),
         capacity: capacity(),
@@ -157,6 +163,8 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
             return relay.startTurn(body.startTurn, session)
           case 'cancelTurn':
             return relay.cancelTurn(body.cancelTurn)
+          case 'startOperation':
+            return operations.start(body.startOperation, session)
         }
       },
       log,
@@ -171,6 +179,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       await relay.drain(drainMs)
       stopping.abort()
       await link
+      operations.stop()
       // Together: a start that is under way ends with its process.
       await Promise.all([reconciler.stop(), runtime.close()])
       await runtime.close()

@@ -12,6 +12,7 @@ export const providers = [
   'anthropic',
   'openai',
   'gemini',
+  's3',
 ] as const
 export type Provider = (typeof providers)[number]
 

@@ -14,6 +14,7 @@ import { phoneRoutes } from './phone/routes.ts'
 import { Contacts } from './resend/contacts.ts'
 import { Mailbox } from './resend/mail.ts'
 import { resendRoutes } from './resend/routes.ts'
+import { s3Routes } from './s3/routes.ts'
 import { simRoutes } from './sim/routes.ts'
 import { Account as StripeAccount } from './stripe/account.ts'
 import { stripeApi } from './stripe/api/api.ts'
@@ -95,6 +96,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   app.route('/gemini', geminiRoutes(brain, faults))
   app.route('/google', googleRoutes(google, faults))
   app.route('/resend', resendRoutes(mailbox, contacts, faults))
+  app.route('/s3', s3Routes(faults))
   app.route('/stripe', stripeApi(stripe, faults))
   app.route('/stripe', stripePages(stripe))
   // The SDK and Stripe's command line take a host, no path.

@@ -2,6 +2,9 @@ import type { Channel } from '@yourclaw/db'
 import type { ProviderKey } from '@yourclaw/proto/host/v1'
 import type { Ctx } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
+import type { ClaimedOperation } from '../services/host-operation/claim-operations.ts'
+import type { OperationResult } from '../services/host-operation/finish-operation.ts'
+import type { Incoming } from '../services/host-operation/store-archive.ts'
 import type { Authority } from './authority.ts'
 import type { HostVerbs } from './host-verbs.ts'
 
@@ -67,12 +70,25 @@ export interface TurnProgress {
 /** Whom a turn answers. `replyTo` is the provider's id of the newest message that is answered. */
 export type Answered = Pick<TurnInputMessages, 'channel' | 'address' | 'replyTo'>
 
+/** The verbs about operations that a session calls; see each for its errors. */
+export interface Operations {
+  claim(input: { hostId: string; sessionEpoch: bigint; limit: number }): Promise<ClaimedOperation[]>
+  store(input: { operationId: string; incoming: Incoming; signal: AbortSignal }): Promise<OperationResult>
+  finish(input: {
+    operationId: string
+    hostId: string
+    sessionEpoch: bigint
+    result: OperationResult
+  }): Promise<void>
+}
+
 export interface FleetDeps {
   ctx: Ctx
   authority: Authority
   notifications: Pick<Notifications, 'on'>
   hosts: HostVerbs
   conversation: Conversation
+  operations: Operations
   /** The platform's keys, sent to hosts with every snapshot. */
   sharedKeys: ProviderKey[]
   /** Names this process in host_sessions. */

@@ -20,9 +20,22 @@ import { createJoinToken } from '../services/host/create-join-token.ts'
 import { enrollHost } from '../services/host/enroll-host.ts'
 import { testSettings } from '../testing/settings.ts'
 import { openAuthority, serverName } from './authority.ts'
-import { type ClaimedTurn, type Conversation, type FleetTiming, fleetTiming } from './deps.ts'
+import {
+  type ClaimedTurn,
+  type Conversation,
+  type FleetTiming,
+  fleetTiming,
+  type Operations,
+} from './deps.ts'
 import { hostVerbs } from './host-verbs.ts'
 import { startFleetServer } from './server.ts'
+
+/** For tests of what knows no operations. */
+const noOperations: Operations = {
+  claim: async () => [],
+  store: () => Promise.reject(new Error('there is none')),
+  finish: async () => {},
+}
 
 export const vault = createVault(`k1:${Buffer.alloc(32, 7).toString('base64')}`)
 const log = pino({ level: 'silent' })
@@ -76,6 +89,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
     conversation,
     sharedKeys: [],
     replica: 'test',
+    operations: noOperations,
     showTyping: () => {
       shown.push('typing')
       return () => void shown.push('typed')

@@ -12,6 +12,7 @@ import { ServiceError, unauthenticated } from '../errors.ts'
 import { identifyHost } from '../services/host/identify-host.ts'
 import { renewCertificate } from '../services/host/renew-certificate.ts'
 import type { FleetDeps } from './deps.ts'
+import { relayOperation } from './operations.ts'
 import { relayTurn } from './relay.ts'
 import { type PeerHost, runSession, type Sessions } from './session.ts'
 import { toStatus } from './status.ts'
@@ -81,6 +82,8 @@ export async function startFleetServer(
       }),
     runTurn: (call: Parameters<typeof relayTurn>[1]) =>
       serve(call, (host) => relayTurn(deps, call, sessions.get(host.hostId))),
+    runOperation: (call: Parameters<typeof relayOperation>[1]) =>
+      serve(call, (host) => relayOperation(deps, call, sessions.get(host.hostId))),
     renew: (call: ServerUnaryCall<RenewRequest, RenewResponse>, answer: sendUnaryData<RenewResponse>) => {
       identify(call)
         .then(async ({ hostId }) => {

@@ -3,6 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { AgentMessage, Hello, ServerMessage } from '@yourclaw/proto/host/v1'
 import { hostRevoked, invalidInput, ServiceError, unauthenticated } from '../errors.ts'
 import type { FleetDeps } from './deps.ts'
+import { type SessionOperations, sessionOperations } from './operations.ts'
 import { sessionSpending } from './spending.ts'
 import { writeTo } from './stream.ts'
 import { type SessionTurns, sessionTurns } from './turns.ts'
@@ -26,6 +27,7 @@ export interface Session {
   hostId: string
   epoch: bigint
   turns: SessionTurns
+  operations: SessionOperations
   /** Says GoAway and ends. Never rejects. */
   goAway(reason: 'draining' | 'certificate_renewed' | 'superseded'): Promise<void>
 }
@@ -90,10 +92,16 @@ export async function runSession(
       (startTurn) => send({ $case: 'startTurn', startTurn }),
       (turnId, forget) => send({ $case: 'cancelTurn', cancelTurn: { turnId, forget } }),
     )
+    const operations = sessionOperations(
+      deps,
+      { hostId, epoch, capabilities: hello.capabilities },
+      (startOperation) => send({ $case: 'startOperation', startOperation }),
+    )
     const opened: Session = {
       hostId,
       epoch,
       turns,
+      operations,
       goAway: (reason) =>
         send({ $case: 'goAway', goAway: { reason } }).then(
           () => ended.resolve(),
@@ -165,7 +173,8 @@ export async function runSession(
       const timer = setInterval(() => void step(work), intervalMs)
       cleanups.push(() => clearInterval(timer))
     }
-    const onNotice = (topic: 'changes' | 'turns' | 'stops', work: () => Promise<unknown>) => {
+    type Notice = 'changes' | 'turns' | 'stops' | 'operations'
+    const onNotice = (topic: Notice, work: () => Promise<unknown>) => {
       const hear = (id: string) => {
         if (id === hostId || id === '') work().catch(failed)
       }
@@ -186,6 +195,7 @@ export async function runSession(
       await step(spending.refresh)
     })
     onNotice('turns', () => step(turns.pump))
+    onNotice('operations', () => step(operations.pump))
     onNotice('stops', () => step(turns.stop))
     // Nothing repeats these: a session that cannot begin ends, and the agent's next one tries again.
     const begin = working.then(async () => {
@@ -197,6 +207,7 @@ export async function runSession(
     working = begin.catch(() => {})
     await begin
     void step(turns.pump)
+    void step(operations.pump)
     void step(turns.stop)
     every(timing.resyncMs, pushSnapshot)
     every(timing.sweepMs, async () => {
@@ -206,6 +217,7 @@ export async function runSession(
       await hosts.placeWaiting()
       await push(standing)
       await turns.sweep()
+      await operations.pump()
     })
 
     const quiet = endAfter(leaseMs, silent)
@@ -259,6 +271,7 @@ export async function runSession(
     for (const cleanup of cleanups) cleanup()
     if (session) {
       session.turns.close()
+      session.operations.close()
       if (sessions.get(hostId) === session) sessions.delete(hostId)
       await hosts.closeSession(session)
       log.info({ epoch: String(session.epoch) }, 'host session ended')

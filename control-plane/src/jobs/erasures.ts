@@ -28,10 +28,14 @@ export interface Erasures {
 /** A deletion that takes longer is an operator's business: its host may be gone. */
 const lateMs = dayMs
 
+/** What failed once may not the next time; what lasts is left to the sweep's pace. */
+const againMs = 5_000
+
 export function workErasures({ ctx, store, notifications }: ErasureDeps): Erasures {
   const running = new Map<string, Promise<void>>()
   /** Those whose assistant's host may have something to report; true = it did, while we were at it. */
   const open = new Map<string, boolean>()
+  const again = new Set<NodeJS.Timeout>()
   let stopped = false
 
   const erase = async (userId: string) => {
@@ -44,7 +48,14 @@ export function workErasures({ ctx, store, notifications }: ErasureDeps): Erasur
   const start = (userId: string) => {
     if (stopped || running.has(userId)) return
     const erasing = erase(userId)
-      .catch((err: unknown) => ctx.log.error({ err }, 'an account could not be erased yet'))
+      .catch((err: unknown) => {
+        ctx.log.error({ err }, 'an account could not be erased yet')
+        const timer = setTimeout(() => {
+          again.delete(timer)
+          start(userId)
+        }, againMs)
+        again.add(timer)
+      })
       .finally(() => running.delete(userId))
     running.set(userId, erasing)
   }
@@ -76,6 +87,7 @@ export function workErasures({ ctx, store, notifications }: ErasureDeps): Erasur
     async stop() {
       stopped = true
       for (const off of offs) off()
+      for (const timer of again) clearTimeout(timer)
       await Promise.all(running.values())
     },
   }

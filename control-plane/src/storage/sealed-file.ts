@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, type DecipherGCM, randomBytes } from 'node:crypto'
-import { Transform, type TransformCallback } from 'node:stream'
+import { type Readable, Transform, type TransformCallback } from 'node:stream'
+import type { Store } from './store.ts'
 
 /*
  * How a file lies in the store: 12 bytes of nonce, AES-256-GCM, 16 bytes of tag. Each file has a key of its own, sealed
@@ -8,6 +9,15 @@ import { Transform, type TransformCallback } from 'node:stream'
 const nonceBytes = 12
 const tagBytes = 16
 const algorithm = 'aes-256-gcm'
+
+/** What was sealed with `key`, as it is read: of a file that is not whole, reading fails at its end. */
+export async function readSealed(store: Store, name: string, key: Uint8Array): Promise<Readable> {
+  const sealed = await store.get(name)
+  const stream = unsealStream(key)
+  sealed.once('error', (error) => stream.destroy(error)).pipe(stream)
+  stream.once('close', () => sealed.destroy())
+  return stream
+}
 
 /** `key` has 32 bytes and seals one file. */
 export function sealStream(key: Uint8Array): Transform {
@@ -30,7 +40,7 @@ export function sealStream(key: Uint8Array): Transform {
 }
 
 /** Fails at the end when the file is not what was sealed: until then nothing of it may count. */
-export function unsealStream(key: Uint8Array): Transform {
+function unsealStream(key: Uint8Array): Transform {
   let decipher: DecipherGCM | undefined
   // What may be the nonce, or the tag.
   let held = Buffer.alloc(0)

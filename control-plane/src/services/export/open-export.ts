@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Ctx } from '../../context.ts'
 import { notFound } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
-import { unsealStream } from '../../storage/sealed-file.ts'
+import { readSealed } from '../../storage/sealed-file.ts'
 import { type Store, StoredFileMissing } from '../../storage/store.ts'
 import { storedExport } from './stored-export.ts'
 
@@ -22,12 +22,9 @@ export async function openExport({
   const isThere = found?.status === 'READY' && (found.expiresAt?.getTime() ?? 0) > ctx.clock.now()
   if (!found || !isThere) throw gone()
   const key = Buffer.from(await vault.open(found.keyEncrypted), 'base64')
-  const sealed = await store.get(storedExport(found.id)).catch((error: unknown) => {
+  const stream = await readSealed(store, storedExport(found.id), key).catch((error: unknown) => {
     throw error instanceof StoredFileMissing ? gone() : error
   })
-  const stream = unsealStream(key)
-  sealed.once('error', (error) => stream.destroy(error)).pipe(stream)
-  stream.once('close', () => sealed.destroy())
   return { name: `yourclaw-${found.createdAt.toISOString().slice(0, 10)}.zip`, stream }
 }
 

@@ -1,0 +1,46 @@
+import type { Ctx } from '../../context.ts'
+import type { Store } from '../../storage/store.ts'
+import { storedArchive } from '../host-operation/stored-archive.ts'
+import { storedExport } from './stored-export.ts'
+
+/** What a host handed over is needed while an export is made, and no longer. */
+const archiveKeptMs = 2 * 3_600_000
+/** Rows are what a person sees of earlier exports. */
+const rowsKeptMs = 90 * 86_400_000
+
+/**
+ * Removes the files of exports that are over and of operations that are done, and whatever file no row names: of people
+ * who left while one was being stored. Safe to repeat, and for two replicas at once.
+ */
+export async function sweepExports({ ctx, store }: { ctx: Ctx; store: Store }): Promise<void> {
+  const { db } = ctx
+  const now = new Date(ctx.clock.now())
+  const over = await db.export.findMany({ where: { status: 'READY', expiresAt: { lte: now } } })
+  for (const { id } of over) {
+    await store.delete(storedExport(id))
+    await db.export.update({ where: { id }, data: { status: 'EXPIRED' } })
+  }
+  await db.export.deleteMany({ where: { finishedAt: { lt: new Date(now.getTime() - rowsKeptMs) } } })
+  const done = await db.hostOperation.findMany({
+    where: { createdAt: { lt: new Date(now.getTime() - archiveKeptMs) } },
+    select: { id: true },
+  })
+  for (const { id } of done) {
+    await store.delete(storedArchive(id))
+    await db.hostOperation.deleteMany({ where: { id } })
+  }
+  await removeOrphans(store, 'exports/', async (id) => (await db.export.count({ where: { id } })) > 0)
+  await removeOrphans(
+    store,
+    'operations/',
+    async (id) => (await db.hostOperation.count({ where: { id } })) > 0,
+  )
+}
+
+/** A row is there before its file, so a file without one is nobody's. */
+async function removeOrphans(store: Store, prefix: string, isNamed: (id: string) => Promise<boolean>) {
+  for (const name of await store.list(prefix)) {
+    const id = name.slice(prefix.length)
+    if (/^[0-9a-f-]{36}$/.test(id) && !(await isNamed(id))) await store.delete(name)
+  }
+}
