@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { startAgent } from './agent.ts'
 import { type AgentEnv, readEnv } from './env.ts'
+import { AgentError } from './errors.ts'
 
 // The agent of one host. Boot: settings → identity → journal → model gateway → runtime → link (see agent.ts).
 // SIGTERM and SIGINT drain: no new turns, running ones finish and hand over, then everything closes.
@@ -14,6 +15,13 @@ function settings(): AgentEnv {
   }
 }
 
+/** What an operator can mend is one line with its code; starting again would not help. */
+function refuse(error: unknown): never {
+  if (!(error instanceof AgentError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exit(78)
+}
+
 const env = settings()
 const log = pino({ level: env.LOG_LEVEL })
 const signal = new Promise<NodeJS.Signals>((resolve) => {
@@ -23,7 +31,7 @@ const signal = new Promise<NodeJS.Signals>((resolve) => {
 })
 
 const booted = startAgent(env, { log })
-const first = await Promise.race([booted, signal])
+const first = await Promise.race([booted, signal]).catch(refuse)
 if (typeof first === 'string') process.exit(0)
 log.info({ host: env.HOST_NAME, runtime: env.RUNTIME }, 'agent started')
 log.info({ signal: await signal }, 'draining')

@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { expect, test, vi } from 'vitest'
 import { is, ready, running, startTestAgent, startTurn, type TestControlPlane } from '../testing/agent.ts'
 
@@ -62,11 +64,13 @@ test('F3: a control plane that falls silent is left, and the assistant does not 
   expect(next.hello.observed).toMatchObject([{ assistantId: 'a1', generation: 1, step: 'ready' }])
 })
 
-test('S5: a certificate is renewed at two thirds of its life, and the next session shows the new one', async () => {
-  const { control, boot } = await startTestAgent({ control: { lifeMs: 3_000 } })
+test('S5: a certificate is renewed at two thirds of its life, stored, and then shown by the next session', async () => {
+  const { control, env, boot } = await startTestAgent({ control: { lifeMs: 3_000, renewalSendsAway: true } })
   await boot()
   const first = await control.sessions.next()
   const second = await control.sessions.next()
-  expect(control.renewals()).toBeGreaterThan(0)
+  const stored = JSON.parse(await readFile(`${env.STATE_DIR}/identity.json`, 'utf8'))
+  expect(control.renewals()).toBe(1)
   expect(second.serial).not.toBe(first.serial)
+  expect(new X509Certificate(stored.certificatePem).serialNumber).toBe(second.serial)
 })
