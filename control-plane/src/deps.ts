@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Database, openDatabase } from '@yourclaw/db'
+import { type Database, openDatabase, openPool } from '@yourclaw/db'
 import { openTracing, type Tracing } from '@yourclaw/telemetry'
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
@@ -24,6 +24,7 @@ import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createKeyCheck } from './providers/key-check.ts'
 import { type CheckKey, keyProviders } from './services/api-key/check-key.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
+import { createTogether } from './services/conversation/together.ts'
 import type { OpenTopUpPage } from './services/credit/top-up.ts'
 import type { BillingCtx } from './services/subscription/ctx.ts'
 
@@ -79,13 +80,16 @@ export function settingsOf(env: Env): Settings {
 /** Opens what the process needs on a migrated database. */
 export async function openDeps(env: Env, databaseUrl: string, log: Logger): Promise<Deps> {
   const db = openDatabase(databaseUrl)
+  const pool = openPool(databaseUrl)
   const vault = createVault(env.ENCRYPTION_KEYS)
   const boss = await openBoss(databaseUrl, log)
   await createDeliveryQueues(boss)
   await createMailQueues(boss)
-  const notifications = await listen(databaseUrl, log)
+  const notifications = await listen(databaseUrl, log, pool.isOwn)
   const clock = systemClock
-  const ctx: ConversationCtx = { db, clock, log, settings: settingsOf(env), outbox: createOutbox(boss) }
+  const own = { db, pool, wake: notifications.tell, clock, log }
+  const alone = { ...own, settings: settingsOf(env), outbox: createOutbox(boss) }
+  const ctx: ConversationCtx = { ...alone, together: createTogether(alone) }
   const telegram = createTelegram({ token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT })
   const whatsapp = createWhatsapp({
     accountSid: env.TWILIO_ACCOUNT_SID,
@@ -142,6 +146,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       await notifications.close()
       await boss.stop({ graceful: true, timeout: 10_000 })
       await tracing.close()
+      await pool.close()
       await db.$disconnect()
     },
   }

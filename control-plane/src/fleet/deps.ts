@@ -13,6 +13,8 @@ export interface ClaimedTurn {
   traceParent: string | null
   /** When the oldest message it answers arrived. */
   receivedAt: Date
+  /** What it answers, without history; absent for a turn that was taken over. */
+  input?: TurnInputMessages
 }
 
 export interface TurnInputMessages {
@@ -34,7 +36,12 @@ export interface Conversation {
   adoptTurns(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<ClaimedTurn[]>
   readTurnInput(call: {
     ctx: Ctx
-    input: { turnId: string; sessionEpoch: bigint; withHistory: boolean }
+    input: {
+      turnId: string
+      sessionEpoch: bigint
+      withHistory: boolean
+      claimed?: TurnInputMessages | undefined
+    }
   }): Promise<TurnInputMessages>
   finishTurn(call: {
     ctx: Ctx
@@ -63,7 +70,7 @@ export type Answered = Pick<TurnInputMessages, 'channel' | 'address' | 'replyTo'
 export interface FleetDeps {
   ctx: Ctx
   authority: Authority
-  notifications: Notifications
+  notifications: Pick<Notifications, 'on'>
   hosts: HostVerbs
   conversation: Conversation
   /** The platform's keys, sent to hosts with every snapshot. */
