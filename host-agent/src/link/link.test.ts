@@ -74,3 +74,15 @@ test('S5: a certificate is renewed at two thirds of its life, stored, and then s
   expect(second.serial).not.toBe(first.serial)
   expect(new X509Certificate(stored.certificatePem).serialNumber).toBe(second.serial)
 })
+
+test('F11: a message that the agent does not know is answered, and the session goes on', async () => {
+  const { control, boot } = await startTestAgent()
+  await boot()
+  const session = await ready(control)
+  session.call.write({ seq: 3n, ack: 0n, body: undefined })
+  const answer = await control.said.next(({ body }) => body?.$case === 'unsupported')
+  expect(answer.body).toEqual({ $case: 'unsupported', unsupported: { seq: 3n } })
+  session.call.write({ seq: 4n, ack: 0n, body: { $case: 'startTurn', startTurn } })
+  const turn = await control.turnCalls.next()
+  expect((await turn.events.next()).body).toMatchObject({ open: { turnId: 't1' } })
+})
