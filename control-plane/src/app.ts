@@ -16,6 +16,7 @@ import { authRoutes } from './http/routes/auth.ts'
 import { channelRoutes } from './http/routes/channels.ts'
 import { creditRoutes } from './http/routes/credits.ts'
 import { docsRoutes } from './http/routes/docs.ts'
+import { exportRoutes } from './http/routes/exports.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
@@ -28,6 +29,7 @@ import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
 import { telegramWebhook } from './http/webhooks/telegram.ts'
 import { twilioWebhooks } from './http/webhooks/twilio.ts'
+import { createExportEnqueuer } from './jobs/exports.ts'
 import { createSupabaseTokens } from './lib/tokens.ts'
 
 const base = '/api/v1'
@@ -52,7 +54,7 @@ const signedIn = [
 const costly = ['/users/me/export']
 
 /** What everybody may call as often as their address may. */
-const forStrangers = ['/auth/google', '/auth/google/callback', '/hosts/enroll']
+const forStrangers = ['/auth/google', '/auth/google/callback', '/exports/*', '/hosts/enroll']
 
 /** The whole HTTP surface, without a port: main.ts listens, tests call `app.request()`. */
 export function createApp(deps: Deps) {
@@ -114,7 +116,12 @@ export function createApp(deps: Deps) {
   app.route(base, usageRoutes(ctx))
   app.route(base, creditRoutes({ ctx, openPage: deps.openTopUpPage }))
   app.route(base, apiKeyRoutes({ ctx, vault: deps.vault, checkKey: deps.checkKey }))
-  app.route(base, userRoutes(ctx))
+  app.route(base, userRoutes({ ctx, notifications: deps.notifications, cookie }))
+  const enqueueExport = createExportEnqueuer(deps.boss)
+  app.route(
+    base,
+    exportRoutes({ ctx, vault: deps.vault, tokens: deps.tokens, store: deps.store, enqueue: enqueueExport }),
+  )
   app.route(base, messageRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))

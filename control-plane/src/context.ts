@@ -74,5 +74,18 @@ export const notification = (nudges: Iterable<Nudge>) =>
 
 export type Nudge = `${Topic}:${string}`
 
-/** turns, stops and changes carry a host id, assistant and messages a user id, deliveries and mails nothing. */
-export type Topic = 'turns' | 'stops' | 'changes' | 'assistant' | 'messages' | 'deliveries' | 'mails'
+/**
+ * turns, stops, changes and operations carry a host id; user (the account), assistant and messages a user id; the others
+ * nothing.
+ */
+export type Topic =
+  | 'turns'
+  | 'stops'
+  | 'changes'
+  | 'operations'
+  | 'user'
+  | 'assistant'
+  | 'messages'
+  | 'deliveries'
+  | 'mails'
+  | 'erasures'

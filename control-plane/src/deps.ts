@@ -12,6 +12,7 @@ import { type Authority, openAuthority } from './fleet/authority.ts'
 import { createLimits, type Limits } from './http/middleware/limit.ts'
 import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
+import { createExportQueue } from './jobs/exports.ts'
 import { createMailQueues } from './jobs/mails.ts'
 import { createGoogle, type Google } from './lib/google.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
@@ -27,6 +28,7 @@ import type { ConversationCtx } from './services/conversation/ctx.ts'
 import { createTogether } from './services/conversation/together.ts'
 import type { OpenTopUpPage } from './services/credit/top-up.ts'
 import type { BillingCtx } from './services/subscription/ctx.ts'
+import { openStore, type Store } from './storage/store.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
 export interface Deps {
@@ -39,6 +41,8 @@ export interface Deps {
   tokens: Tokens
   google: Google
   limits: Limits
+  /** Files that every replica reaches. */
+  store: Store
   authority: Authority
   boss: PgBoss
   notifications: Notifications
@@ -85,6 +89,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   const boss = await openBoss(databaseUrl, log)
   await createDeliveryQueues(boss)
   await createMailQueues(boss)
+  await createExportQueue(boss)
   const notifications = await listen(databaseUrl, log, pool.isOwn)
   const clock = systemClock
   const own = { db, pool, wake: notifications.tell, clock, log }
@@ -124,6 +129,10 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       redirectUri: `${env.WEB_URL}/api/v1/auth/google/callback`,
     }),
     limits: createLimits(db),
+    store: openStore(env.BACKUP_STORE, {
+      accessKeyId: env.AWS_ACCESS_KEY_ID,
+      secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
+    }),
     authority: await openAuthority({ db, vault, clock }),
     boss,
     notifications,

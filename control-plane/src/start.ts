@@ -12,6 +12,7 @@ import { fleetTiming } from './fleet/deps.ts'
 import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
 import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
+import { workErasures } from './jobs/erasures.ts'
 import { workMails } from './jobs/mails.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
@@ -77,6 +78,7 @@ export async function startControlPlane(
   const delivery = { ...deps, senders, watch: watchDeliveries({ ...deps, clock: deps.ctx.clock }) }
   const deliveries = workDeliveries(delivery)
   const mails = workMails(deps)
+  const erasures = workErasures({ ...deps, ctx: deps.billing })
   const fleet = await startFleet(deps, around)
   const { server, port: httpPort } = await listenHttp(deps, around)
   await registerWebhooks(deps)
@@ -87,6 +89,7 @@ export async function startControlPlane(
       .catch((err: unknown) => log.error({ err }, 'alerts could not be raised'))
     reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
     mails.sweep().catch((err: unknown) => log.error({ err }, 'mail could not be swept'))
+    erasures.sweep().catch((err: unknown) => log.error({ err }, 'erasures could not be swept'))
   }, sweepIntervalMs)
   const registrar = setInterval(() => void repairWebhooks(deps), webhookIntervalMs)
 
@@ -95,7 +98,7 @@ export async function startControlPlane(
     clearInterval(sweeper)
     clearInterval(registrar)
     await Promise.all([fleet.close(), closeHttp(server)])
-    await Promise.all([deliveries.stop(deliveryGraceMs), mails.stop(deliveryGraceMs)])
+    await Promise.all([deliveries.stop(deliveryGraceMs), mails.stop(deliveryGraceMs), erasures.stop()])
     await metricsServer?.close()
     await deps.close()
   }

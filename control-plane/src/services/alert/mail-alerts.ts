@@ -10,6 +10,7 @@ const hints: Record<AlertKind, string> = {
   crash_loop: 'Inspect one of them; its owner sees the reason, and a restart tries again.',
   disk: 'Make room below ASSISTANT_DATA_DIR: it takes nobody new until then.',
   orphans: 'Give the word to end them (hosts remove-orphans), or find out why they are not placed there.',
+  erasures_late: 'Somebody asked to be forgotten and still is not: look at the log for what holds it up.',
   dead_letters: 'List them, mend what their code names, and send them again.',
 }
 
