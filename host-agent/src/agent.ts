@@ -207,7 +207,7 @@ async function enrollPatiently(env: AgentEnv, log: Logger): Promise<Identity> {
       return await ensureIdentity(env)
     } catch (error) {
       if (!(error instanceof AgentError) || !error.retryable) throw error
-      log.warn({ err: error }, 'not enrolled yet')
+      log.warn({ code: error.code, detail: error.detail }, 'not enrolled yet')
       await pause(backoff.nextMs(), new AbortController().signal)
     }
   }

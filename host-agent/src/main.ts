@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { startAgent } from './agent.ts'
 import { type AgentEnv, readEnv } from './env.ts'
+import { AgentError } from './errors.ts'
 import { createServiceManager } from './service-manager.ts'
 import { agentVersion } from './version.ts'
 
@@ -14,6 +15,13 @@ function settings(): AgentEnv {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
     process.exit(78)
   }
+}
+
+/** What an operator can mend is one line with its code; starting again would not help. */
+function refuse(error: unknown): never {
+  if (!(error instanceof AgentError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exit(78)
 }
 
 const env = settings()
@@ -35,7 +43,7 @@ const booted = startAgent(env, {
         : `not connected; version ${agentVersion}`,
     ),
 })
-const first = await Promise.race([booted, signal])
+const first = await Promise.race([booted, signal]).catch(refuse)
 if (typeof first === 'string') process.exit(0)
 log.info({ host: env.HOST_NAME, version: agentVersion, runtime: env.RUNTIME }, 'agent started')
 serviceManager.ready()

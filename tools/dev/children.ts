@@ -133,6 +133,8 @@ function controlPlaneEnv(dev: Development): NodeJS.ProcessEnv {
       WEB_URL: addresses.web,
       API_URL: addresses.api,
       GRPC_PUBLIC_ADDRESS: addresses.grpc,
+      // Whom `pnpm dev:user` makes by default: the operator API is theirs, and so are the alerts in the sandbox's inbox.
+      OPERATOR_EMAILS: 'dev@example.test',
       BACKUP_STORE: pathToFileURL(join(dev.args.dataDir, 'store')).href,
       GOOGLE_ISSUER: `${addresses.sandbox}/google`,
       TELEGRAM_BOT_USERNAME: botUsername,

@@ -99,7 +99,10 @@ async function provenKey(csrPem: string): Promise<x509.PublicKey> {
     Object.assign(invalidInput('That CSR is not valid.', 'invalid_csr'), { cause })
   try {
     const request = new x509.Pkcs10CertificateRequest(csrPem)
-    if (await request.verify()) return request.publicKey
+    // The one kind that agents make: neither a weak key nor one that is costly to check.
+    const { name, namedCurve } = request.publicKey.algorithm as webcrypto.EcKeyAlgorithm
+    const isOurKind = name === algorithm.name && namedCurve === algorithm.namedCurve
+    if (isOurKind && (await request.verify())) return request.publicKey
   } catch (cause) {
     throw refused(cause)
   }

@@ -28,7 +28,8 @@ export async function enroll(env: AgentEnv): Promise<Identity> {
     // A control plane with another authority can say so before it takes the token.
     caPin: env.CONTROL_PLANE_CA_PIN,
   })
-  const answer = answerSchema.parse(response)
+  const { data: answer } = answerSchema.safeParse(response)
+  if (!answer) throw notUnderstood(env.CONTROL_PLANE_URL)
   const identity = {
     privateKeyPem,
     certificatePem: answer.certificate,
@@ -41,8 +42,16 @@ export async function enroll(env: AgentEnv): Promise<Identity> {
 
 async function joinToken(env: AgentEnv): Promise<string> {
   if (env.JOIN_TOKEN !== undefined) return env.JOIN_TOKEN
-  if (env.JOIN_TOKEN_FILE !== undefined) return (await readFile(env.JOIN_TOKEN_FILE, 'utf8')).trim()
-  throw new AgentError('not_enrolled', 'This host has no valid identity: set JOIN_TOKEN or JOIN_TOKEN_FILE.')
+  if (env.JOIN_TOKEN_FILE !== undefined) {
+    const text = await readFile(env.JOIN_TOKEN_FILE, 'utf8').catch((cause: unknown) => {
+      throw new AgentError('join_token_unreadable', `${env.JOIN_TOKEN_FILE} cannot be read.`, { cause })
+    })
+    if (text.trim() !== '') return text.trim()
+  }
+  throw new AgentError(
+    'not_enrolled',
+    'This host has no valid certificate and no join token: set JOIN_TOKEN or JOIN_TOKEN_FILE.',
+  )
 }
 
 /** Retryable when the control plane was not there; final when it said no. */
@@ -59,9 +68,23 @@ async function post(url: string, body: unknown): Promise<unknown> {
     throw new AgentError('enroll_unreachable', `No answer from ${url}.`, { cause: error, retryable: true })
   }
   const text = await response.text()
-  if (!response.ok) {
-    const retryable = response.status >= 500 || response.status === 429
-    throw new AgentError('enroll_refused', `${response.status} ${text.slice(0, 500)}`, { retryable })
+  if (response.ok) return parseJson(text)
+  const retryable = response.status >= 500 || response.status === 429
+  const { data: problem } = problemSchema.safeParse(parseJson(text))
+  if (!problem) throw new AgentError('enroll_refused', `${url} answered ${response.status}.`, { retryable })
+  throw new AgentError(problem.code, problem.detail, { retryable })
+}
+
+/** The control plane's errors; what else stands at that address may answer anything. */
+const problemSchema = z.object({ code: z.string().max(100), detail: z.string().max(500) })
+
+const notUnderstood = (url: string) =>
+  new AgentError('enroll_not_understood', `What answers at ${url} is no control plane.`)
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
-  return JSON.parse(text)
 }

@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { expect, test, vi } from 'vitest'
 import { is, ready, running, startTestAgent, startTurn, type TestControlPlane } from '../testing/agent.ts'
 
@@ -62,11 +64,25 @@ test('F3: a control plane that falls silent is left, and the assistant does not 
   expect(next.hello.observed).toMatchObject([{ assistantId: 'a1', generation: 1, step: 'ready' }])
 })
 
-test('S5: a certificate is renewed at two thirds of its life, and the next session shows the new one', async () => {
-  const { control, boot } = await startTestAgent({ control: { lifeMs: 3_000 } })
+test('S5: a certificate is renewed at two thirds of its life, stored, and then shown by the next session', async () => {
+  const { control, env, boot } = await startTestAgent({ control: { lifeMs: 3_000, renewalSendsAway: true } })
   await boot()
   const first = await control.sessions.next()
   const second = await control.sessions.next()
-  expect(control.renewals()).toBeGreaterThan(0)
+  const stored = JSON.parse(await readFile(`${env.STATE_DIR}/identity.json`, 'utf8'))
+  expect(control.renewals()).toBe(1)
   expect(second.serial).not.toBe(first.serial)
+  expect(new X509Certificate(stored.certificatePem).serialNumber).toBe(second.serial)
+})
+
+test('F11: a message that the agent does not know is answered, and the session goes on', async () => {
+  const { control, boot } = await startTestAgent()
+  await boot()
+  const session = await ready(control)
+  session.call.write({ seq: 3n, ack: 0n, body: undefined })
+  const answer = await control.said.next(({ body }) => body?.$case === 'unsupported')
+  expect(answer.body).toEqual({ $case: 'unsupported', unsupported: { seq: 3n } })
+  session.call.write({ seq: 4n, ack: 0n, body: { $case: 'startTurn', startTurn } })
+  const turn = await control.turnCalls.next()
+  expect((await turn.events.next()).body).toMatchObject({ open: { turnId: 't1' } })
 })

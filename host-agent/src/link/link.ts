@@ -4,6 +4,7 @@ import { createBackoff, pause } from '../backoff.ts'
 import { certificateLife } from '../identity/renewal.ts'
 import type { Identity } from '../identity/store.ts'
 import type { LiveSession } from '../relay/relay.ts'
+import { failureOf } from './failure.ts'
 import { createClient, runSession, type SessionHandlers } from './session.ts'
 
 export interface LinkDeps {
@@ -36,7 +37,7 @@ export async function keepLink(deps: LinkDeps, stop: AbortSignal): Promise<void>
       const reason = await connectOnce(deps, stop)
       deps.log.info({ reason }, 'session over')
     } catch (error) {
-      deps.log.warn({ err: error }, 'link lost')
+      deps.log.warn(failureOf(error), 'link lost')
     }
     if (performance.now() - startedMs > settings.stableMs) backoff.reset()
     await pause(backoff.nextMs(), stop)
@@ -49,6 +50,7 @@ async function connectOnce(deps: LinkDeps, stop: AbortSignal): Promise<string> {
   const over = new AbortController()
   const renewed = new AbortController()
   let session: LiveSession | undefined
+  let renewal: Promise<void> | undefined
   const handlers: SessionHandlers = {
     hello: deps.hello,
     capacity: deps.capacity,
@@ -56,7 +58,7 @@ async function connectOnce(deps: LinkDeps, stop: AbortSignal): Promise<string> {
       session = { epoch: welcome.sessionEpoch, client, ended: over.signal }
       deps.log.info({ epoch: String(welcome.sessionEpoch) }, 'session open')
       deps.connected(session, send)
-      void renewInTime(deps, client, identity, over.signal, renewed)
+      renewal = renewInTime(deps, client, identity, over.signal, renewed)
     },
     message(body) {
       if (session) deps.message(body, session)
@@ -69,6 +71,8 @@ async function connectOnce(deps: LinkDeps, stop: AbortSignal): Promise<string> {
     deps.disconnected()
     // Turns that still stream on this connection finish; nothing new starts on it.
     client.close()
+    // One under way ends first: the control plane sends us away for it before its answer is stored here.
+    await renewal
   }
 }
 
@@ -91,7 +95,7 @@ async function renewInTime(
       await deps.renew(client)
       return renewed.abort()
     } catch (error) {
-      deps.log.error({ err: error }, 'certificate not renewed')
+      deps.log.error(failureOf(error), 'certificate not renewed')
       await pause(backoff.nextMs(), over)
     }
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Observed, Phase, Presence } from '@yourclaw/proto/host/v1'
 import { expect, test } from 'vitest'
 import type { FakeFaults } from '../runtime/fake/gateway.ts'
-import { ready, reported, sendSnapshot, spec, startTestAgent } from '../testing/agent.ts'
+import { ready, reported, sendSnapshot, spec, startTestAgent, startTurn } from '../testing/agent.ts'
 
 test('F2: a start beyond MAX_ASSISTANTS fails as host_full and touches nothing else', async () => {
   const { control, boot } = await startTestAgent({ settings: { MAX_ASSISTANTS: '1' } })
@@ -41,6 +41,30 @@ test('S1: an id that is not a plain one is refused before it names a folder or a
   }
   expect(new Set(refused.values())).toEqual(new Set(['bad_spec']))
   expect(await readdir(dir)).toEqual(['state'])
+})
+
+test('a spec that nothing can be made of is refused by a code, and what runs goes on as it does', async () => {
+  const { control, boot } = await startTestAgent()
+  await boot()
+  const session = await ready(control)
+  const bad = [
+    { presence: 42 as Presence },
+    { presence: Presence.PRESENCE_UNSPECIFIED },
+    { model: 'no provider' },
+    { model: '' },
+    { gatewayToken: '' },
+    { virtualKey: '' },
+    { userId: '../u1' },
+  ]
+  for (const [index, more] of bad.entries()) {
+    const generation = index + 2
+    sendSnapshot({ ...session, seq: BigInt(index + 3) }, [spec({ generation, ...more })])
+    const { cause } = await reported(control, (observed) => observed.generation === generation)
+    expect(cause).toEqual({ code: 'bad_spec', detail: expect.any(String) })
+  }
+  session.call.write({ seq: 10n, ack: 0n, body: { $case: 'startTurn', startTurn } })
+  const turn = await control.turnCalls.next()
+  expect((await turn.events.next()).body).toMatchObject({ open: { turnId: 't1', needsInput: true } })
 })
 
 test('F2: the place of an assistant that was erased is free again', async () => {

@@ -4,11 +4,12 @@ import { pause, repeat } from '../backoff.ts'
 import { AgentError, assertNever } from '../errors.ts'
 import type { KeyRing } from '../model-gateway/keys.ts'
 import type { Archive } from '../runtime/archive.ts'
-import { type Cause, type Conversation, isPlainId, type Running, type Runtime } from '../runtime/runtime.ts'
+import type { Cause, Conversation, Running, Runtime } from '../runtime/runtime.ts'
 import { type CrashSettings, createCrashes, defaultCrashes } from './crashes.ts'
 import { judgeDisk } from './disk.ts'
 import { createKeyedLock } from './lock.ts'
 import { plan, type Seen, type Step } from './plan.ts'
+import { faultOf } from './spec.ts'
 import { isFew } from './strays.ts'
 
 export interface Reconciler {
@@ -91,7 +92,6 @@ export function createReconciler(deps: {
     if (!spec) return
     log.info({ assistantId: id, generation: spec.generation, step }, 'assistant step')
     try {
-      if (!isPlainId(spec.userId)) throw new AgentError('bad_spec', 'The user id is not a plain id.')
       await perform(id, spec, step)
     } catch (error) {
       const cause =
@@ -202,9 +202,25 @@ export function createReconciler(deps: {
     settle(id, before.applied, Phase.PHASE_FAILED, { step: 'failed', cause: { code: 'crash_loop', detail } })
   }
 
+  /** Said, and nothing else is changed: what runs goes on as it does. */
+  function refuse(spec: AssistantSpec, detail: string): void {
+    const { assistantId, generation } = spec
+    log.error({ assistantId, generation, detail }, 'bad spec')
+    const cause = { code: 'bad_spec', detail }
+    const phase = Phase.PHASE_FAILED
+    const observed = Observed.create({ assistantId, generation, phase, step: 'failed', cause })
+    reports.set(assistantId, observed)
+    report?.(observed)
+  }
+
   function accept(spec: AssistantSpec): void {
     const known = desired.get(spec.assistantId)
     if (known && known.generation > spec.generation) return
+    const fault = faultOf(spec)
+    if (fault !== undefined) {
+      refuse(spec, fault)
+      return
+    }
     if (known && known.generation < spec.generation) crashes.forget(spec.assistantId)
     desired.set(spec.assistantId, spec)
     if (spec.allowance) deps.allowFirst?.(spec.assistantId, Number(spec.allowance.remainingMicros))
@@ -221,7 +237,7 @@ export function createReconciler(deps: {
 
   function specOf(id: string): AssistantSpec {
     const spec = desired.get(id)
-    if (spec && isPlainId(spec.userId)) return spec
+    if (spec) return spec
     throw new AgentError('assistant_unknown', 'This host does not hold the assistant.')
   }
 

@@ -49,12 +49,15 @@ export interface TestControlPlaneOptions {
   /** Of the certificates it signs. */
   lifeMs?: number
   sessionTimeoutMs?: number
+  /** Says GoAway before it answers a renewal: the agent must store what comes, and use it, all the same. */
+  renewalSendsAway?: boolean
 }
 
 /** One authority, one enrollment route and one gRPC server with mutual TLS: what an agent sees of a control plane. */
 export async function startTestControlPlane({
   lifeMs = 24 * 3600_000,
   sessionTimeoutMs = 5_000,
+  renewalSendsAway = false,
 }: TestControlPlaneOptions = {}) {
   const newKeys = () => crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const caKeys = await newKeys()
@@ -90,6 +93,7 @@ export async function startTestControlPlane({
   let epoch = 0n
   let renewals = 0
   let silent = false
+  let newest: Session | undefined
 
   const grpc = new Server()
   grpc.addService(HostServiceService, {
@@ -103,6 +107,7 @@ export async function startTestControlPlane({
         }
         if (message.body?.$case !== 'hello') return
         epoch += 1n
+        newest = call
         const welcome = {
           sessionEpoch: epoch,
           protocolVersion: 1,
@@ -126,6 +131,10 @@ export async function startTestControlPlane({
       done: (error: null, answer: { certificatePem: string; caPem: string }) => void,
     ) {
       renewals += 1
+      if (renewalSendsAway) {
+        const body = { $case: 'goAway', goAway: { reason: 'certificate_renewed' } } as const
+        newest?.write({ seq: 2n, ack: 1n, body })
+      }
       void certify(call.request.csrPem).then((certificatePem) => done(null, { certificatePem, caPem }))
     },
   })
@@ -159,7 +168,8 @@ export async function startTestControlPlane({
     const body = (await json(request)) as { csr: string; token: string }
     enrollments.push(body)
     const { csr, token } = body
-    if (token !== 'join') return void response.writeHead(401).end('{}')
+    const refusal = { code: 'invalid_join_token', detail: 'That join token is not valid.' }
+    if (token !== 'join') return void response.writeHead(401).end(JSON.stringify(refusal))
     const answer = { certificate: await certify(csr), ca: caPem, grpcAddress }
     response.end(JSON.stringify(answer))
   })

@@ -16,7 +16,7 @@ const enroll = createRoute({
       content: {
         'application/json': {
           schema: z.object({
-            token: z.string().min(1),
+            token: z.string().min(1).max(200),
             csr: z.string().max(16_384),
             name: z.string().regex(/^[^\p{Cc}\p{Cs}]{1,63}$/u, 'is 1 to 63 printable characters'),
             caPin: z

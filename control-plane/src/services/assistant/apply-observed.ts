@@ -86,13 +86,13 @@ async function carryOut(
       })
       return
     case 'ready':
-      await settle(tx, assistant, observed, 'ready')
+      await settle(tx, assistant, observed, 'ready', undoneBy(observed))
       await tx.assistant.update({
         where: { id: assistant.id },
         data: {
           status: 'READY',
-          lastErrorCode: null,
-          lastErrorDetail: null,
+          lastErrorCode: observed.cause?.code || null,
+          lastErrorDetail: observed.cause?.detail ?? null,
           ...(assistant.readyAt === null && { readyAt: new Date(ctx.clock.now()) }),
         },
       })
@@ -116,14 +116,25 @@ async function carryOut(
   }
 }
 
-async function settle(tx: Transaction, assistant: Assistant, observed: Observed, step: string) {
+/** A ready assistant with a cause runs as it did before: its change was tried and undone. A warning undoes nothing. */
+const undoneBy = ({ cause }: Observed) => (cause?.code === 'disk_nearly_full' ? undefined : cause)
+
+async function settle(
+  tx: Transaction,
+  assistant: Assistant,
+  observed: Observed,
+  step: string,
+  undone?: { detail: string },
+) {
   await tx.assistant.update({
     where: { id: assistant.id },
     data: { observedGeneration: observed.generation, containerId: observed.containerId || null },
   })
   await tx.provisioningJob.updateMany({
     where: { assistantId: assistant.id, generation: { lte: observed.generation }, status: open },
-    data: { status: 'COMPLETED', step, lastError: null },
+    data: undone
+      ? { status: 'FAILED', step: 'undone', lastError: undone.detail }
+      : { status: 'COMPLETED', step, lastError: null },
   })
 }
 

@@ -243,6 +243,24 @@ test('F1: a failure is tried three times, counted once each, then is an ERROR th
   expect(await taken(at.hostId)).toBe(1)
 })
 
+test('F5: a change that its host undid is a failed job of an assistant that goes on, and the next good one clears it', async () => {
+  const at = await host(1)
+  const userId = await person()
+  await create(userId)
+  await report(at, userId, Phase.PHASE_READY)
+  await changeModel({ ctx, input: { userId, model: 'openai/gpt-4o' } })
+  const cause = { code: 'update_failed', detail: 'The new image did not get ready.' }
+  await report(at, userId, Phase.PHASE_READY, { cause })
+  const undone = { status: 'READY', lastError: cause, job: { status: 'FAILED', step: 'undone' } }
+  expect(await view(userId)).toMatchObject(undone)
+  await restartAssistant({ ctx, input: { userId } })
+  const full = { code: 'disk_nearly_full', detail: '81 % of its disk is used.' }
+  await report(at, userId, Phase.PHASE_READY, { cause: full })
+  expect(await view(userId)).toMatchObject({ status: 'READY', lastError: full, job: { status: 'COMPLETED' } })
+  await report(at, userId, Phase.PHASE_READY)
+  expect(await view(userId)).not.toHaveProperty('lastError')
+})
+
 test('I9, S5: a host says nothing about an assistant of another host, and one person changes nothing of another', async () => {
   const at = await host(5)
   const other = await host(0, 'host-2')

@@ -5,7 +5,8 @@ import { type Observed, Phase } from '@yourclaw/proto/host/v1'
  * What a host's report means for an assistant:
  *   refused   nothing: it is stale, or not what is wanted
  *   starting  job RUNNING, step as reported
- *   ready     status READY, jobs up to that generation COMPLETED; the first time, the ready hook
+ *   ready     status READY, jobs up to that generation COMPLETED, or FAILED when the change was undone; the first time,
+ *             the ready hook
  *   stopped   (suspended) jobs COMPLETED, status stays
  *   failed    see nextAttempt
  *   gone      the deletion that was wanted is confirmed: status NONE, slot released

@@ -71,7 +71,11 @@ async function takeToken(tx: Transaction, input: EnrollHostInput, now: Date) {
     },
     data: { usedAt: now },
   })
-  if (!token) throw unauthenticated('That join token is not valid.', 'invalid_join_token')
+  if (!token)
+    throw unauthenticated(
+      'That join token is not valid: it was used, is older than an hour, or is for another host name. Make a new one.',
+      'invalid_join_token',
+    )
   return token
 }
 

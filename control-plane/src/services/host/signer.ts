@@ -11,7 +11,7 @@ export interface SignedCertificate {
 export interface CertificateSigner {
   /**
    * Signs the public key of a CSR as `hostId`, whatever subject the CSR asks for.
-   * Throws invalid_csr when it cannot be parsed or its own signature does not match (no proof of possession).
+   * Throws invalid_csr when it cannot be parsed, its key is not P-256 or its own signature does not match (no proof of possession).
    */
   signHost(input: { csrPem: string; hostId: string; nowMs: number }): Promise<SignedCertificate>
 }
