@@ -10,7 +10,7 @@ import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
 import { openBoss } from './jobs/boss.ts'
-import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
+import { createDeliveryQueues, createOutbox, type DeliveryOutbox } from './jobs/deliveries.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
 import { createTokens, type Tokens } from './lib/tokens.ts'
 import { createVault, type Vault } from './lib/vault.ts'
@@ -25,6 +25,7 @@ export interface Deps {
   log: Logger
   db: Database
   ctx: ConversationCtx
+  outbox: DeliveryOutbox
   vault: Vault
   tokens: Tokens
   authority: Authority
@@ -68,7 +69,8 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   const notifications = await listen(databaseUrl, log, pool.isOwn)
   const clock = systemClock
   const own = { db, pool, wake: notifications.tell, clock, log }
-  const alone = { ...own, settings: settingsOf(env), outbox: createOutbox(boss) }
+  const outbox = createOutbox(boss)
+  const alone = { ...own, settings: settingsOf(env), outbox }
   const ctx: ConversationCtx = { ...alone, together: createTogether(alone) }
   const telegram = createTelegram({ token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT })
   const whatsapp = createWhatsapp({
@@ -89,6 +91,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     log,
     db,
     ctx,
+    outbox,
     vault,
     tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),
     authority: await openAuthority({ db, vault, clock }),

@@ -6,6 +6,11 @@ import type { Logger } from 'pino'
 export interface QueueRunner {
   /** Looks for work now instead of at the next poll. */
   wake(): void
+  /**
+   * Takes jobs that are due within the caller's transaction, at most `most`. What it resolves with starts them, and is
+   * for after the commit.
+   */
+  take(tx: Pick<Pool, 'executeSql'>, most: number): Promise<() => void>
   /** Takes nothing more and waits for what runs, at most `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>
 }
@@ -38,14 +43,16 @@ export function runQueue(input: {
     while (!stopping.signal.aborted) {
       woken = Promise.withResolvers()
       const free = input.concurrency - running.size
-      const jobs = free > 0 ? await fetch(free) : []
+      const jobs = free > 0 ? await fetchOrLog(free) : []
       for (const job of jobs) start(job)
       if (jobs.length < Math.max(free, 1)) await idle()
     }
   }
-  async function fetch(batchSize: number): Promise<Job<unknown>[]> {
+  const fetch = (batchSize: number, db: Pick<Pool, 'executeSql'>) =>
+    boss.fetch<unknown>(queue, { batchSize, db })
+  async function fetchOrLog(batchSize: number): Promise<Job<unknown>[]> {
     try {
-      return await boss.fetch(queue, { batchSize, db: input.db })
+      return await fetch(batchSize, input.db)
     } catch (err) {
       log.error({ err, queue }, 'jobs could not be fetched')
       return []
@@ -80,6 +87,16 @@ export function runQueue(input: {
   const fetching = fetchLoop()
   return {
     wake,
+    async take(tx, most) {
+      const free = Math.min(input.concurrency - running.size, most)
+      if (free <= 0 || stopping.signal.aborted) return wake
+      const jobs = await fetch(free, tx)
+      // Those of a process that stops come back when their heartbeat has lapsed, as after any other end.
+      return () => {
+        if (!stopping.signal.aborted) for (const job of jobs) start(job)
+        if (jobs.length < most) wake()
+      }
+    },
     async stop(deadlineMs) {
       stopping.abort()
       wake()

@@ -17,8 +17,14 @@ export interface ConversationCtx extends Ctx {
 export interface Outbox {
   /** Sends every part of a stored message that is PENDING, `delayMs` from now at the earliest. */
   enqueueMessage(tx: Transaction, to: Recipient, messageId: string, delayMs?: number): Promise<void>
-  /** The same for many messages, each to another recipient, on the pool. */
-  enqueueMessages(tx: PoolTransaction, jobs: { to: Recipient; messageId: string }[]): Promise<void>
+  /**
+   * The same for many messages, each to another recipient, on the pool. What it resolves with is called after the
+   * commit.
+   */
+  enqueueMessages(
+    tx: PoolTransaction,
+    messages: { to: Recipient; messageId: string }[],
+  ): Promise<(() => void) | undefined>
   /** Sends something that belongs to no user: an answer to a stranger. */
   enqueueText(tx: Transaction, to: Recipient, payload: Payload): Promise<void>
   /** Keeps a message that could not be sent where an operator sees it and can send it again (M6). */

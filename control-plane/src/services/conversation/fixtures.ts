@@ -32,6 +32,7 @@ export async function createFixture(settings: { perDay?: number; perMinute?: num
       },
       enqueueMessages: async (_tx, jobs) => {
         queued.push(...jobs.map(({ messageId }) => messageId))
+        return undefined
       },
       bury: async (_tx, _to, messageId) => {
         buried.push(messageId)
