@@ -68,7 +68,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   await createDeliveryQueues(boss)
   const notifications = await listen(databaseUrl, log, pool.isOwn)
   const clock = systemClock
-  const own = { db, pool, wake: notifications.tell, clock, log }
+  const own = { db, pool, wake: notifications.tell, hostsHere: new Map(), clock, log }
   const outbox = createOutbox(boss)
   const alone = { ...own, settings: settingsOf(env), outbox }
   const ctx: ConversationCtx = { ...alone, together: createTogether(alone) }

@@ -138,6 +138,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       tracing: deps.tracing,
       clock: ctx.clock,
     }),
+    hostsHere: ctx.hostsHere,
     showTyping: createTyping(deps),
     maxTurnsPerHost: 40,
     timing: fleetTiming,

@@ -62,6 +62,8 @@ export async function createFleet(timing: Partial<FleetTiming> = {}) {
     hosts: hostVerbs({ ctx, vault, onFirstReady: async () => {} }),
     conversation,
     sharedKeys: [],
+    hostsHere: new Map(),
+    onClaimed: (turns) => turns,
     replica: 'test',
     showTyping: () => {
       shown.push('typing')

@@ -172,6 +172,10 @@ export async function runSession(
     })
     working = begin.catch(() => {})
     await begin
+    deps.hostsHere.set(hostId, turns)
+    cleanups.push(() => {
+      if (deps.hostsHere.get(hostId) === turns) deps.hostsHere.delete(hostId)
+    })
     void step(turns.pump)
     void step(turns.stop)
     every(timing.resyncMs, pushSnapshot)

@@ -3,6 +3,9 @@ import type { Pool } from '@yourclaw/db'
 import type { Job, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 
+/** A job that ends may let the next of its line go; what ends within this time is looked after once. */
+const lingerMs = 25
+
 export interface QueueRunner {
   /** Looks for work now instead of at the next poll. */
   wake(): void
@@ -38,6 +41,7 @@ export function runQueue(input: {
   const running = new Map<string, Promise<void>>()
   const stopping = new AbortController()
   let woken = Promise.withResolvers<void>()
+  let linger: NodeJS.Timeout | undefined
 
   async function fetchLoop(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -64,9 +68,13 @@ export function runQueue(input: {
       .catch((err: unknown) => log.error({ err, queue, jobId: job.id }, 'a job could not be settled'))
       .finally(() => {
         running.delete(job.id)
-        wake()
+        linger ??= setTimeout(onLinger, lingerMs)
       })
     running.set(job.id, work)
+  }
+  function onLinger(): void {
+    linger = undefined
+    wake()
   }
   async function idle(): Promise<void> {
     const poll = new AbortController()
@@ -105,6 +113,7 @@ export function runQueue(input: {
       const late = delay(deadlineMs, undefined, { signal: deadline.signal }).catch(() => {})
       await Promise.race([Promise.all(running.values()), late])
       deadline.abort()
+      clearTimeout(linger)
       clearInterval(heartbeat)
     },
   }

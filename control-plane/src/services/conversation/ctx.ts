@@ -1,6 +1,7 @@
 import type { Channel, Pool, PoolTransaction, Transaction } from '@yourclaw/db'
 import type { Payload } from '../../channels/sender.ts'
 import type { Ctx, Nudge } from '../../context.ts'
+import type { TurnWithInput } from './claim.ts'
 import type { Together } from './together.ts'
 
 /** What the conversation verbs need beside Ctx. */
@@ -11,6 +12,14 @@ export interface ConversationCtx extends Ctx {
   /** Tells this process at once of what it committed on the pool; others hear of it from the database. */
   wake: (nudges: Iterable<Nudge>) => void
   together: Together
+  /** The hosts whose sessions are on this replica: their turns are claimed by the transaction that stores a message. */
+  hostsHere: Map<string, TurnPlaces>
+}
+
+/** Where a host's session takes turns that somebody else claimed for it. */
+export interface TurnPlaces {
+  /** Keeps places, at most so many, until `take` is called: with what was claimed, or with nothing. */
+  reserve(most: number): { places: number; sessionEpoch: bigint; take(turns: TurnWithInput[]): void }
 }
 
 /** Hands over what goes out, within the caller's transaction. Keeps the order of calls for each address. */

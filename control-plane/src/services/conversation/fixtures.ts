@@ -19,6 +19,7 @@ export async function createFixture(settings: { perDay?: number; perMinute?: num
     db: database.db,
     pool,
     wake: () => {},
+    hostsHere: new Map(),
     clock,
     log: pino({ level: 'silent' }),
     settings: {
