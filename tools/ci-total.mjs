@@ -1,20 +1,26 @@
 // Adds up a CI run. The last line it prints is exactly "N passed, M failed"; it exits 1 when M is not 0.
-// usage: node tools/ci-total.mjs VITEST_JSON VITEST_STATUS SMOKE_JSON SMOKE_STATUS CHECK_STATUS
+// usage: node tools/ci-total.mjs VITEST_JSON VITEST_STATUS SMOKE_JSON SMOKE_STATUS CHECK_STATUS DOCKER_STATUS
 import { readFileSync } from 'node:fs'
 
 /** Whoever leaves no report has not passed, whatever its status. */
 const noReport = { passed: 0, failed: 1 }
 
-const [vitestFile, vitestStatus, smokeFile, smokeStatus, checkStatus] = process.argv.slice(2)
+const [vitestFile, vitestStatus, smokeFile, smokeStatus, checkStatus, dockerStatus] = process.argv.slice(2)
 const parts = [
   atLeastOneFailure(countTests(readJson(vitestFile)), vitestStatus),
   atLeastOneFailure(readJson(smokeFile) ?? noReport, smokeStatus),
-  checkStatus === '0' ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 },
+  step(checkStatus),
+  step(dockerStatus),
 ]
 const passed = parts.reduce((sum, part) => sum + part.passed, 0)
 const failed = parts.reduce((sum, part) => sum + part.failed, 0)
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
+
+/** A program without a report of its own. */
+function step(status) {
+  return status === '0' ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
+}
 
 /** A file that cannot be loaded has no tests to count, and counts as one failure itself. */
 function countTests(report) {

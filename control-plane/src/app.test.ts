@@ -213,7 +213,15 @@ test('I9: a second user sees and changes nothing of the first', async () => {
 })
 
 test('I9: without a bearer every documented route but the public ones is closed', async () => {
-  const isPublic = new Set(['get /models', 'post /hosts/enroll', 'get /health', 'get /health/ready'])
+  const isPublic = new Set([
+    'get /models',
+    'get /plan',
+    'get /auth/google',
+    'get /auth/google/callback',
+    'post /hosts/enroll',
+    'get /health',
+    'get /health/ready',
+  ])
   const page = (await (await call('GET', '/openapi.json')).json()) as { paths: Record<string, object> }
   for (const [path, methods] of Object.entries(page.paths)) {
     const route = path.replace('/api/v1', '')
@@ -246,6 +254,18 @@ test('O3: every refusal is { detail, code }', async () => {
     await expectProblem(await call('PATCH', '/users/me', { bearer, body }), 400, 'invalid_input')
   }
   await expectProblem(await call('GET', '/messages?before=x', { bearer }), 400, 'invalid_input')
+})
+
+test('O3: JSON that is announced and not sent is no broken JSON where nothing is needed', async () => {
+  const { bearer } = await signUp()
+  for (const [path, status] of [
+    ['/messages/stop', 202],
+    ['/assistants', 402],
+    ['/users/me/channel', 400],
+    ['/auth/logout', 204],
+  ] as const) {
+    expect([path, (await call('POST', path, { bearer, raw: '' })).status]).toEqual([path, status])
+  }
 })
 
 test('O3: control characters and lone surrogates never become a 500', async () => {

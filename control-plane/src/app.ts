@@ -4,20 +4,32 @@ import { requestId } from 'hono/request-id'
 import { secureHeaders } from 'hono/secure-headers'
 import type { Deps } from './deps.ts'
 import { authenticate } from './http/middleware/authenticate.ts'
+import { emptyBody } from './http/middleware/empty-body.ts'
 import { errorHandler, notFoundHandler } from './http/middleware/errors.ts'
+import { limitCostly, limitStrangers, limitWrites } from './http/middleware/limit.ts'
 import { observe } from './http/middleware/observe.ts'
+import { operatorsOnly } from './http/middleware/operator.ts'
+import { createSessionCookie } from './http/middleware/session.ts'
+import { apiKeyRoutes } from './http/routes/api-keys.ts'
 import { assistantRoutes } from './http/routes/assistants.ts'
 import { authRoutes } from './http/routes/auth.ts'
 import { channelRoutes } from './http/routes/channels.ts'
+import { creditRoutes } from './http/routes/credits.ts'
 import { docsRoutes } from './http/routes/docs.ts'
+import { exportRoutes } from './http/routes/exports.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
 import { modelRoutes } from './http/routes/models.ts'
+import { operatorAssistantRoutes } from './http/routes/operator/assistants.ts'
+import { operatorDutyRoutes } from './http/routes/operator/duties.ts'
+import { operatorHostRoutes } from './http/routes/operator/hosts.ts'
+import { planRoutes } from './http/routes/plan.ts'
 import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
 import { telegramWebhook } from './http/webhooks/telegram.ts'
 import { twilioWebhooks } from './http/webhooks/twilio.ts'
+import { createExportEnqueuer } from './jobs/exports.ts'
 import { createSupabaseTokens } from './lib/tokens.ts'
 
 const base = '/api/v1'
@@ -27,11 +39,22 @@ const signedIn = [
   '/auth/logout',
   '/users/*',
   '/usage',
+  '/credits',
+  '/credits/*',
+  '/api-keys',
+  '/api-keys/*',
   '/assistants',
   '/assistants/*',
   '/messages',
   '/messages/*',
+  '/operator/*',
 ]
+
+/** What costs us much, or somebody else: a few times an hour. */
+const costly = ['/users/me/export']
+
+/** What everybody may call as often as their address may. */
+const forStrangers = ['/auth/google', '/auth/google/callback', '/exports/*', '/hosts/enroll']
 
 /** The whole HTTP surface, without a port: main.ts listens, tests call `app.request()`. */
 export function createApp(deps: Deps) {
@@ -41,9 +64,18 @@ export function createApp(deps: Deps) {
   app.notFound(notFoundHandler)
   app.use(requestId())
   app.use(observe(deps))
-  app.use(secureHeaders())
+  // What is JSON may do nothing at all in a browser; the page of the reference says its own policy.
+  app.use(
+    secureHeaders({
+      overwrite: false,
+      xFrameOptions: 'DENY',
+      contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"] },
+    }),
+  )
   const tooLarge = { detail: 'The body is too large.', code: 'body_too_large' }
   app.use(bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }))
+  app.use(emptyBody())
+  for (const path of forStrangers) app.use(`${base}${path}`, limitStrangers(deps.limits))
 
   const health = healthRoutes(ctx)
   app.route('/', health)
@@ -56,24 +88,45 @@ export function createApp(deps: Deps) {
     app.route(`${base}/webhooks/twilio`, twilioWebhooks({ ctx, authToken, apiUrl }))
   }
   app.route(base, modelRoutes(ctx))
+  app.route(base, planRoutes(ctx))
   app.route(base, hostRoutes({ ctx, signer: deps.authority, grpcAddress: env.GRPC_PUBLIC_ADDRESS }))
 
   app.doc31(`${base}/openapi.json`, {
     openapi: '3.1.0',
     info: { title: 'YourClaw API', version: '1' },
-    security: [{ bearer: [] }],
+    security: [{ bearer: [] }, { session: [] }],
   })
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'session', {
+    type: 'apiKey',
+    in: 'cookie',
+    name: env.WEB_URL.startsWith('https:') ? '__Host-session' : 'session',
+    description: 'Set by signing in. What changes something must come from a page of the web (Origin).',
+  })
   app.route(base, docsRoutes())
 
   const foreign = env.SUPABASE_URL === undefined ? undefined : createSupabaseTokens(env.SUPABASE_URL)
-  const requireUser = authenticate({ ctx, tokens: deps.tokens, foreign })
-  for (const path of signedIn) app.use(`${base}${path}`, requireUser)
-  app.route(base, authRoutes(ctx))
+  const cookie = createSessionCookie(deps.tokens, env.WEB_URL)
+  const origins = [env.WEB_URL, env.API_URL].map((url) => new URL(url).origin)
+  const requireUser = authenticate({ ctx, tokens: deps.tokens, foreign, cookie, origins })
+  for (const path of signedIn) app.use(`${base}${path}`, requireUser, limitWrites(deps.limits))
+  app.use(`${base}/operator/*`, operatorsOnly(ctx))
+  for (const path of costly) app.use(`${base}${path}`, limitCostly(deps.limits))
+  app.route(base, authRoutes({ ctx, vault: deps.vault, google: deps.google, cookie }))
   app.route(base, usageRoutes(ctx))
-  app.route(base, userRoutes(ctx))
+  app.route(base, creditRoutes({ ctx, openPage: deps.openTopUpPage }))
+  app.route(base, apiKeyRoutes({ ctx, vault: deps.vault, checkKey: deps.checkKey }))
+  app.route(base, userRoutes({ ctx, notifications: deps.notifications, cookie }))
+  const enqueueExport = createExportEnqueuer(deps.boss)
+  app.route(
+    base,
+    exportRoutes({ ctx, vault: deps.vault, tokens: deps.tokens, store: deps.store, enqueue: enqueueExport }),
+  )
   app.route(base, messageRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))
+  app.route(base, operatorHostRoutes(ctx))
+  app.route(base, operatorAssistantRoutes(ctx))
+  app.route(base, operatorDutyRoutes(deps))
   return app
 }

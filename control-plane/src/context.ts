@@ -1,4 +1,4 @@
-import { type Channel, type Database, Prisma, type Transaction } from '@yourclaw/db'
+import { type Channel, type Database, type LlmProvider, Prisma, type Transaction } from '@yourclaw/db'
 import type { Logger } from 'pino'
 
 /** What every service verb gets: who acts, in which transaction, and what time it is. */
@@ -25,6 +25,12 @@ export interface Settings {
   /** Those that are on. */
   channels: readonly Channel[]
   whatsapp: WhatsappSettings
+  /** Lower case. Who may use the operator API and is told of alerts. */
+  operatorEmails: readonly string[]
+  /** Those that the platform has a key of. */
+  sharedProviders: readonly LlmProvider[]
+  /** What all shared keys together may cost in a day (UTC), in micro-dollars; null = no bound. */
+  platformDailyCapMicros: bigint | null
 }
 
 export interface WhatsappSettings {
@@ -68,5 +74,18 @@ export const notification = (nudges: Iterable<Nudge>) =>
 
 export type Nudge = `${Topic}:${string}`
 
-/** turns, stops and changes carry a host id, assistant and messages a user id, deliveries nothing. */
-export type Topic = 'turns' | 'stops' | 'changes' | 'assistant' | 'messages' | 'deliveries'
+/**
+ * turns, stops, changes and operations carry a host id; user (the account), assistant and messages a user id; the others
+ * nothing.
+ */
+export type Topic =
+  | 'turns'
+  | 'stops'
+  | 'changes'
+  | 'operations'
+  | 'user'
+  | 'assistant'
+  | 'messages'
+  | 'deliveries'
+  | 'mails'
+  | 'erasures'

@@ -9,15 +9,26 @@ import { createWhatsapp, type Whatsapp } from './channels/whatsapp.ts'
 import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
+import { createLimits, type Limits } from './http/middleware/limit.ts'
 import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox, type DeliveryOutbox } from './jobs/deliveries.ts'
+import { createExportQueue } from './jobs/exports.ts'
+import { createMailQueues } from './jobs/mails.ts'
+import { createGoogle, type Google } from './lib/google.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
+import { createStripe } from './lib/stripe.ts'
 import { createTokens, type Tokens } from './lib/tokens.ts'
 import { createVault, type Vault } from './lib/vault.ts'
+import { createMailer, type Mailer } from './mail/mailer.ts'
 import { registerGauges } from './observability/gauges.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { createKeyCheck } from './providers/key-check.ts'
+import { type CheckKey, keyProviders } from './services/api-key/check-key.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
 import { createTogether } from './services/conversation/together.ts'
+import type { OpenTopUpPage } from './services/credit/top-up.ts'
+import type { BillingCtx } from './services/subscription/ctx.ts'
+import { openStore, type Store } from './storage/store.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
 export interface Deps {
@@ -26,8 +37,13 @@ export interface Deps {
   db: Database
   ctx: ConversationCtx
   outbox: DeliveryOutbox
+  billing: BillingCtx
   vault: Vault
   tokens: Tokens
+  google: Google
+  limits: Limits
+  /** Files that every replica reaches. */
+  store: Store
   authority: Authority
   boss: PgBoss
   notifications: Notifications
@@ -35,6 +51,10 @@ export interface Deps {
   whatsapp: Whatsapp
   /** Of the channels that are on. */
   senders: ChannelSenders
+  mailer: Mailer
+  checkKey: CheckKey
+  /** Absent without a payment provider. */
+  openTopUpPage?: OpenTopUpPage
   metrics: Metrics
   tracing: Tracing
   /** Names this process among the replicas. */
@@ -56,6 +76,9 @@ export function settingsOf(env: Env): Settings {
       readyContentSid: env.TWILIO_READY_CONTENT_SID,
       inviteContentSid: env.TWILIO_INVITE_CONTENT_SID ?? null,
     },
+    operatorEmails: env.OPERATOR_EMAILS,
+    sharedProviders: [...keyProviders, ...(env.BRAVE_API_KEY ? (['BRAVE'] as const) : [])],
+    platformDailyCapMicros: env.PLATFORM_DAILY_CAP_MICROS ?? null,
   }
 }
 
@@ -66,6 +89,8 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   const vault = createVault(env.ENCRYPTION_KEYS)
   const boss = await openBoss(databaseUrl, log)
   await createDeliveryQueues(boss)
+  await createMailQueues(boss)
+  await createExportQueue(boss)
   const notifications = await listen(databaseUrl, log, pool.isOwn)
   const clock = systemClock
   const own = { db, pool, wake: notifications.tell, hostsHere: new Map(), clock, log }
@@ -92,8 +117,25 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     db,
     ctx,
     outbox,
+    billing: {
+      ...ctx,
+      stripe: createStripe({ secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE }),
+      priceId: env.STRIPE_PRICE_ID,
+      vault,
+    },
     vault,
     tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),
+    google: createGoogle({
+      issuer: env.GOOGLE_ISSUER,
+      clientId: env.GOOGLE_CLIENT_ID,
+      clientSecret: env.GOOGLE_CLIENT_SECRET,
+      redirectUri: `${env.WEB_URL}/api/v1/auth/google/callback`,
+    }),
+    limits: createLimits(db),
+    store: openStore(env.BACKUP_STORE, {
+      accessKeyId: env.AWS_ACCESS_KEY_ID,
+      secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
+    }),
     authority: await openAuthority({ db, vault, clock }),
     boss,
     notifications,
@@ -103,6 +145,12 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       ...(isOn('telegram') && { TELEGRAM: telegram }),
       ...(isOn('whatsapp') && { WHATSAPP: whatsapp }),
     },
+    mailer: createMailer({
+      apiKey: env.RESEND_API_KEY,
+      baseUrl: env.RESEND_BASE_URL,
+      from: env.MAIL_FROM,
+    }),
+    checkKey: createKeyCheck(env),
     metrics,
     tracing,
     replica,

@@ -18,6 +18,8 @@ test('O4: production names every missing setting at once', () => {
     'ENCRYPTION_KEYS',
     'TELEGRAM_WEBHOOK_SECRET',
     'ANTHROPIC_API_KEY',
+    'GOOGLE_CLIENT_ID',
+    'GOOGLE_CLIENT_SECRET',
   ]) {
     expect(start).toThrow(name)
   }
@@ -36,6 +38,12 @@ test('O4: a channel’s settings are missed only when it is on', () => {
   expect(start('whatsapp')).toThrow(/^(?![\s\S]*TELEGRAM_)[\s\S]*TWILIO_ACCOUNT_SID/)
   expect(start('whatsapp,pigeon')).toThrow(/CHANNELS_ENABLED/)
   expect(() => readEnv({ TWILIO_READY_CONTENT_SID: 'HX1' })).toThrow(/TWILIO_READY_CONTENT_SID/)
+})
+
+test('I6: in production the web and who signs people in are reached by https alone', () => {
+  const start = (settings: Record<string, string>) => () => readEnv({ NODE_ENV: 'production', ...settings })
+  expect(start({ WEB_URL: 'http://web.test' })).toThrow(/WEB_URL: must be an https address/)
+  expect(start({ GOOGLE_ISSUER: 'http://id.test' })).toThrow(/GOOGLE_ISSUER: must be an https address/)
 })
 
 test('an address of ours may end in a slash', () => {

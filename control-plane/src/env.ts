@@ -1,8 +1,14 @@
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { parseKeys } from './lib/vault.ts'
+import { plan } from './plan.ts'
 
 /** Development keys, good for nothing else: production refuses to start without its own. */
 const developmentKeys = `dev:${Buffer.alloc(32, 'yourclaw-development').toString('base64')}`
+
+const developmentStore = pathToFileURL(path.join(import.meta.dirname, '..', '..', '.data', 'store')).href
+const storeUrl = z.url({ protocol: /^(file|s3)$/, error: 'must be file:///folder or s3://bucket/prefix' })
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback)
 const count = (fallback: number) => z.coerce.number().int().min(1).max(1_000_000).default(fallback)
@@ -30,6 +36,17 @@ const channelList = z
   .transform((list) => list.split(',').map((name) => name.trim()))
   .pipe(z.array(z.enum(channelNames)).min(1))
 
+const emailList = z
+  .string()
+  .default('')
+  .transform((list) => list.split(',').flatMap((email) => email.trim().toLowerCase() || []))
+  .pipe(z.array(z.email('must be a list of e-mail addresses')))
+const providerUrl = (production: boolean, real: string, sandbox: string) =>
+  z
+    .url({ protocol: /^https?$/ })
+    .default(production ? real : `http://localhost:4100/${sandbox}`)
+    .transform((url) => url.replace(/\/+$/, ''))
+
 /** A setting of a channel: in production it must be there when the channel is on, and is empty otherwise. */
 const channelSetting = (
   production: boolean,
@@ -50,7 +67,11 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     GRPC_PORT: port(8443),
     /** Absent outside production: an embedded PostgreSQL in .data/. */
     DATABASE_URL: production ? z.url() : z.url().optional(),
-    WEB_URL: production ? z.url() : z.url().default('http://localhost:3000'),
+    /** Where people find the web, which hands /api/v1 through to us: sessions are cookies of this origin. */
+    WEB_URL: (production
+      ? z.url({ protocol: /^https$/, error: 'must be an https address' })
+      : z.url().default('http://localhost:3000')
+    ).transform((url) => url.replace(/\/+$/, '')),
     /** Our own public address; webhooks are registered and signatures checked under it. */
     API_URL: (production ? z.url() : z.url().default('http://localhost:8000')).transform((url) =>
       url.replace(/\/+$/, ''),
@@ -63,6 +84,15 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     SESSION_SIGNING_KEYS: production ? keyRing : keyRing.default(developmentKeys),
     /** Seals secrets at rest; newest first, id:base64 of 32 bytes. */
     ENCRYPTION_KEYS: production ? keyRing : keyRing.default(developmentKeys),
+    /** Who signs people in: an OpenID provider, Google unless told otherwise. Its tokens decide who somebody is. */
+    GOOGLE_ISSUER: production
+      ? z
+          .url({ protocol: /^https$/, error: 'must be an https address' })
+          .default('https://accounts.google.com')
+      : z.url().default('http://localhost:4100/google'),
+    /** From Google's console; {WEB_URL}/api/v1/auth/google/callback is its redirect address. */
+    GOOGLE_CLIENT_ID: secret(production, 'development.apps.googleusercontent.com'),
+    GOOGLE_CLIENT_SECRET: secret(production, 'development-google-secret'),
     /** A Supabase project whose JWTs are accepted too. */
     SUPABASE_URL: z.url().optional(),
     /** Where people may write: telegram, whatsapp, web. What is left out has no webhook and no sender. */
@@ -102,11 +132,45 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
       : contentSid.optional().default('HX5ca1ab1e00000000000000000000beef'),
     /** Absent in production: Twilio's own addresses. */
     TWILIO_API_BASE: production ? z.url().optional() : z.url().default('http://localhost:4100/twilio'),
+    STRIPE_SECRET_KEY: secret(production, 'sk_test_development'),
+    /** Checks the signatures of Stripe's webhooks. */
+    STRIPE_WEBHOOK_SECRET: (production
+      ? z.string()
+      : z.string().default('whsec_developmentStripeSecret')
+    ).refine((value) => value.startsWith('whsec_'), 'must begin with whsec_'),
+    /** The monthly price that checkout sells; it must be what plan.ts says. */
+    STRIPE_PRICE_ID: secret(production, 'price_sandboxMonthly'),
+    /** Absent in production: Stripe's own address. Without a path: its SDK takes none. */
+    STRIPE_API_BASE: production ? z.url().optional() : z.url().default('http://localhost:4100'),
+    RESEND_API_KEY: secret(production, 're_development'),
+    /** Absent in production: Resend's own address. */
+    RESEND_BASE_URL: production ? z.url().optional() : z.url().default('http://localhost:4100/resend'),
+    /** Whom mail comes from: an address, or Name <address>, of a domain that Resend has verified. */
+    MAIL_FROM: secret(production, 'YourClaw <hello@yourclaw.example>'),
     ANTHROPIC_API_KEY: secret(production, 'sk-ant-development'),
     OPENAI_API_KEY: secret(production, 'sk-development'),
     GOOGLE_API_KEY: secret(production, 'google-development'),
-    RATE_LIMIT_PER_DAY: count(100),
-    RATE_LIMIT_PER_MINUTE: count(5),
+    RATE_LIMIT_PER_DAY: count(plan.messagesPerDay),
+    RATE_LIMIT_PER_MINUTE: count(plan.messagesPerMinute),
+    /** Comma-separated: who may use the operator API, and is mailed alerts. */
+    OPERATOR_EMAILS: emailList,
+    /** Web search for assistants; without it they have none. */
+    BRAVE_API_KEY: production ? z.string().optional() : z.string().default('brave-development'),
+    /** Where people's own keys are checked. */
+    ANTHROPIC_BASE_URL: providerUrl(production, 'https://api.anthropic.com', 'anthropic'),
+    OPENAI_BASE_URL: providerUrl(production, 'https://api.openai.com', 'openai'),
+    GEMINI_BASE_URL: providerUrl(production, 'https://generativelanguage.googleapis.com', 'gemini'),
+    /** What all shared keys together may cost in a day (UTC), in micro-dollars; absent = no bound. */
+    PLATFORM_DAILY_CAP_MICROS: z
+      .string()
+      .regex(/^\d{1,15}$/, 'must be a whole number')
+      .transform(BigInt)
+      .optional(),
+    /** Where exports and backups are kept, sealed: file:///folder that all replicas share, or s3://bucket/prefix?region=…&endpoint=… */
+    BACKUP_STORE: production ? storeUrl : storeUrl.default(developmentStore),
+    /** Who we are at S3, by the names that everybody uses. */
+    AWS_ACCESS_KEY_ID: z.string().optional(),
+    AWS_SECRET_ACCESS_KEY: z.string().optional(),
     /** Where /metrics is served; absent = nowhere. Never on the public port. */
     METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
     METRICS_ADDRESS: z.string().default('127.0.0.1'),

@@ -9,12 +9,14 @@ export class ServiceError extends Error {
   readonly detail: string
   /** True when the same call may succeed later. */
   readonly retryable: boolean
+  /** When that is known. */
+  readonly retryAfterMs: number | undefined
 
   constructor(
     status: number,
     code: string,
     detail: string,
-    options: { cause?: unknown; retryable?: boolean } = {},
+    options: { cause?: unknown; retryable?: boolean; retryAfterMs?: number } = {},
   ) {
     super(`${code}: ${detail}`, { cause: options.cause })
     this.name = 'ServiceError'
@@ -22,6 +24,7 @@ export class ServiceError extends Error {
     this.code = code
     this.detail = detail
     this.retryable = options.retryable ?? false
+    this.retryAfterMs = options.retryAfterMs
   }
 }
 
@@ -33,6 +36,13 @@ export const notEntitled = (detail = 'This needs an active subscription or trial
 export const forbidden = (detail: string, code = 'forbidden') => new ServiceError(403, code, detail)
 export const notFound = (detail: string, code = 'not_found') => new ServiceError(404, code, detail)
 export const conflict = (detail: string, code = 'conflict') => new ServiceError(409, code, detail)
+export const tooManyRequests = (retryAfterMs: number) =>
+  new ServiceError(429, 'too_many_requests', 'That was too much at once. Try again in a while.', {
+    retryable: true,
+    retryAfterMs,
+  })
+export const assistantSuspended = () => conflict('The assistant is suspended.', 'assistant_suspended')
+export const hostRevoked = () => unauthenticated('That host was revoked.', 'host_revoked')
 /** A write of a session that is no longer the host's newest: it touched no row. */
 export const staleEpoch = () =>
   new ServiceError(409, 'stale_epoch', 'A newer session of this host took over.')

@@ -4,6 +4,7 @@ import { inTransaction } from './context.ts'
 import type { Deps } from './deps.ts'
 import { ensureUser } from './services/account/ensure-user.ts'
 import { createAssistant } from './services/assistant/create-assistant.ts'
+import { grantCredit } from './services/credit/grant-credit.ts'
 
 const personSchema = z.object({
   name: z.string(),
@@ -11,6 +12,7 @@ const personSchema = z.object({
   telegramUserId: z.number().int(),
   whatsappAddress: z.string(),
 })
+const seedCreditMicros = 10_000_000n
 const bearerTtlSeconds = 30 * 86_400
 
 /**
@@ -47,6 +49,13 @@ async function seedPerson({ ctx }: Deps, person: z.infer<typeof personSchema>): 
     if ((await tx.subscription.count({ where: { userId, status: 'ACTIVE' } })) === 0) {
       await tx.subscription.create({ data: { userId, status: 'ACTIVE' } })
     }
+    await grantCredit({
+      tx,
+      userId,
+      amountMicros: seedCreditMicros,
+      reason: 'grant',
+      reference: 'development',
+    })
     return userId
   })
 }

@@ -12,8 +12,12 @@ import { fleetTiming } from './fleet/deps.ts'
 import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
 import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
+import { workErasures } from './jobs/erasures.ts'
+import { workMails } from './jobs/mails.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
+import { mailAlerts } from './services/alert/mail-alerts.ts'
+import { watchFleet } from './services/alert/watch-fleet.ts'
 import { adoptTurns } from './services/conversation/adopt-turns.ts'
 import { claimTurns } from './services/conversation/claim-turns.ts'
 import { failTurn } from './services/conversation/fail-turn.ts'
@@ -24,6 +28,7 @@ import { turnsToStop } from './services/conversation/stop-turn.ts'
 import { sweep } from './services/conversation/sweep.ts'
 import { texts } from './services/conversation/texts.ts'
 import { createTyping } from './typing.ts'
+import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
 const sweepIntervalMs = 30_000
 /** A registration may be lost at the provider, or taken by another deployment that has gone. */
@@ -72,21 +77,28 @@ export async function startControlPlane(
   const senders = observeSenders(surround(deps.senders, around), deps.metrics, deps.ctx.clock)
   const delivery = { ...deps, senders, watch: watchDeliveries({ ...deps, clock: deps.ctx.clock }) }
   const deliveries = workDeliveries(delivery)
+  const mails = workMails(deps)
+  const erasures = workErasures({ ...deps, ctx: deps.billing })
   const fleet = await startFleet(deps, around)
   const { server, port: httpPort } = await listenHttp(deps, around)
   await registerWebhooks(deps)
   const sweeper = setInterval(() => {
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
+    watchFleet({ ctx: deps.ctx })
+      .then(() => mailAlerts({ ctx: deps.ctx }))
+      .catch((err: unknown) => log.error({ err }, 'alerts could not be raised'))
     reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
+    mails.sweep().catch((err: unknown) => log.error({ err }, 'mail could not be swept'))
+    erasures.sweep().catch((err: unknown) => log.error({ err }, 'erasures could not be swept'))
   }, sweepIntervalMs)
-  const registrar = setInterval(() => void registerWebhooks(deps), webhookIntervalMs)
+  const registrar = setInterval(() => void repairWebhooks(deps), webhookIntervalMs)
 
   let stopping: Promise<void> | undefined
   const stop = async () => {
     clearInterval(sweeper)
     clearInterval(registrar)
     await Promise.all([fleet.close(), closeHttp(server)])
-    await deliveries.stop(deliveryGraceMs)
+    await Promise.all([deliveries.stop(deliveryGraceMs), mails.stop(deliveryGraceMs), erasures.stop()])
     await metricsServer?.close()
     await deps.close()
   }
@@ -170,22 +182,4 @@ async function closeHttp(server: ReturnType<typeof serve>): Promise<void> {
   const force = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), httpGraceMs)
   await closed
   clearTimeout(force)
-}
-
-/** Idempotent. When a provider is down the old registration still stands, so the start goes on. */
-async function registerWebhooks({ telegram, whatsapp, senders, env, log }: Deps): Promise<void> {
-  const webhooks = `${env.API_URL}/api/v1/webhooks`
-  const register = async (provider: string, work: () => Promise<unknown>) => {
-    const taken = await work().catch(() => false)
-    if (taken === false)
-      log.error(
-        { provider },
-        'the webhook was not taken: messages arrive only if an earlier registration stands',
-      )
-  }
-  await Promise.all([
-    senders.TELEGRAM &&
-      register('telegram', () => telegram.setWebhook(`${webhooks}/telegram`, env.TELEGRAM_WEBHOOK_SECRET)),
-    senders.WHATSAPP && register('twilio', () => whatsapp.setWebhook(`${webhooks}/twilio/whatsapp`)),
-  ])
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
+import { inherited, stopChild } from '../src/child.ts'
 
 /** One side of a bench in a process of its own. */
 export interface Program {
@@ -22,10 +22,9 @@ export function startProgram(input: {
   const output = openSync(input.logPath, 'w')
   const flags = input.profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${input.profileDir}`]
   const child: ChildProcess = spawn(process.execPath, [...flags, input.script, ...(input.args ?? [])], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...input.env },
+    env: { ...inherited, ...input.env },
     stdio: ['ignore', output, output],
   })
-  const exited = once(child, 'exit')
   const proc = (file: string) => readFileSync(`/proc/${child.pid}/${file}`, 'utf8')
   return {
     memory: () => Number(/VmRSS:\s+(\d+) kB/.exec(proc('status'))?.[1] ?? Number.NaN) * 1024,
@@ -33,23 +32,6 @@ export function startProgram(input: {
       const [user = 0, system = 0] = proc('stat').split(') ')[1]?.split(' ').slice(11, 13).map(Number) ?? []
       return (user + system) / 100
     },
-    async stop() {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      child.kill('SIGTERM')
-      const force = setTimeout(() => child.kill('SIGKILL'), 40_000)
-      await exited
-      clearTimeout(force)
-    },
-  }
-}
-
-/** The first answer that is one; what fails is tried again. */
-export async function until<T>(ask: () => Promise<T | undefined | false>): Promise<T> {
-  const deadline = Date.now() + 120_000
-  for (;;) {
-    const answer = await ask().catch(() => undefined)
-    if (answer !== undefined && answer !== false) return answer
-    if (Date.now() > deadline) throw new Error('a program did not come up')
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    stop: () => stopChild(child),
   }
 }

@@ -5,8 +5,9 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '@yourclaw/control-plane/testing'
 import { startEmbeddedPostgres } from '@yourclaw/db/embedded'
+import { until } from '../src/until.ts'
 import { type Phone, startPhone, webhookSecret } from './phone.ts'
-import { type Program, startProgram, until } from './program.ts'
+import { type Program, startProgram } from './program.ts'
 import { countStatements } from './statements.ts'
 
 /** The sandbox's first person has Telegram id 1001. */

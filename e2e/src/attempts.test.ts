@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { type Person, type System, startTestSystem } from './system.ts'
+import type { Person } from './people.ts'
+import { type System, startTestSystem } from './system.ts'
 
 const eventually = (check: () => Promise<void>, timeout = 120_000) =>
   vi.waitFor(check, { timeout, interval: 50 })
@@ -25,6 +26,22 @@ async function start() {
     return [...new Set(attached.filter((line) => line.turnId === turnId).map(({ attempt }) => attempt))]
   }
   return { system, ada, asked, attempts, logs }
+}
+
+/** A turn whose first attempt ends while its model is slow, and whose second is answered. */
+async function interrupt(
+  { system, ada, asked, attempts }: Awaited<ReturnType<typeof start>>,
+  end: () => unknown,
+  revive: () => void = () => {},
+): Promise<void> {
+  await system.sandbox('/sim/models/script', slow)
+  await system.say(ada, 'the question')
+  await eventually(async () => expect(await asked('the question')).toHaveLength(1))
+  await end()
+  await system.sandbox('/sim/models/script', prompt)
+  revive()
+  await eventually(async () => expect(await system.heard(ada)).toContain('The answer.'))
+  expect(attempts()).toEqual([1, 2])
 }
 
 async function isReady(system: System, person: Person) {
@@ -81,32 +98,21 @@ async function crashOnce(fault: 'crash' | 'crashInRun') {
 }
 
 test('M15 and F9: kill -9 of the agent and all it runs: one answer, the messages once in the conversation', async () => {
-  const { system, ada, asked, attempts } = await start()
+  const scene = await start()
+  const { system, ada, asked } = scene
   const host = await system.spawnHost('fake')
   await eventually(() => isReady(system, ada))
-  await system.sandbox('/sim/models/script', slow)
-  await system.say(ada, 'the question')
-  await eventually(async () => expect(await asked('the question')).toHaveLength(1))
-  await host.kill()
-  await system.sandbox('/sim/models/script', prompt)
-  host.start()
-  await eventually(async () => expect(await system.heard(ada)).toContain('The answer.'))
-  expect(attempts()).toEqual([1, 2])
+  await interrupt(scene, host.kill, host.start)
   expect(await asked('the question')).toHaveLength(2)
   await expectOneExchange(system, ada, asked)
 })
 
 test('M15: kill -9 of a real OpenClaw in a turn: its resumed answer is the one answer', async () => {
-  const { system, ada, asked, attempts } = await start()
+  const scene = await start()
+  const { system, ada, asked } = scene
   const { dataDir } = await system.spawnHost('process')
   await eventually(() => isReady(system, ada), 300_000)
-  await system.sandbox('/sim/models/script', slow)
-  await system.say(ada, 'the question')
-  await eventually(async () => expect(await asked('the question')).toHaveLength(1))
-  process.kill(gatewayPid(dataDir), 'SIGKILL')
-  await system.sandbox('/sim/models/script', prompt)
-  await eventually(async () => expect(await system.heard(ada)).toContain('The answer.'))
-  expect(attempts()).toEqual([1, 2])
+  await interrupt(scene, () => process.kill(gatewayPid(dataDir), 'SIGKILL'))
   // Once by the run that was killed, once by the one that OpenClaw resumed; never by a second sending.
   const [, resumed, ...more] = await asked('the question')
   expect(resumed).toContain('interrupted by a gateway restart')
@@ -123,19 +129,13 @@ test('M15: kill -9 of a real OpenClaw in a turn: its resumed answer is the one a
 }, 480_000)
 
 test('M15 and F9: kill -9 of the agent in a turn: the next one adopts the gateway, and there is one answer', async () => {
-  const { system, ada, asked, attempts } = await start()
+  const scene = await start()
+  const { system, ada, asked } = scene
   const host = await system.spawnHost('process')
   await eventually(() => isReady(system, ada), 300_000)
   const pid = gatewayPid(host.dataDir)
-  await system.sandbox('/sim/models/script', slow)
-  await system.say(ada, 'the question')
-  await eventually(async () => expect(await asked('the question')).toHaveLength(1))
-  await host.kill()
-  await system.sandbox('/sim/models/script', prompt)
-  host.start()
-  await eventually(async () => expect(await system.heard(ada)).toContain('The answer.'))
+  await interrupt(scene, host.kill, host.start)
   expect(gatewayPid(host.dataDir)).toBe(pid)
-  expect(attempts()).toEqual([1, 2])
   expect(await asked('the question')).toHaveLength(2)
   await expectOneExchange(system, ada, asked)
 }, 480_000)

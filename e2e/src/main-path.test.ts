@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type Person, type System, startTestSystem } from './system.ts'
+import type { Person } from './people.ts'
+import { type System, startTestSystem } from './system.ts'
 
 let system: System
 let ada: Person

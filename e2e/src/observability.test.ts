@@ -1,6 +1,7 @@
 import { type Collector, startCollector } from '@yourclaw/telemetry/testing'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type Person, type System, startTestSystem } from './system.ts'
+import type { Person } from './people.ts'
+import { type System, startTestSystem } from './system.ts'
 
 let collector: Collector
 let system: System

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type Person, type System, startTestSystem } from './system.ts'
+import type { Person } from './people.ts'
+import { type System, startTestSystem } from './system.ts'
 
 let system: System
 let ada: Person

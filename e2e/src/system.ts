@@ -9,14 +9,8 @@ import { type Agent, type FakeFaults, readEnv, startAgent } from '@yourclaw/host
 import { startSandbox } from '@yourclaw/sandbox'
 import { pino } from 'pino'
 import { z } from 'zod'
-
-/** A phone user of the sandbox who has an account, a bound chat and an assistant. */
-export interface Person {
-  userId: string
-  telegramUserId: number
-  whatsappAddress: string
-  bearer: string
-}
+import { inherited } from './child.ts'
+import { type Person, peopleSchema, request } from './people.ts'
 
 /** What our side did on somebody's WhatsApp. */
 export interface WhatsappEvent {
@@ -59,12 +53,6 @@ export interface System {
   stop(): Promise<void>
 }
 
-const personSchema = z.object({
-  userId: z.string(),
-  telegramUserId: z.number(),
-  whatsappAddress: z.string(),
-  bearer: z.string(),
-})
 export interface HostProcess {
   dataDir: string
   /** SIGKILL to the agent alone; resolves when it is gone. */
@@ -88,16 +76,7 @@ export async function startTestSystem(
   const { apiUrl } = controlPlane
   const stops: (() => Promise<unknown>)[] = []
 
-  const request = async (url: string, body?: unknown): Promise<unknown> => {
-    const init = {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    }
-    const response = await fetch(url, body === undefined ? {} : init)
-    return response.json()
-  }
-  const people = z.array(personSchema).parse(await request(`${sandbox.url}/sim/people`))
+  const people = peopleSchema.parse(await request(`${sandbox.url}/sim/people`))
 
   async function hostSettings(runtime: 'fake' | 'process') {
     const name = `host-${stops.length + 1}`
@@ -131,7 +110,7 @@ export async function startTestSystem(
       return agent
     },
     async spawnHost(runtime) {
-      const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...(await hostSettings(runtime)) }
+      const env = { ...inherited, ...(await hostSettings(runtime)) }
       const main = path.join(import.meta.dirname, '../../host-agent/src/main.ts')
       let child: ChildProcess | undefined
       const end = async (signal: NodeJS.Signals) => {

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type Person, type System, startTestSystem } from './system.ts'
+import type { Person } from './people.ts'
+import { type System, startTestSystem } from './system.ts'
 
 const key = (id: string, fill: number) => `${id}:${Buffer.alloc(32, fill).toString('base64')}`
 const oldKey = key('old', 1)

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { guaranteeProblems } from './guarantees.ts'
-import { packageUses } from './packages.ts'
+import { unusedPackages } from './packages.ts'
 
 interface Outcome {
   ok: boolean
@@ -53,6 +53,8 @@ const checks: Check[] = [
   command('import direction', 'depcruise', ['--config', '.dependency-cruiser.cjs', ...layered]),
   command('dead code', 'knip', ['--no-progress']),
   command('proto', 'buf', ['lint'], join(root, 'proto')),
+  // Against the first protocol that was ever spoken: an agent of that release still understands us (F11).
+  command('proto breaking', 'buf', ['breaking', '--against', 'first/host-v1.binpb'], join(root, 'proto')),
   { name: 'packages in use', run: checkPackages },
   { name: 'guarantees page', run: checkGuarantees },
 ]
@@ -69,9 +71,8 @@ async function checkPackages(): Promise<Outcome> {
   const sources = await readSources(
     (file) => /\.(ts|svelte|css|ya?ml)$/.test(file) && !file.startsWith('tools/check/'),
   )
-  const uses = packageUses([...sources.values()])
-  const output = uses.filter((use) => use.state !== 'used').map((use) => `${use.name}: ${use.state}`)
-  return { ok: uses.every((use) => use.state !== 'missing'), output: output.join('\n') }
+  const unused = unusedPackages([...sources.values()])
+  return { ok: unused.length === 0, output: unused.map((name) => `${name}: nothing uses it`).join('\n') }
 }
 
 async function checkGuarantees(): Promise<Outcome> {

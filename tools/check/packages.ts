@@ -1,4 +1,4 @@
-/** The packages the design rests on: each is used by the code, or named here as still to come. */
+/** The packages the design rests on: each is used by the code. */
 const required = [
   'hono',
   '@hono/node-server',
@@ -15,19 +15,10 @@ const required = [
   'tailwindcss',
   'vitest',
 ]
-const pending = new Set(['stripe'])
 
-export interface PackageUse {
-  name: string
-  state: 'used' | 'pending' | 'missing'
-}
-
-/** `sources` are the texts of all files that can use a package: code, styles and generator settings. */
-export function packageUses(sources: string[]): PackageUse[] {
-  return required.map((name) => {
-    const used = sources.some((source) => uses(source, name))
-    return { name, state: used ? 'used' : pending.has(name) ? 'pending' : 'missing' }
-  })
+/** Those that nothing uses. `sources` are the texts of all files that can: code, styles and generator settings. */
+export function unusedPackages(sources: string[]): string[] {
+  return required.filter((name) => !sources.some((source) => uses(source, name)))
 }
 
 function uses(source: string, name: string): boolean {

@@ -5,6 +5,7 @@
  */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import type { DevArgs } from './args.ts'
 import { forgetOtherAddress, isEnrolled } from './identity.ts'
@@ -95,11 +96,15 @@ export function agentDefaults(dev: Development): Record<string, string> {
   return {
     CONTROL_PLANE_URL: api,
     RUNTIME: dev.args.runtime,
-    ANTHROPIC_BASE_URL: `${sandbox}/anthropic`,
-    OPENAI_BASE_URL: `${sandbox}/openai`,
-    GEMINI_BASE_URL: `${sandbox}/gemini`,
+    ...modelProviders(sandbox),
   }
 }
+
+const modelProviders = (sandbox: string) => ({
+  ANTHROPIC_BASE_URL: `${sandbox}/anthropic`,
+  OPENAI_BASE_URL: `${sandbox}/openai`,
+  GEMINI_BASE_URL: `${sandbox}/gemini`,
+})
 
 /** A single-use token, good for an hour: for one more host, or for the host of that name, which may exist already. */
 export async function mintJoinToken(dev: Development, hostName?: string): Promise<string> {
@@ -128,9 +133,14 @@ function controlPlaneEnv(dev: Development): NodeJS.ProcessEnv {
       WEB_URL: addresses.web,
       API_URL: addresses.api,
       GRPC_PUBLIC_ADDRESS: addresses.grpc,
+      BACKUP_STORE: pathToFileURL(join(dev.args.dataDir, 'store')).href,
+      GOOGLE_ISSUER: `${addresses.sandbox}/google`,
       TELEGRAM_BOT_USERNAME: botUsername,
       TELEGRAM_API_ROOT: `${addresses.sandbox}/telegram`,
       TWILIO_API_BASE: `${addresses.sandbox}/twilio`,
+      STRIPE_API_BASE: addresses.sandbox,
+      RESEND_BASE_URL: `${addresses.sandbox}/resend`,
+      ...modelProviders(dev.addresses.sandbox),
       SANDBOX_URL: addresses.sandbox,
       DEV_SEED: '1',
     }),

@@ -36,19 +36,21 @@ export function openPhone({ sandbox, api }) {
     throw new Error(last === undefined ? 'nothing was said' : `it only said ${JSON.stringify(last)}`)
   }
 
+  /** Calls the API as the seeded person. */
+  async function callApi(method, path, body) {
+    const [person] = await json(`${sandbox}/sim/people`)
+    const authorization = { authorization: `Bearer ${person.bearer}` }
+    const url = `${api}/api/v1${path}`
+    return method === 'GET' ? json(url, { headers: authorization }) : send(method, url, body, authorization)
+  }
+
   return {
     ask: (text, answer, ms) => askOn(telegram, text, answer, ms),
     askOnWhatsapp: (text, answer, ms) => askOn(whatsapp, text, answer, ms),
     script: (match, reply) => send('POST', `${sandbox}/sim/models/script`, { match, reply }),
     /** The newest call that reached a model provider, as text. */
     lastModelRequest: async () => JSON.stringify((await json(`${sandbox}/sim/models/requests`)).at(-1)),
-    async callApi(method, path, body) {
-      const [person] = await json(`${sandbox}/sim/people`)
-      return send(method, `${api}/api/v1${path}`, body, { authorization: `Bearer ${person.bearer}` })
-    },
-    async assistant() {
-      const [person] = await json(`${sandbox}/sim/people`)
-      return json(`${api}/api/v1/assistants`, { headers: { authorization: `Bearer ${person.bearer}` } })
-    },
+    callApi,
+    assistant: () => callApi('GET', '/assistants'),
   }
 }

@@ -1,29 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseMarkdown } from './markdown.ts'
+import { markdown, slowToParse } from './markdown-samples.ts'
 import { formatWhatsapp, whatsappLimit } from './whatsapp-format.ts'
-
-const marks = [
-  '**',
-  '*',
-  '_',
-  '`',
-  '```\n',
-  '\n',
-  '\n\n',
-  '# ',
-  '- ',
-  '> ',
-  '[a](https://x.test)',
-  '~~',
-  '😀',
-  '| a |',
-]
-const markdown = fc
-  .array(fc.oneof(fc.constantFrom(...marks), fc.string({ unit: 'grapheme' }), fc.lorem({ maxCount: 400 })), {
-    maxLength: 40,
-  })
-  .map((pieces) => pieces.join(''))
 
 /** What is left of a text without marks, addresses of links and white space. */
 const bare = (text: string) => text.replace(/[*_~`>\s]/g, '').replaceAll('(https://x.test)', '')
@@ -101,12 +80,7 @@ test('M7: a mark that WhatsApp would not read is left out', () => {
 })
 
 test('F8: text that is slow to parse is sent, not parsed for minutes', () => {
-  for (const hostile of [
-    '_a_ _'.repeat(20_000),
-    '**a'.repeat(20_000),
-    '> '.repeat(10_000),
-    '[a]('.repeat(15_000),
-  ]) {
+  for (const hostile of slowToParse) {
     const sent = formatWhatsapp(hostile).map((part) => part.text)
     expect(sent.join('').length).toBeGreaterThan(0)
     expect(sent.every((text) => text.length <= whatsappLimit)).toBe(true)

@@ -102,6 +102,10 @@ export interface FleetTiming {
   sessionLeaseMs: number
   sweepMs: number
   resyncMs: number
+  /** Over which a replica that stops sends its hosts away, at most. */
+  drainMs: number
+  /** Between two hosts that are sent away, at most. */
+  drainPaceMs: number
 }
 
 export const fleetTiming: FleetTiming = {
@@ -109,4 +113,6 @@ export const fleetTiming: FleetTiming = {
   sessionLeaseMs: 30_000,
   sweepMs: 30_000,
   resyncMs: 10 * 60_000,
+  drainMs: 8_000,
+  drainPaceMs: 100,
 }

@@ -3,7 +3,12 @@ import { webcrypto } from 'node:crypto'
 import { credentials } from '@grpc/grpc-js'
 import * as x509 from '@peculiar/x509'
 import { createTestDatabase } from '@yourclaw/db/testing'
-import { type AgentMessage, HostServiceClient, type ServerMessage } from '@yourclaw/proto/host/v1'
+import {
+  type AgentMessage,
+  type Capacity,
+  HostServiceClient,
+  type ServerMessage,
+} from '@yourclaw/proto/host/v1'
 import { pino } from 'pino'
 import { expect } from 'vitest'
 import type { Ctx } from '../context.ts'
@@ -24,9 +29,9 @@ const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 export type Fleet = Awaited<ReturnType<typeof createFleet>>
 
 /** For tests: a database and a fleet server on it, with a clock that can be set ahead of the real one. */
-export async function createFleet(timing: Partial<FleetTiming> = {}) {
+export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0) {
   const database = await createTestDatabase()
-  const clock = { aheadMs: 0, now: () => Date.now() + clock.aheadMs }
+  const clock = { aheadMs, now: () => Date.now() + clock.aheadMs }
   const ctx: Ctx = {
     db: database.db,
     clock,
@@ -101,17 +106,30 @@ export async function createFleet(timing: Partial<FleetTiming> = {}) {
   }
   async function close() {
     for (const client of clients) client.close()
-    await server.close()
+    await server.close().catch(() => {})
     await notifications.close()
     await database.close()
   }
-  return { ctx, clock, notifications, authority, waiting, stored, shown, enroll, connect, person, close }
+  return {
+    server,
+    ctx,
+    clock,
+    notifications,
+    authority,
+    waiting,
+    stored,
+    shown,
+    enroll,
+    connect,
+    person,
+    close,
+  }
 }
 
-export async function csr() {
+export async function csr(name = 'CN=x') {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const request = await x509.Pkcs10CertificateRequestGenerator.create({
-    name: 'CN=x',
+    name,
     keys,
     signingAlgorithm: algorithm,
   })
@@ -128,7 +146,15 @@ export function open(client: HostServiceClient) {
   })
   let seq = 0n
   const say = (body: NonNullable<AgentMessage['body']>) => call.write({ seq: ++seq, ack: 0n, body })
-  const capacity = { maxAssistants: 5, currentAssistants: 0, memoryTotalBytes: 8n, memoryFreeBytes: 4n }
+  const capacity: Capacity = {
+    maxAssistants: 5,
+    currentAssistants: 0,
+    memoryTotalBytes: 8n,
+    memoryFreeBytes: 4n,
+    diskTotalBytes: 0n,
+    diskFreeBytes: 0n,
+    heldOrphans: 0,
+  }
   const hello = {
     agentVersion: '1.0.0',
     protocolVersions: [1],

@@ -8,7 +8,7 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js'
 import { HostServiceService, type RenewRequest, type RenewResponse } from '@yourclaw/proto/host/v1'
-import { unauthenticated } from '../errors.ts'
+import { ServiceError, unauthenticated } from '../errors.ts'
 import { shareLooks } from '../lib/shared-look.ts'
 import { identifyHost } from '../services/host/identify-host.ts'
 import { renewCertificate } from '../services/host/renew-certificate.ts'
@@ -20,10 +20,14 @@ import { toStatus } from './status.ts'
 export interface FleetServer {
   /** The port it listens on. */
   port: number
-  /** Sends every host away, waits until its sessions ended, and stops. */
+  /** Takes no new session, sends the hosts away one after the other, waits until their sessions ended, and stops. */
   close(): Promise<void>
 }
 
+/** What hosts that were sent away get to hang up. */
+const forceMs = 2_500
+
+type Stream = Pick<ServerDuplexStream<unknown, unknown>, 'emit' | 'cancelled'>
 type Peer = Pick<ServerWritableStream<unknown, unknown>, 'getAuthContext'>
 
 /** Serves hosts on `port` (0 = any free one) with mutual TLS: who has no certificate of ours does not get in. */
@@ -33,6 +37,8 @@ export async function startFleetServer(
   const { ctx, authority } = deps
   const sessions: Sessions = new Map()
   const running = new Set<Promise<void>>()
+  const streams = new Map<string, Set<Stream>>()
+  let isDraining = false
 
   const lookUp = shareLooks((serial) => identifyHost({ ctx, input: { serial } }))
   /** A host is its certificate, never its connection: asked anew for every call, so a revocation counts at once. */
@@ -44,15 +50,24 @@ export async function startFleetServer(
   const serve = <In, Out>(call: ServerDuplexStream<In, Out>, work: (host: PeerHost) => Promise<void>) => {
     call.on('error', (err) => ctx.log.debug({ err }, 'host stream broke'))
     const done = identify(call)
-      .then(work)
-      .then(
-        () => void call.end(),
-        (error: unknown) => {
-          if (!call.cancelled) call.emit('error', toStatus(error, ctx.log))
-        },
-      )
+      .then(async (host) => {
+        const own = streams.get(host.hostId) ?? new Set()
+        streams.set(host.hostId, own.add(call))
+        await work(host).finally(() => own.delete(call))
+        call.end()
+      })
+      .catch((error: unknown) => {
+        if (!call.cancelled) call.emit('error', toStatus(error, ctx.log))
+      })
       .finally(() => running.delete(done))
     running.add(done)
+  }
+  /** Nothing of a revoked host goes on, its turns included. */
+  const cutRevoked = (hostId: string) => (error: unknown) => {
+    if (error instanceof ServiceError && error.code === 'host_revoked') {
+      for (const stream of streams.get(hostId) ?? []) stream.emit('error', toStatus(error, ctx.log))
+    }
+    throw error
   }
 
   const server = new Server({
@@ -61,7 +76,11 @@ export async function startFleetServer(
   })
   server.addService(HostServiceService, {
     session: (call: Parameters<typeof runSession>[2]) =>
-      serve(call, (host) => runSession(deps, sessions, call, host)),
+      serve(call, async (host) => {
+        if (isDraining)
+          throw new ServiceError(503, 'draining', 'Connect to another replica.', { retryable: true })
+        await runSession(deps, sessions, call, host).catch(cutRevoked(host.hostId))
+      }),
     runTurn: (call: Parameters<typeof relayTurn>[1]) =>
       serve(call, (host) => relayTurn(deps, call, sessions.get(host.hostId))),
     renew: (call: ServerUnaryCall<RenewRequest, RenewResponse>, answer: sendUnaryData<RenewResponse>) => {
@@ -92,13 +111,17 @@ export async function startFleetServer(
   return {
     port: await bound.promise,
     async close() {
+      isDraining = true
+      const open = [...sessions.values()]
       // A host that does not read takes no GoAway either: it must not keep us.
-      const force = setTimeout(() => server.forceShutdown(), 5_000)
+      const force = setTimeout(() => server.forceShutdown(), deps.timing.drainMs + forceMs)
+      // Not all at once: they meet again on the replicas that stay.
+      const paceMs = Math.min(deps.timing.drainPaceMs, deps.timing.drainMs / open.length)
+      for (const session of open) {
+        void session.goAway('draining')
+        await delay(paceMs)
+      }
       const stopped = Promise.withResolvers<void>()
-      await Promise.race([
-        Promise.all([...sessions.values()].map((session) => session.goAway('draining'))),
-        delay(2_500),
-      ])
       server.tryShutdown(() => stopped.resolve())
       await stopped.promise
       clearTimeout(force)

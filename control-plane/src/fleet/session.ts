@@ -1,6 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { AgentMessage, Hello, ServerMessage } from '@yourclaw/proto/host/v1'
-import { invalidInput, ServiceError, unauthenticated } from '../errors.ts'
+import { hostRevoked, invalidInput, ServiceError, unauthenticated } from '../errors.ts'
 import type { FleetDeps } from './deps.ts'
 import { writeTo } from './stream.ts'
 import { type SessionTurns, sessionTurns } from './turns.ts'
@@ -25,10 +26,12 @@ export interface Session {
   epoch: bigint
   turns: SessionTurns
   /** Says GoAway and ends. Never rejects. */
-  goAway(reason: 'draining' | 'certificate_renewed' | 'superseded' | 'revoked'): Promise<void>
+  goAway(reason: 'draining' | 'certificate_renewed' | 'superseded'): Promise<void>
 }
 
 const helloMs = 10_000
+/** For a revoked host to hear why; one that does not read is not waited for. */
+const revokedGraceMs = 300
 const protocolVersion = 1
 
 /** The sessions on this replica, newest of each host. */
@@ -103,11 +106,11 @@ export async function runSession(
     void earlier?.goAway('superseded')
 
     const sent = new Map<string, number>()
-    const pushSnapshot = async () => {
+    const pushSnapshot = async (removeOrphans = false) => {
       const assistants = await hosts.desiredState({ hostId })
       sent.clear()
       for (const spec of assistants) sent.set(spec.assistantId, spec.generation)
-      await send({ $case: 'snapshot', snapshot: { assistants, sharedKeys: deps.sharedKeys } })
+      await send({ $case: 'snapshot', snapshot: { assistants, sharedKeys: deps.sharedKeys, removeOrphans } })
     }
     const pushDelta = async () => {
       const wanted = await hosts.desiredGenerations({ hostId })
@@ -120,10 +123,18 @@ export async function runSession(
       for (const spec of assistants) sent.set(spec.assistantId, spec.generation)
       await send({ $case: 'delta', delta: { assistants } })
     }
-    const stillNewest = async () => {
-      if ((await hosts.newestEpoch(hostId)) === epoch) return true
+    /** How the host stands; undefined when this session may not go on, which it is then told. */
+    const mayGoOn = async () => {
+      const standing = await hosts.standing(host)
+      if (!standing.isTrusted) {
+        const told = send({ $case: 'goAway', goAway: { reason: 'revoked' } })
+        await Promise.race([told, delay(revokedGraceMs)])
+        ended.reject(hostRevoked())
+        return undefined
+      }
+      if (standing.epoch === epoch) return standing
       await opened.goAway('superseded')
-      return false
+      return undefined
     }
     const observe = (observed: Hello['observed'][number]) =>
       hosts.applyObserved({ hostId, sessionEpoch: epoch, observed })
@@ -141,15 +152,12 @@ export async function runSession(
 
     // State goes down one step at a time; a step that fails is logged and left to the sweep.
     let working: Promise<void> = Promise.resolve()
+    const failed = (error: unknown) => {
+      if (error instanceof ServiceError && error.code === 'stale_epoch') return opened.goAway('superseded')
+      log.error({ err: error }, 'session step failed')
+    }
     const step = (work: () => Promise<unknown>) => {
-      working = working.then(work).then(
-        () => {},
-        (error: unknown) => {
-          if (error instanceof ServiceError && error.code === 'stale_epoch')
-            return opened.goAway('superseded')
-          log.error({ err: error }, 'session step failed')
-        },
-      )
+      working = working.then(work).then(() => {}, failed)
       return working
     }
     const every = (intervalMs: number, work: () => Promise<unknown>) => {
@@ -157,12 +165,20 @@ export async function runSession(
       cleanups.push(() => clearInterval(timer))
     }
     const onNotice = (topic: 'changes' | 'turns' | 'stops', work: () => Promise<unknown>) => {
-      cleanups.push(deps.notifications.on(topic, (id) => (id === hostId || id === '') && void step(work)))
+      const hear = (id: string) => {
+        if (id === hostId || id === '') work().catch(failed)
+      }
+      cleanups.push(deps.notifications.on(topic, hear))
     }
-    // Listen before reading, so that no change falls between.
-    onNotice('changes', async () => (await stillNewest()) && pushDelta())
-    onNotice('turns', turns.pump)
-    onNotice('stops', turns.stop)
+    const push = (standing: { removeOrphans: boolean }) =>
+      standing.removeOrphans ? pushSnapshot(true) : pushDelta()
+    // Listen before reading, so that no change falls between. A revocation waits for no step before it.
+    onNotice('changes', async () => {
+      const standing = await mayGoOn()
+      if (standing) await step(() => push(standing))
+    })
+    onNotice('turns', () => step(turns.pump))
+    onNotice('stops', () => step(turns.stop))
     // Nothing repeats these: a session that cannot begin ends, and the agent's next one tries again.
     const begin = working.then(async () => {
       for (const observed of hello.observed) await observe(observed)
@@ -180,10 +196,11 @@ export async function runSession(
     void step(turns.stop)
     every(timing.resyncMs, pushSnapshot)
     every(timing.sweepMs, async () => {
-      if (!(await stillNewest())) return
-      if (!(await hosts.identify(host).catch(() => null))) return opened.goAway('revoked')
+      const standing = await mayGoOn()
+      if (!standing) return
+      await hosts.recount(hostId)
       await hosts.placeWaiting()
-      await pushDelta()
+      await push(standing)
       await turns.sweep()
     })
 

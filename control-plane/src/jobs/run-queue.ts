@@ -25,8 +25,8 @@ export interface QueueRunner {
  */
 export function runQueue(input: {
   boss: PgBoss
-  /** Where jobs are fetched: what is asked so often should be prepared. */
-  db: Pick<Pool, 'executeSql'>
+  /** Where jobs are fetched, for a queue that is asked so often that it should be prepared; else pg-boss' own. */
+  db?: Pick<Pool, 'executeSql'>
   queue: string
   run: (job: Job<unknown>) => Promise<void>
   log: Logger
@@ -52,8 +52,8 @@ export function runQueue(input: {
       if (jobs.length < Math.max(free, 1)) await idle()
     }
   }
-  const fetch = (batchSize: number, db: Pick<Pool, 'executeSql'>) =>
-    boss.fetch<unknown>(queue, { batchSize, db })
+  const fetch = (batchSize: number, db: Pick<Pool, 'executeSql'> | undefined) =>
+    boss.fetch<unknown>(queue, { batchSize, ...(db && { db }) })
   async function fetchOrLog(batchSize: number): Promise<Job<unknown>[]> {
     try {
       return await fetch(batchSize, input.db)

@@ -13,12 +13,34 @@ import { parseKeys } from './vault.ts'
 
 /** Bearer tokens of our own: JWT, EdDSA, the key's id in the header (I7). */
 export interface Tokens {
-  issue(userId: string, ttlSeconds: number): Promise<string>
+  /** A bearer that stands alone, or the next one of a browser's session, which all carry the session's id. */
+  issue(userId: string, ttlSeconds: number, session?: Session, issuedAt?: Date): Promise<string>
   /** Checks signature, algorithm, issuer, audience, expiry and not-before; throws `unauthenticated`. */
-  verify(token: string): Promise<{ userId: string; jti: string; expiresAt: Date }>
+  verify(token: string): Promise<OwnToken>
+  /** For a link that opens one thing, and nothing else, until then. */
+  signLink(subject: string, expiresAt: Date): Promise<string>
+  /** Throws `link_invalid` for a link to anything else, and one that is over. */
+  verifyLink(token: string, subject: string): Promise<void>
+}
+
+/** What one sign-in of a browser began: its tokens follow each other, and end together. */
+export interface Session {
+  /** The `jti` of each of its tokens. */
+  id: string
+  startedAt: Date
+}
+
+export interface OwnToken {
+  userId: string
+  jti: string
+  issuedAt: Date
+  expiresAt: Date
+  /** Undefined for a bearer that stands alone. */
+  sessionStartedAt: Date | undefined
 }
 
 const audience = 'yourclaw'
+const linkAudience = 'yourclaw-link'
 const algorithm = 'EdDSA'
 /** PKCS#8 wrapping of a raw 32-byte Ed25519 seed (RFC 8410). */
 const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -38,34 +60,59 @@ export function createTokens(seeds: string, issuer: string): Tokens {
   if (newest === undefined) throw new Error('at least one signing key is needed')
   const [kid, { privateKey }] = newest
 
+  async function read(
+    token: string,
+    claims: { audience: string; requiredClaims: string[]; subject?: string },
+  ) {
+    const { kid: tokenKid = '' } = decodeProtectedHeader(token)
+    const key = ring.get(tokenKid)
+    if (key === undefined) throw new Error('unknown key')
+    return (await jwtVerify(token, key.publicKey, { issuer, algorithms: [algorithm], ...claims })).payload
+  }
+
   return {
-    issue: (userId, ttlSeconds) =>
-      new SignJWT()
+    issue: (userId, ttlSeconds, session, issuedAt = new Date()) =>
+      new SignJWT(session && { auth_time: Math.floor(session.startedAt.getTime() / 1000) })
         .setProtectedHeader({ alg: algorithm, kid })
         .setSubject(userId)
         .setIssuer(issuer)
         .setAudience(audience)
-        .setJti(randomUUID())
-        .setIssuedAt()
+        .setJti(session?.id ?? randomUUID())
+        .setIssuedAt(issuedAt)
         .setExpirationTime(Math.floor(Date.now() / 1000) + ttlSeconds)
         .sign(privateKey),
 
     async verify(token) {
       try {
-        const { kid: tokenKid = '' } = decodeProtectedHeader(token)
-        const key = ring.get(tokenKid)
-        if (key === undefined) throw new Error('unknown key')
-        const { payload } = await jwtVerify(token, key.publicKey, {
-          issuer,
-          audience,
-          algorithms: [algorithm],
-          requiredClaims: ['sub', 'jti', 'exp'],
-        })
-        const { sub = '', jti = '', exp = 0 } = payload
-        return { userId: sub, jti, expiresAt: new Date(exp * 1000) }
+        const payload = await read(token, { audience, requiredClaims: ['sub', 'jti', 'exp'] })
+        const { sub = '', jti = '', exp = 0, iat = 0, auth_time: startedAt } = payload
+        return {
+          userId: sub,
+          jti,
+          issuedAt: new Date(iat * 1000),
+          expiresAt: new Date(exp * 1000),
+          sessionStartedAt: typeof startedAt === 'number' ? new Date(startedAt * 1000) : undefined,
+        }
       } catch (cause) {
         throw invalidToken(cause)
       }
+    },
+
+    signLink: (subject, expiresAt) =>
+      new SignJWT()
+        .setProtectedHeader({ alg: algorithm, kid })
+        .setSubject(subject)
+        .setIssuer(issuer)
+        .setAudience(linkAudience)
+        .setExpirationTime(expiresAt)
+        .sign(privateKey),
+
+    async verifyLink(token, subject) {
+      await read(token, { audience: linkAudience, requiredClaims: ['exp'], subject }).catch(
+        (cause: unknown) => {
+          throw Object.assign(unauthenticated('This link is over, or not whole.', 'link_invalid'), { cause })
+        },
+      )
     },
   }
 }

@@ -52,6 +52,9 @@ export function registerGauges(registry: Registry, ctx: Ctx): void {
   gauge('queue_oldest_job_seconds', 'Age of the oldest of them.', ['queue'], (target, all) => {
     for (const { name, oldestMs } of all.queues) target.set({ queue: name }, oldestMs / 1000)
   })
+  gauge('alerts', 'What lasts and needs an operator.', ['kind'], (target, { alerts }) => {
+    for (const { kind, open } of alerts) target.set({ kind }, open)
+  })
   gauge('host_connected', '1 while the host has a live session.', ['host'], (target, { hosts }) => {
     for (const { name, leaseMs } of hosts) target.set({ host: name }, leaseMs > 0 ? 1 : 0)
   })

@@ -1,6 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@yourclaw/db/testing'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type CrashPoint, type Person, type Processes, startProcesses, steps } from './processes.ts'
+import type { Person } from '../people.ts'
+import { type CrashPoint, type Processes, startProcesses, steps } from './processes.ts'
 
 let database: TestDatabase
 let system: Processes

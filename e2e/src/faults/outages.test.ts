@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from '@yourclaw/control-plane/testing'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '@yourclaw/db/embedded'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { type Person, type Processes, startProcesses } from './processes.ts'
+import type { Person } from '../people.ts'
+import { type Processes, startProcesses } from './processes.ts'
 
 /** Longer than a host's lease and than both sides' patience with a silent link. */
 const outageMs = 40_000

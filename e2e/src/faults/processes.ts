@@ -7,19 +7,14 @@ import { freePort } from '@yourclaw/control-plane/testing'
 import { type Database, openDatabase } from '@yourclaw/db'
 import { startSandbox } from '@yourclaw/sandbox'
 import { z } from 'zod'
+import { type Person, peopleSchema, request } from '../people.ts'
+import { until } from '../until.ts'
 import { type Program, runProgram } from './program.ts'
 import { startWire, type Wire } from './wire.ts'
 
 /** Where the control plane can be made to die; each has a `:before` and an `:after`. */
 export const steps = ['webhook', 'claimTurns', 'readTurnInput', 'finishTurn', 'send'] as const
 export type CrashPoint = `${(typeof steps)[number]}:${'before' | 'after'}`
-
-export interface Person {
-  userId: string
-  telegramUserId: number
-  whatsappAddress: string
-  bearer: string
-}
 
 /** The system as processes that can be killed, frozen and cut off from each other; the sandbox stays. */
 export interface Processes {
@@ -50,14 +45,6 @@ export interface Processes {
 }
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
-const peopleSchema = z.array(
-  z.object({
-    userId: z.string(),
-    telegramUserId: z.number(),
-    whatsappAddress: z.string(),
-    bearer: z.string(),
-  }),
-)
 const whatsappSchema = z.array(z.object({ kind: z.string(), body: z.string() }))
 const saidSchema = z.object({
   person: z.array(z.object({ sid: z.string(), body: z.string(), delivered: z.boolean() })),
@@ -73,11 +60,6 @@ export async function startProcesses(options: {
 }): Promise<Processes> {
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-faults-'))
   const sandbox = await startSandbox({ port: 0 })
-  const request = async (url: string, body?: unknown): Promise<unknown> => {
-    const headers = { 'content-type': 'application/json' }
-    const init = body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) }
-    return (await fetch(url, init)).json()
-  }
   for (let number = 3; number <= (options.people ?? 2); number += 1) {
     const person = { name: `Person ${number}`, email: `person.${number}@example.com` }
     await request(`${sandbox.url}/sim/people`, person)
@@ -104,6 +86,8 @@ export async function startProcesses(options: {
     GRPC_PUBLIC_ADDRESS: `localhost:${wire.port}`,
     TELEGRAM_API_ROOT: `${sandbox.url}/telegram`,
     TWILIO_API_BASE: `${sandbox.url}/twilio`,
+    STRIPE_API_BASE: sandbox.url,
+    RESEND_BASE_URL: `${sandbox.url}/resend`,
     SANDBOX_URL: sandbox.url,
     DEV_SEED: '1',
     RATE_LIMIT_PER_DAY: '100000',
@@ -200,16 +184,5 @@ export async function startProcesses(options: {
       await sandbox.stop()
       rmSync(folder, { recursive: true, force: true })
     },
-  }
-}
-
-/** The first answer that is one; what fails is tried again. */
-async function until<T>(ask: () => Promise<T | undefined | false>): Promise<T> {
-  const deadline = Date.now() + 30_000
-  for (;;) {
-    const answer = await ask().catch(() => undefined)
-    if (answer !== undefined && answer !== false) return answer
-    if (Date.now() > deadline) throw new Error('a program did not come up')
-    await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

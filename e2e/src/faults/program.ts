@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
+import { inherited, stopChild } from '../child.ts'
 
 /** One of our programs in a process of its own, started again whenever it dies, as systemd would. */
 export interface Program {
@@ -16,7 +17,6 @@ export interface Program {
 }
 
 const restartDelayMs = 100
-const stopDeadlineMs = 40_000
 
 export function runProgram(input: { script: string; env: Record<string, string> }): Program {
   const lines: string[] = []
@@ -27,7 +27,7 @@ export function runProgram(input: { script: string; env: Record<string, string> 
 
   function start(): void {
     child = spawn(process.execPath, [input.script], {
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR, ...input.env },
+      env: { ...inherited, ...input.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [child.stdout, child.stderr]) {
@@ -54,13 +54,7 @@ export function runProgram(input: { script: string; env: Record<string, string> 
     async stop() {
       stopping = true
       clearTimeout(restart)
-      if (child.exitCode !== null || child.signalCode !== null) return
-      const exited = once(child, 'exit')
-      child.kill('SIGCONT')
-      child.kill('SIGTERM')
-      const force = setTimeout(() => child.kill('SIGKILL'), stopDeadlineMs)
-      await exited
-      clearTimeout(force)
+      await stopChild(child)
     },
   }
 }

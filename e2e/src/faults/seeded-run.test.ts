@@ -1,7 +1,8 @@
 import { createTestDatabase, type TestDatabase } from '@yourclaw/db/testing'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { Person } from '../people.ts'
 import { type Random, seededRandom } from '../random.ts'
-import { type Person, type Processes, startProcesses } from './processes.ts'
+import { type Processes, startProcesses } from './processes.ts'
 
 const seed = Number(process.env.SEED ?? 20_261_123)
 const people = 20

@@ -113,7 +113,8 @@ export function createStore(clock: VirtualClock, random: Random, trouble: Troubl
         nudge('changes', hostId)
         return { epoch: host.epoch }
       }),
-    newestEpoch: (hostId) => transaction(() => hostOf(hostId).epoch),
+    standing: ({ hostId }) =>
+      transaction(() => ({ epoch: hostOf(hostId).epoch, isTrusted: true, removeOrphans: false })),
     heartbeat: ({ hostId, epoch, leaseMs }) =>
       transaction(() => {
         requireEpoch(hostId, epoch)
@@ -124,7 +125,7 @@ export function createStore(clock: VirtualClock, random: Random, trouble: Troubl
         const host = hostOf(hostId)
         if (host.epoch === epoch) host.leaseExpiresAtMs = clock.now()
       }),
-    identify: () => transaction(() => ({})),
+    recount: () => transaction(() => {}),
     placeWaiting: () =>
       transaction(() => {
         for (const row of rows.values()) {

@@ -50,6 +50,7 @@ interface TestAgentOptions {
   control?: TestControlPlaneOptions
   settings?: Record<string, string>
   faults?: FakeFaults
+  diskIntervalMs?: number
   /** What the model says after its first piece and its release. */
   rest?: string[]
 }
@@ -74,7 +75,9 @@ export async function startTestAgent(options: TestAgentOptions = {}) {
     const agent = await startAgent(env, {
       log: pino({ level: 'silent' }),
       backoff: { baseMs: 5, maxMs: 20, stableMs: 1000 },
+      crashes: { limit: 3, baseMs: 1 },
       ...(options.faults && { faults: options.faults }),
+      ...(options.diskIntervalMs !== undefined && { diskIntervalMs: options.diskIntervalMs }),
     })
     onTestFinished(() => agent.stop(0))
     return agent
@@ -103,8 +106,13 @@ export function sendSnapshot(
   { call, seq = 2n }: Pick<Session, 'call'> & { seq?: bigint },
   assistants: AssistantSpec[],
 ) {
+  const removeOrphans = false
   const sharedKeys = [{ provider: Provider.PROVIDER_ANTHROPIC, key: 'real' }]
-  call.write({ seq, ack: 0n, body: { $case: 'snapshot', snapshot: { assistants, sharedKeys } } })
+  call.write({
+    seq,
+    ack: 0n,
+    body: { $case: 'snapshot', snapshot: { assistants, sharedKeys, removeOrphans } },
+  })
 }
 
 /** The next report that fits. */

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { type Env, type Faults, faulty } from '../faults.ts'
-import { type Answer, type Brain, countTokens, ModelError, pieces } from './brain.ts'
+import { type Answer, type Brain, countTokens, ModelError, pieces, requireKey } from './brain.ts'
 import { bearerOf, content, eventStream, lastUserText, readBody, type ServerSentEvent } from './http.ts'
 
 const messagesInput = z.looseObject({
@@ -70,6 +70,12 @@ export function anthropicRoutes(brain: Brain, faults: Faults): Hono<Env> {
   app.post('/v1/messages/count_tokens', async (c) => {
     const { body } = await readBody(c, countInput)
     return c.json({ input_tokens: countTokens(JSON.stringify(body)) })
+  })
+
+  app.get('/v1/models', (c) => {
+    requireKey(c.req.header('x-api-key') ?? '')
+    const data = [{ type: 'model', id: 'claude-sandbox', display_name: 'Sandbox' }]
+    return c.json({ data, has_more: false, first_id: 'claude-sandbox', last_id: 'claude-sandbox' })
   })
 
   app.onError((error, c) => {

@@ -117,9 +117,7 @@ export class Brain {
     const { lastUserText, afterTools, ...asked } = question
     const request: ModelRequest = { ...asked, usage: null, at: new Date().toISOString() }
     this.requests.push(request)
-    // Any key will do, except one that says it will not, and the virtual ones that must never get here.
-    if (question.key === '' || /invalid|^yc-/i.test(question.key))
-      throw new ModelError(401, 'invalid x-api-key')
+    requireKey(question.key)
     if (!families[question.provider].test(question.model))
       throw new ModelError(404, `model: ${question.model}`)
     const script = this.#scripts.find((candidate) => fits(candidate, question))
@@ -142,6 +140,11 @@ export class Brain {
     }
     return { id, stream: script?.stream ?? {}, text, toolCalls, usage: request.usage }
   }
+}
+
+/** Any key will do, except one that says it will not, and the virtual ones that must never get here. */
+export function requireKey(key: string): void {
+  if (key === '' || /invalid|^yc-/i.test(key)) throw new ModelError(401, 'invalid x-api-key')
 }
 
 /** Four characters a token: near enough to be plausible, and the same every time. */

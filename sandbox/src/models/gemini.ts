@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { type Env, type Faults, faulty } from '../faults.ts'
-import { type Answer, type Brain, ModelError, pieces } from './brain.ts'
+import { type Answer, type Brain, ModelError, pieces, requireKey } from './brain.ts'
 import { bearerOf, eventStream, lastUserText, readBody } from './http.ts'
 
 const part = z.looseObject({ text: z.string().optional() })
@@ -30,6 +30,11 @@ export function geminiRoutes(brain: Brain, faults: Faults): Hono<Env> {
     '*',
     faulty(faults, 'gemini', (status) => errorBody(status, 'Sandbox fault')),
   )
+
+  app.get('/:version{v1beta|v1}/models', (c) => {
+    requireKey(c.req.header('x-goog-api-key') ?? c.req.query('key') ?? '')
+    return c.json({ models: [{ name: 'models/gemini-sandbox', displayName: 'Sandbox' }] })
+  })
 
   // Google serves both; its newer clients ask for v1.
   app.post('/:version{v1beta|v1}/models/:call', async (c) => {

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { type Env, type Faults, faulty } from '../faults.ts'
-import { type Brain, ModelError } from './brain.ts'
+import { type Brain, ModelError, requireKey } from './brain.ts'
+import { bearerOf } from './http.ts'
 import { chatCompletions } from './openai-chat.ts'
 import { responses } from './openai-responses.ts'
 
@@ -20,6 +21,10 @@ export function openaiRoutes(brain: Brain, faults: Faults): Hono<Env> {
   )
   app.post('/v1/chat/completions', chatCompletions(brain))
   app.post('/v1/responses', responses(brain))
+  app.get('/v1/models', (c) => {
+    requireKey(bearerOf(c))
+    return c.json({ object: 'list', data: [{ id: 'gpt-sandbox', object: 'model', owned_by: 'sandbox' }] })
+  })
   app.onError((error, c) => {
     if (!(error instanceof ModelError)) throw error
     return c.json(errorBody(error.status, error.message), error.status as 500)

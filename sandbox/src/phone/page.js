@@ -19,7 +19,7 @@ const attempt = (work) =>
     },
   )
 
-function bubble(entry) {
+function bubble(entry, press) {
   const time = new Date(entry.at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
   const foot = element(
     'div',
@@ -42,7 +42,16 @@ function bubble(entry) {
     )
   }
   const className = ['bubble', entry.mine && 'mine', entry.look].filter(Boolean).join(' ')
-  const made = element('div', { className }, element('div', { className: 'said' }, entry.content), foot)
+  const made = element('div', { className }, element('div', { className: 'said' }, entry.content))
+  for (const row of entry.buttons ?? []) {
+    const buttons = row.map(({ text, data }) => {
+      const button = element('button', { type: 'button', textContent: text, disabled: data === undefined })
+      button.onclick = () => press(entry.id, data)
+      return button
+    })
+    made.append(element('div', { className: 'buttons' }, ...buttons))
+  }
+  made.append(foot)
   made.dataset.id = entry.id
   return made
 }
@@ -73,6 +82,8 @@ function mount(channel) {
       talk.scrollTop = talk.scrollHeight
     })
   }
+  if (channel.attach) part('form').prepend(attachment(channel, text))
+  const press = (id, data) => attempt(() => channel.press(person(), id, data).then(refresh))
   text.onkeydown = (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
     event.preventDefault()
@@ -90,17 +101,45 @@ function mount(channel) {
     const now = chosen + typing + JSON.stringify(events)
     if (now === shown) return
     shown = now
-    show(talk, channel.entries(events), typing)
+    show(talk, channel.entries(events), typing, press)
   }
 }
 
-function show(talk, entries, typing) {
+/** A file to send, with what is written as its caption. */
+function attachment(channel, text) {
+  const input = element('input', { type: 'file', hidden: true })
+  const button = element('button', {
+    type: 'button',
+    className: 'attach',
+    textContent: '+',
+    ariaLabel: 'Attach a file',
+  })
+  button.onclick = () => input.click()
+  input.onchange = () =>
+    attempt(async () => {
+      const [file] = input.files
+      const url = await new Promise((resolve, reject) => {
+        const reader = new FileReader()
+        reader.onload = () => resolve(reader.result)
+        reader.onerror = () => reject(reader.error)
+        reader.readAsDataURL(file)
+      })
+      const base64 = url.slice(url.indexOf(',') + 1)
+      const isPhoto = /^image\/(png|jpeg)$/.test(file.type)
+      await channel.attach(person(), { name: file.name, base64, isPhoto, caption: text.value.trim() })
+      input.value = text.value = ''
+      await refresh()
+    })
+  return element('span', {}, input, button)
+}
+
+function show(talk, entries, typing, press) {
   const open = new Set(
     [...talk.querySelectorAll('details[open]')].map((node) => node.closest('.bubble').dataset.id),
   )
   const atEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 60
   const empty = element('p', { className: 'empty', textContent: 'No messages yet. Write to begin.' })
-  talk.replaceChildren(...(entries.length ? entries.map(bubble) : [empty]))
+  talk.replaceChildren(...(entries.length ? entries.map((entry) => bubble(entry, press)) : [empty]))
   if (typing) talk.append(element('div', { className: 'typing', textContent: typing }))
   for (const node of talk.querySelectorAll('.bubble')) {
     if (open.has(node.dataset.id)) node.querySelector('details').open = true

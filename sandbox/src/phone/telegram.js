@@ -25,6 +25,25 @@ function said(event) {
   return safe(new DOMParser().parseFromString(`<body>${event.text}`, 'text/html').body)
 }
 
+/** A picture as one, any other file as a link, with the caption below. */
+function withFile(event) {
+  const { file } = event
+  if (!file) return said(event)
+  const isPicture = file.mimeType.startsWith('image/')
+  const shown = isPicture
+    ? element('img', { src: file.url, alt: file.name })
+    : element('a', {
+        href: file.url,
+        download: file.name,
+        textContent: `${file.name} (${file.sizeBytes} bytes)`,
+      })
+  return element('div', {}, shown, element('p', {}, said(event)))
+}
+
+const plain = new Set(['text', 'edit'])
+/** What makes a bubble; the rest is a state of the chat or of another bubble. */
+const shown = new Set(['message', 'edit', 'media', 'notice'])
+
 function ticks({ delivered, failedAttempts }) {
   if (delivered) return { text: '✓✓', label: 'Delivered to the webhook', kind: 'read' }
   if (failedAttempts > 0)
@@ -36,20 +55,33 @@ function ticks({ delivered, failedAttempts }) {
 function entries({ bot, person }) {
   const found = new Map()
   for (const event of person) {
-    const content = event.kind === 'text' ? event.text : `[${event.kind}] ${event.text}`
-    found.set(`p${event.id}`, { ...event, mine: true, content, raw: event.request, ticks: ticks(event) })
+    if (event.kind === 'reaction' || event.kind === 'button') continue
+    const before = found.get(`p${event.id}`)
+    const content = plain.has(event.kind) ? event.text : `[${event.kind}] ${event.text}`
+    const at = before?.at ?? event.at
+    const tag = before && 'edited'
+    found.set(`p${event.id}`, {
+      ...event,
+      at,
+      tag,
+      mine: true,
+      content,
+      raw: event.request,
+      ticks: ticks(event),
+    })
   }
   let draft
   for (const event of bot) {
-    if (event.kind === 'action') continue
     if (event.kind === 'draft') draft = event.text ? event : undefined
-    else {
-      draft = undefined
-      const before = found.get(`b${event.id}`)
-      const raw = before ? [before.raw, event.request].flat() : event.request
-      const at = before?.at ?? event.at
-      found.set(`b${event.id}`, { ...event, at, tag: before && 'edited', content: said(event), raw })
-    }
+    if (event.kind === 'deletion') found.delete(`b${event.id}`)
+    if (!shown.has(event.kind)) continue
+    draft = undefined
+    const before = event.id === 0 ? undefined : found.get(`b${event.id}`)
+    const raw = before ? [before.raw, event.request].flat() : event.request
+    const at = before?.at ?? event.at
+    const key = event.id === 0 ? `b${event.at}` : `b${event.id}`
+    const tag = before ? 'edited' : event.kind === 'notice' ? 'notice' : undefined
+    found.set(key, { ...event, at, tag, content: withFile(event), buttons: event.buttons, raw })
   }
   const sorted = [...found.values()].sort((a, b) => a.at.localeCompare(b.at) || a.id - b.id)
   if (draft) sorted.push({ ...draft, look: 'draft', content: said(draft), raw: draft.request })
@@ -62,6 +94,12 @@ export const telegram = {
   address: (person) => `Chat ${person.telegramUserId}`,
   load: (person) => call(`/telegram/${person.telegramUserId}/conversation`),
   send: (person, text) => call(`/telegram/${person.telegramUserId}/messages`, { text }),
+  attach: (person, { name, base64, isPhoto, caption }) =>
+    call(`/telegram/${person.telegramUserId}/messages`, {
+      ...(isPhoto ? { photo: base64 } : { document: { name, base64 } }),
+      ...(caption && { caption }),
+    }),
+  press: (person, messageId, data) => call(`/telegram/${person.telegramUserId}/buttons`, { messageId, data }),
   entries,
   state({ bot }) {
     const last = bot.at(-1)

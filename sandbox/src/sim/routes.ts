@@ -11,7 +11,16 @@ import { mailSim } from '../resend/sim.ts'
 import type { Account as StripeAccount } from '../stripe/account.ts'
 import { stripeSim } from '../stripe/sim.ts'
 import type { Bot } from '../telegram/bot.ts'
-import { incomingInput, sendAsPerson } from '../telegram/incoming.ts'
+import {
+  buttonInput,
+  editAsPerson,
+  editInput,
+  incomingInput,
+  pressAsPerson,
+  reactAsPerson,
+  reactionInput,
+  sendAsPerson,
+} from '../telegram/incoming.ts'
 import type { Account } from '../twilio/account.ts'
 import { sendAsPerson as sendOnWhatsapp, whatsappInput } from '../twilio/incoming.ts'
 import { baseOf } from '../twilio/routes.ts'
@@ -50,6 +59,15 @@ export function simRoutes({
 
   app.post('/telegram/:id{-?\\d+}/messages', async (c) =>
     c.json(sendAsPerson(bot, Number(c.req.param('id')), await read(c, incomingInput))),
+  )
+  app.post('/telegram/:id{\\d+}/edits', async (c) =>
+    c.json(editAsPerson(bot, Number(c.req.param('id')), await read(c, editInput))),
+  )
+  app.post('/telegram/:id{\\d+}/reactions', async (c) =>
+    c.json(reactAsPerson(bot, Number(c.req.param('id')), await read(c, reactionInput))),
+  )
+  app.post('/telegram/:id{\\d+}/buttons', async (c) =>
+    c.json(pressAsPerson(bot, Number(c.req.param('id')), await read(c, buttonInput))),
   )
   app.get('/telegram/:id{-?\\d+}/messages', (c) => c.json(bot.chats.botEvents(Number(c.req.param('id')))))
   // Both sides of the conversation, with delivery: what the page shows.

@@ -1,6 +1,6 @@
 import type { BotCommand } from '@grammyjs/types'
 import type { People } from '../people.ts'
-import { type BotEventListener, Chats } from './chats.ts'
+import { type BotEventListener, type ChatState, Chats } from './chats.ts'
 import { Files } from './files.ts'
 import { Webhook } from './webhook.ts'
 
@@ -11,6 +11,8 @@ export class Bot {
   readonly files = new Files()
   readonly webhook = new Webhook()
   commands: BotCommand[] = []
+  /** Presses on buttons that the bot has not answered yet, by id, with their chat. */
+  readonly queries = new Map<string, ChatState>()
   // Never one of an earlier run, which the other side may remember: ten a second for the time that passed.
   #lastUpdateId = Math.floor((Date.now() - Date.UTC(2026, 0)) / 100)
 
@@ -27,5 +29,6 @@ export class Bot {
   clear(): void {
     this.chats.clear()
     this.webhook.clear()
+    this.queries.clear()
   }
 }

@@ -1,4 +1,4 @@
-import type { Chat, MessageEntity, User } from '@grammyjs/types'
+import type { Chat, InlineKeyboardMarkup, MessageEntity, User } from '@grammyjs/types'
 import type { People } from '../people.ts'
 import { badRequest } from './errors.ts'
 
@@ -6,14 +6,24 @@ import { badRequest } from './errors.ts'
 export interface BotEvent {
   /** message_id; for a draft its draft_id; for an action 0. */
   id: number
-  kind: 'message' | 'edit' | 'draft' | 'action' | 'media'
+  kind: 'message' | 'edit' | 'draft' | 'action' | 'media' | 'deletion' | 'reaction' | 'notice'
   /** As the bot sent it; for an action its name. */
   text: string
   /** What the person reads, after entity parsing. */
   plainText: string
   parseMode?: string
+  /** The buttons below a message, row by row. */
+  buttons?: Button[][]
+  /** What came with it; its bytes are at `url`, a path of the sandbox. */
+  file?: { name: string; mimeType: string; sizeBytes: number; url: string }
   at: string
   request: { method: string; body: unknown }
+}
+
+export interface Button {
+  text: string
+  /** What a press sends back; absent on a button that opens an address. */
+  data?: string
 }
 
 export type BotEventListener = (telegramUserId: number, event: BotEvent) => void
@@ -21,7 +31,17 @@ export type BotEventListener = (telegramUserId: number, event: BotEvent) => void
 /** One thing the person sent. */
 export interface PersonEvent {
   id: number
-  kind: 'text' | 'photo' | 'voice' | 'document'
+  kind:
+    | 'text'
+    | 'photo'
+    | 'voice'
+    | 'document'
+    | 'location'
+    | 'contact'
+    | 'sticker'
+    | 'edit'
+    | 'reaction'
+    | 'button'
   text: string
   at: string
   delivered: boolean
@@ -29,10 +49,16 @@ export interface PersonEvent {
   request: unknown
 }
 
+/** The changing part of a message of the bot, as the Bot API has it. */
 export interface SentMessage {
-  text: string
-  entities: MessageEntity[]
   date: number
+  text?: string
+  entities?: MessageEntity[]
+  caption?: string
+  caption_entities?: MessageEntity[]
+  photo?: object[]
+  document?: object
+  reply_markup?: InlineKeyboardMarkup
 }
 
 export interface ChatState {

@@ -7,17 +7,12 @@ export interface StoredFile {
   mimeType: string
 }
 
-/** The files people sent, by file_id and by path. */
+/** The files that people and the bot sent, by file_id and by path. */
 export class Files {
   #byId = new Map<string, StoredFile>()
   #count = 0
 
-  add(
-    folder: 'photos' | 'voice' | 'documents',
-    extension: string,
-    mimeType: string,
-    bytes: Buffer,
-  ): StoredFile {
+  add(folder: string, extension: string, mimeType: string, bytes: Buffer): StoredFile {
     this.#count += 1
     const id = `sandbox-file-${this.#count}`
     const info = {

@@ -1,48 +1,115 @@
 import type { Update } from '@grammyjs/types'
 import { z } from 'zod'
-import { samplePhoto, sampleVoice } from '../samples.ts'
+import { BadInput } from '../sim/input.ts'
 import type { Bot } from './bot.ts'
-import type { PersonEvent } from './chats.ts'
-
-const sampleOrBase64 = z.union([z.literal(true), z.base64()])
+import type { ChatState, PersonEvent } from './chats.ts'
+import { contentFields, contentKinds, contentOf } from './content.ts'
 
 export const incomingInput = z
   .object({
-    text: z.string().min(1).optional(),
-    photo: sampleOrBase64.optional(),
-    voice: sampleOrBase64.optional(),
-    document: z.object({ name: z.string().min(1), base64: z.base64().optional() }).optional(),
+    ...contentFields,
     caption: z.string().optional(),
     username: z.string().optional(),
     chatType: z.enum(['private', 'group', 'supergroup']).optional(),
+    /** Id of a message of either side in this chat. */
+    replyTo: z.number().int().optional(),
+    /** Name of whom it is forwarded from. */
+    forwardedFrom: z.string().min(1).optional(),
   })
-  .refine((input) => [input.text, input.photo, input.voice, input.document].filter(Boolean).length === 1, {
-    message: 'Give exactly one of text, photo, voice, document.',
+  .refine((input) => contentKinds.filter((kind) => input[kind] !== undefined).length === 1, {
+    message: `Give exactly one of ${contentKinds.join(', ')}.`,
   })
 export type IncomingInput = z.infer<typeof incomingInput>
 
+export const editInput = z.object({ messageId: z.number().int(), text: z.string().min(1) })
+export const reactionInput = z.object({ messageId: z.number().int(), emoji: z.string() })
+export const buttonInput = z.object({ messageId: z.number().int(), data: z.string().min(1).max(64) })
+
+interface Sent {
+  updateId: number
+}
+
 /** The person sends something: it becomes an update for the bot's webhook. */
-export function sendAsPerson(bot: Bot, telegramUserId: number, input: IncomingInput): { updateId: number } {
+export function sendAsPerson(
+  bot: Bot,
+  telegramUserId: number,
+  input: IncomingInput,
+): Sent & { messageId: number } {
   const from = bot.chats.user(telegramUserId, input.username)
   const chat = bot.chats.open(from, input.chatType)
-  const updateId = bot.nextUpdateId()
   const messageId = bot.chats.nextMessageId()
-  const now = new Date()
-  const content = contentOf(bot, input)
+  const { kind, fields } = contentOf(bot, input)
+  const date = seconds()
+  const quoted = input.replyTo === undefined ? undefined : quote(bot, chat, input.replyTo)
   const message = {
     message_id: messageId,
     from,
     chat: chat.chat,
-    date: Math.floor(now.getTime() / 1000),
-    ...content.fields,
-    ...(input.caption === undefined ? {} : { caption: input.caption }),
+    date,
+    ...fields,
+    ...(input.caption !== undefined && { caption: input.caption }),
+    ...(quoted !== undefined && { reply_to_message: quoted }),
+    ...(input.forwardedFrom !== undefined && {
+      forward_origin: { type: 'hidden_user', sender_user_name: input.forwardedFrom, date },
+    }),
   }
-  const update = { update_id: updateId, message } as Update
+  const sent = push(bot, chat, { message }, { id: messageId, kind, text: input.text ?? input.caption ?? '' })
+  return { ...sent, messageId }
+}
+
+/** The person changes a text message of their own. */
+export function editAsPerson(bot: Bot, telegramUserId: number, input: z.infer<typeof editInput>): Sent {
+  const chat = bot.chats.open(bot.chats.user(telegramUserId))
+  const before = personMessage(bot, telegramUserId, input.messageId)
+  if (before === undefined) throw new BadInput('There is no such message of this person.')
+  const { entities: _, ...kept } = before
+  const edited = { ...kept, text: input.text, edit_date: seconds() }
+  return push(bot, chat, { edited_message: edited }, { id: input.messageId, kind: 'edit', text: input.text })
+}
+
+/** An empty emoji takes the reaction back. Telegram tells it only to a bot that asked for message_reaction. */
+export function reactAsPerson(bot: Bot, telegramUserId: number, input: z.infer<typeof reactionInput>): Sent {
+  const user = bot.chats.user(telegramUserId)
+  const chat = bot.chats.open(user)
+  const reaction = {
+    chat: chat.chat,
+    message_id: input.messageId,
+    user,
+    date: seconds(),
+    old_reaction: [],
+    new_reaction: input.emoji === '' ? [] : [{ type: 'emoji', emoji: input.emoji }],
+  }
+  const event = { id: input.messageId, kind: 'reaction', text: input.emoji } as const
+  return push(bot, chat, { message_reaction: reaction }, event)
+}
+
+/** A press on an inline button. As with the real one, nothing stops a client from sending data of its own. */
+export function pressAsPerson(bot: Bot, telegramUserId: number, input: z.infer<typeof buttonInput>): Sent {
+  const from = bot.chats.user(telegramUserId)
+  const chat = bot.chats.open(from)
+  const id = `query-${bot.chats.nextMessageId()}`
+  bot.queries.set(id, chat)
+  const query = {
+    id,
+    from,
+    chat_instance: String(chat.chat.id),
+    message: quote(bot, chat, input.messageId),
+    data: input.data,
+  }
+  return push(bot, chat, { callback_query: query }, { id: input.messageId, kind: 'button', text: input.data })
+}
+
+function push(
+  bot: Bot,
+  chat: ChatState,
+  content: object,
+  said: Pick<PersonEvent, 'id' | 'kind' | 'text'>,
+): Sent {
+  const updateId = bot.nextUpdateId()
+  const update = { update_id: updateId, ...content } as Update
   const event: PersonEvent = {
-    id: messageId,
-    kind: content.kind,
-    text: input.text ?? input.caption ?? '',
-    at: now.toISOString(),
+    ...said,
+    at: new Date().toISOString(),
     delivered: false,
     failedAttempts: 0,
     request: update,
@@ -61,39 +128,23 @@ export function sendAsPerson(bot: Bot, telegramUserId: number, input: IncomingIn
   return { updateId }
 }
 
-function contentOf(bot: Bot, input: IncomingInput): { kind: PersonEvent['kind']; fields: object } {
-  if (input.photo) {
-    const bytes = input.photo === true ? samplePhoto() : Buffer.from(input.photo, 'base64')
-    const png = bytes.subarray(1, 4).toString('latin1') === 'PNG'
-    const file = bot.files.add('photos', png ? 'png' : 'jpg', png ? 'image/png' : 'image/jpeg', bytes)
-    const { file_path: _, ...info } = file.info
-    return { kind: 'photo', fields: { photo: [{ ...info, width: 32, height: 32 }] } }
-  }
-  if (input.voice) {
-    const bytes = input.voice === true ? sampleVoice() : Buffer.from(input.voice, 'base64')
-    const { file_path: _, ...info } = bot.files.add('voice', 'oga', 'audio/ogg', bytes).info
-    return { kind: 'voice', fields: { voice: { ...info, duration: 1, mime_type: 'audio/ogg' } } }
-  }
-  if (input.document) {
-    const { name, base64 } = input.document
-    const bytes = base64 === undefined ? Buffer.from(`Sample of ${name}\n`) : Buffer.from(base64, 'base64')
-    const extension = /\.(\w+)$/.exec(name)?.[1] ?? 'bin'
-    const mimeType = mimeTypes[extension.toLowerCase()] ?? 'application/octet-stream'
-    const { file_path: _, ...info } = bot.files.add('documents', extension, mimeType, bytes).info
-    return { kind: 'document', fields: { document: { ...info, file_name: name, mime_type: mimeType } } }
-  }
-  const text = input.text ?? ''
-  const command = /^\/\w+(@\w+)?/.exec(text)?.[0]
-  const entities = command ? [{ type: 'bot_command', offset: 0, length: command.length }] : undefined
-  return { kind: 'text', fields: { text, ...(entities ? { entities } : {}) } }
+/** A message as another one quotes it, whoever wrote it. */
+function quote(bot: Bot, chat: ChatState, messageId: number): object {
+  const sent = chat.sent.get(messageId)
+  if (sent !== undefined) return { message_id: messageId, chat: chat.chat, ...sent }
+  const message = personMessage(bot, chat.owner, messageId)
+  if (message === undefined) throw new BadInput('There is no such message in this chat.')
+  const { reply_to_message: _, ...quoted } = message
+  return quoted
 }
 
-const mimeTypes: Record<string, string> = {
-  pdf: 'application/pdf',
-  txt: 'text/plain',
-  md: 'text/markdown',
-  csv: 'text/csv',
-  json: 'application/json',
-  png: 'image/png',
-  jpg: 'image/jpeg',
+/** The newest form of a message that the person wrote. */
+function personMessage(bot: Bot, telegramUserId: number, messageId: number) {
+  const events = bot.chats.personEvents(telegramUserId)
+  const { message, edited_message } = (events.findLast(
+    ({ id, kind }) => id === messageId && kind !== 'reaction' && kind !== 'button',
+  )?.request ?? {}) as Update
+  return (edited_message ?? message) as Record<string, unknown> | undefined
 }
+
+const seconds = () => Math.floor(Date.now() / 1000)

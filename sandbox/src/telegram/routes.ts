@@ -20,7 +20,7 @@ export function telegramRoutes(bot: Bot, faults: Faults): Hono<Env> {
     const method = methods[c.req.param('method').toLowerCase()]
     if (!method) return c.json(faultEnvelope(404, 0), 404)
     const request = { method: c.req.param('method'), body: await parameters(c) }
-    return c.json({ ok: true, result: method({ bot, token: c.req.param('bot').slice(3), request }) })
+    return c.json({ ok: true, result: await method({ bot, token: c.req.param('bot').slice(3), request }) })
   })
 
   app.onError((error, c) => {

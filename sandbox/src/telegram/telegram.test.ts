@@ -1,6 +1,7 @@
-import { Bot, GrammyError } from 'grammy'
+import { Bot, GrammyError, InlineKeyboard, InputFile } from 'grammy'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Sandbox, startSandbox } from '../index.ts'
+import { samplePhoto } from '../samples.ts'
 import { get, post, receiver } from '../test-support.ts'
 import type { BotEvent } from './chats.ts'
 
@@ -79,6 +80,58 @@ describe('Bot API', () => {
     expect(same.description).toMatch(/^Bad Request: message is not modified/)
   })
 
+  test('photos and documents are uploaded, shown and bounded', async () => {
+    const photo = new InputFile(samplePhoto(), 'sun.png')
+    const sent = await bot.api.sendPhoto(ada, photo, { caption: '<b>Sun</b>', parse_mode: 'HTML' })
+    expect(sent).toMatchObject({ caption: 'Sun', photo: [{ file_size: samplePhoto().length }] })
+    await bot.api.sendDocument(ada, new InputFile(Buffer.from('a,b'), 'table.csv'))
+    const [first, second] = await seen()
+    expect(first).toMatchObject({
+      id: sent.message_id,
+      kind: 'media',
+      plainText: 'Sun',
+      file: { name: 'sun.png' },
+    })
+    expect(second).toMatchObject({ kind: 'media', file: { name: 'table.csv', sizeBytes: 3 } })
+    const bytes = await (await fetch(`${sandbox.url}${second?.file?.url}`)).text()
+    expect(bytes).toBe('a,b')
+    const lie = await refusal(bot.api.sendPhoto(ada, new InputFile(Buffer.from('no picture'), 'sun.png')))
+    expect(lie.description).toBe('Bad Request: IMAGE_PROCESS_FAILED')
+    const long = { caption: 'x'.repeat(1025) }
+    const tooLong = await refusal(bot.api.sendDocument(ada, new InputFile(Buffer.from('x'), 'x'), long))
+    expect(tooLong.description).toBe('Bad Request: message caption is too long')
+  })
+
+  test('a press on a button reaches the bot, whatever its data, and is answered once', async () => {
+    const hook = await receiver()
+    await bot.api.setWebhook(hook.url)
+    const keyboard = new InlineKeyboard().text('Yes', 'yes').text('No', 'no')
+    const { message_id } = await bot.api.sendMessage(ada, 'Sure?', { reply_markup: keyboard })
+    expect(await seen()).toMatchObject([
+      {
+        buttons: [
+          [
+            { text: 'Yes', data: 'yes' },
+            { text: 'No', data: 'no' },
+          ],
+        ],
+      },
+    ])
+    await post(`${sandbox.url}/sim/telegram/${ada}/buttons`, { messageId: message_id, data: 'yes' })
+    await hook.reached(1)
+    const query = hook.deliveries[0]?.update.callback_query
+    expect(query).toMatchObject({ data: 'yes', from: { id: ada }, message: { message_id, text: 'Sure?' } })
+    await bot.api.answerCallbackQuery(query?.id ?? '', { text: 'Done' })
+    const again = await refusal(bot.api.answerCallbackQuery(query?.id ?? ''))
+    expect(again.description).toMatch(/query is too old/)
+    await bot.api.editMessageReplyMarkup(ada, message_id)
+    expect((await seen()).map(({ kind }) => kind)).toEqual(['message', 'notice', 'edit'])
+    const long = new InlineKeyboard().text('x', 'x'.repeat(65))
+    const refused = await refusal(bot.api.sendMessage(ada, 'x', { reply_markup: long }))
+    expect(refused.description).toBe('Bad Request: BUTTON_DATA_INVALID')
+    hook.stop()
+  })
+
   test('a fault answers 429 with retry_after as often as asked', async () => {
     await post(`${sandbox.url}/sim/faults`, { provider: 'telegram', status: 429, retryAfter: 7, count: 1 })
     const error = await refusal(bot.api.sendMessage(ada, 'x'))
@@ -110,7 +163,7 @@ describe('webhook', () => {
     await bot.api.setWebhook(hook.url, { secret_token: 'quiet', allowed_updates: ['message'] })
     for (const text of ['one', 'two']) await post(`${sandbox.url}/sim/telegram/${ada}/messages`, { text })
     await hook.reached(4)
-    expect(hook.deliveries.map(({ update }) => update.message.text)).toEqual(['one', 'one', 'one', 'two'])
+    expect(hook.deliveries.map(({ update }) => update.message?.text)).toEqual(['one', 'one', 'one', 'two'])
     expect(hook.deliveries[0]?.headers['x-telegram-bot-api-secret-token']).toBe('quiet')
     expect(await bot.api.getWebhookInfo()).toMatchObject({ url: hook.url, allowed_updates: ['message'] })
     hook.stop()
@@ -122,7 +175,7 @@ describe('webhook', () => {
     await post(`${sandbox.url}/sim/telegram/${ada}/messages`, { text: 'stuck' })
     await hook.reached(1)
     await post(`${sandbox.url}/sim/telegram/1002/messages`, { text: 'free' })
-    await vi.waitUntil(() => hook.deliveries.some(({ update }) => update.message.text === 'free'))
+    await vi.waitUntil(() => hook.deliveries.some(({ update }) => update.message?.text === 'free'))
     const { pending_update_count, last_error_message } = await bot.api.getWebhookInfo()
     expect(pending_update_count).toBeGreaterThanOrEqual(1)
     expect(last_error_message).toBe('Wrong response from the webhook: 500 Internal Server Error')
@@ -135,6 +188,38 @@ describe('webhook', () => {
     const hook = await receiver()
     await bot.api.setWebhook(hook.url)
     await hook.reached(1)
+    hook.stop()
+  })
+
+  test('edits, reactions, quotes, forwards and the rest arrive as Telegram sends them', async () => {
+    const hook = await receiver()
+    const said = (input: object) =>
+      post(`${sandbox.url}/sim/telegram/${ada}/messages`, input) as Promise<{ messageId: number }>
+    await bot.api.setWebhook(hook.url)
+    const { messageId } = await said({ text: 'first' })
+    await post(`${sandbox.url}/sim/telegram/${ada}/reactions`, { messageId, emoji: '👍' })
+    await post(`${sandbox.url}/sim/telegram/${ada}/edits`, { messageId, text: 'second' })
+    await said({ text: 'this', replyTo: messageId, forwardedFrom: 'Grace' })
+    await said({ location: { latitude: 52.5, longitude: 13.4 } })
+    await said({ contact: { phoneNumber: '+15550100', firstName: 'Grace' } })
+    await said({ sticker: { emoji: '🌞', animated: true } })
+    await hook.reached(6)
+    const [, edit, reply, location, contact, sticker] = hook.deliveries.map(({ update }) => update)
+    expect(edit?.edited_message).toMatchObject({ message_id: messageId, text: 'second' })
+    expect(reply?.message).toMatchObject({
+      reply_to_message: { message_id: messageId, text: 'second' },
+      forward_origin: { type: 'hidden_user', sender_user_name: 'Grace' },
+    })
+    expect(location?.message?.location).toEqual({ latitude: 52.5, longitude: 13.4 })
+    expect(contact?.message?.contact?.phone_number).toBe('+15550100')
+    expect(sticker?.message?.sticker).toMatchObject({ emoji: '🌞', is_animated: true })
+    // A reaction is told only to whom asks for it.
+    await bot.api.setWebhook(hook.url, { allowed_updates: ['message_reaction'] })
+    await post(`${sandbox.url}/sim/telegram/${ada}/reactions`, { messageId, emoji: '👍' })
+    await hook.reached(7)
+    const reacted = hook.deliveries[6]?.update.message_reaction
+    expect(reacted?.new_reaction).toEqual([{ type: 'emoji', emoji: '👍' }])
+    expect(await said({ text: 'x', replyTo: 999_999 })).toMatchObject({ code: 'invalid_input' })
     hook.stop()
   })
 

@@ -70,7 +70,11 @@ export class Webhook {
 
   push(queued: Queued): void {
     const allowed = this.#settings?.allowedUpdates ?? []
-    if (allowed.length > 0 && !allowed.some((kind) => kind in queued.update)) return
+    const isWanted =
+      allowed.length > 0
+        ? allowed.some((kind) => kind in queued.update)
+        : !('message_reaction' in queued.update)
+    if (!isWanted) return
     const queue = this.#queues.get(queued.chatId) ?? []
     queue.push(queued)
     this.#queues.set(queued.chatId, queue)

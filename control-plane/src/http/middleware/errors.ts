@@ -9,6 +9,8 @@ export function errorHandler(log: Logger): ErrorHandler {
   return (error, c) => {
     if (error instanceof ServiceError) {
       if (error.status >= 500) log.error({ code: error.code, err: error.cause }, 'request failed')
+      if (error.retryAfterMs !== undefined)
+        c.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))))
       return c.json({ detail: error.detail, code: error.code }, error.status as ContentfulStatusCode)
     }
     if (error instanceof HTTPException) {

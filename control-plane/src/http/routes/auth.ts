@@ -1,21 +1,122 @@
-import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import type { Ctx } from '../../context.ts'
+import { invalidInput, ServiceError } from '../../errors.ts'
+import type { Attempt, Google } from '../../lib/google.ts'
+import type { Vault } from '../../lib/vault.ts'
+import { signIn } from '../../services/account/sign-in.ts'
 import { signOut } from '../../services/account/sign-out.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
+import { ownCookie, type SessionCookie } from '../middleware/session.ts'
+import { problem, refuseInvalid } from './openapi.ts'
+import { returnPath } from './return-path.ts'
 
-/** Leaving: the bearer that asks is the bearer that ends. */
-export function authRoutes(ctx: Ctx) {
-  return new OpenAPIHono<AuthenticatedEnv>().openapi(
-    createRoute({
-      method: 'post',
-      path: '/auth/logout',
-      tags: ['account'],
-      summary: 'Sign out: the bearer is good for nothing afterwards',
-      responses: { 204: { description: 'The bearer token is good for nothing any more' } },
+/** As long as a person may take to choose an account. */
+const attemptSeconds = 600
+
+const toBrowser = (description: string) => ({
+  302: { description },
+  default: { description: 'An error', content: { 'application/json': { schema: problem } } },
+})
+const start = createRoute({
+  method: 'get',
+  path: '/auth/google',
+  tags: ['account'],
+  security: [],
+  summary: 'Sign in with Google: open it in the browser, at the web’s own address',
+  request: {
+    query: z.object({
+      returnTo: z
+        .string()
+        .optional()
+        .openapi({ description: 'Where to go then: a path of the web; /dashboard when absent' }),
     }),
-    async (c) => {
-      await signOut({ ctx, input: c.get('bearer') })
+  },
+  responses: toBrowser('On to Google'),
+})
+const callback = createRoute({
+  method: 'get',
+  path: '/auth/google/callback',
+  tags: ['account'],
+  security: [],
+  summary: 'Where Google sends the browser back to',
+  description:
+    'A browser that asks for a page is sent to /login?error={code} when it did not work; codes are `sign_in_expired`, ' +
+    '`sign_in_invalid`, `sign_in_denied`, `email_not_verified`, `email_in_use`, `account_being_deleted` and ' +
+    '`google_unavailable`.',
+  responses: toBrowser('Signed in, and on to where the sign-in began'),
+})
+const logout = createRoute({
+  method: 'post',
+  path: '/auth/logout',
+  tags: ['account'],
+  summary: 'Sign out: session or bearer are good for nothing afterwards',
+  responses: { 204: { description: 'Signed out' } },
+})
+
+/** What the browser keeps between the start and Google's answer. */
+const attemptSchema = z.object({
+  state: z.string(),
+  nonce: z.string(),
+  codeVerifier: z.string(),
+  returnTo: z.string(),
+  expiresAtMs: z.number(),
+}) satisfies z.ZodType<Attempt>
+
+export interface AuthDeps {
+  ctx: Ctx
+  vault: Vault
+  google: Google
+  cookie: SessionCookie
+}
+
+/** Coming and going: `/auth/logout` needs a signed-in person, the rest makes one. */
+export function authRoutes({ ctx, vault, google, cookie }: AuthDeps) {
+  const { webUrl } = ctx.settings
+  const attempts = ownCookie('signin', webUrl)
+
+  async function readAttempt(c: Context) {
+    const sealed = attempts.read(c)
+    const opened = sealed === undefined ? 'null' : await vault.open(sealed).catch(() => 'null')
+    const attempt = attemptSchema.safeParse(JSON.parse(opened)).data
+    if (attempt === undefined || attempt.expiresAtMs <= ctx.clock.now()) return undefined
+    return attempt
+  }
+
+  return new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
+    .openapi(start, async (c) => {
+      const returnTo = returnPath(c.req.valid('query').returnTo, webUrl)
+      const { url, attempt } = await google.start()
+      const kept = { ...attempt, returnTo, expiresAtMs: ctx.clock.now() + attemptSeconds * 1000 }
+      attempts.write(c, await vault.seal(JSON.stringify(kept)), attemptSeconds)
+      c.header('cache-control', 'no-store')
+      return c.redirect(url.href, 302)
+    })
+    .openapi(callback, async (c) => {
+      const attempt = await readAttempt(c)
+      attempts.clear(c)
+      c.header('cache-control', 'no-store')
+      try {
+        if (attempt === undefined)
+          throw invalidInput('This sign-in is over or began in another browser.', 'sign_in_expired')
+        const identity = await google.finish(new URL(c.req.url).search, attempt)
+        const { userId } = await signIn({ ctx, input: identity })
+        await cookie.write(c, userId, { id: crypto.randomUUID(), startedAt: new Date() })
+        return c.redirect(`${webUrl}${attempt.returnTo}`, 302)
+      } catch (error) {
+        const isPage = c.req.header('accept')?.includes('text/html') === true
+        if (!isPage || !(error instanceof ServiceError)) throw error
+        ctx.log.info({ code: error.code, err: error.cause }, 'sign-in refused')
+        const query = new URLSearchParams({
+          error: error.code,
+          ...(attempt && { returnTo: attempt.returnTo }),
+        })
+        return c.redirect(`${webUrl}/login?${query}`, 302)
+      }
+    })
+    .openapi(logout, async (c) => {
+      await signOut({ ctx, input: { userId: c.get('user').id, ...c.get('bearer') } })
+      cookie.clear(c)
       return c.body(null, 204)
-    },
-  )
+    })
 }

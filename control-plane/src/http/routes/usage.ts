@@ -22,7 +22,7 @@ const usage = z
   })
   .openapi('Usage')
 
-/** What the signed-in person used. Token figures are 0 and `models` is empty until model calls are metered. */
+/** What the signed-in person used; a message over the day's limit is taken again at `today.resetsAt`. */
 export function usageRoutes(ctx: Ctx) {
   return new OpenAPIHono<AuthenticatedEnv>().openapi(
     createRoute({

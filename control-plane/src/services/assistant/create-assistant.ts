@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Ctx, inTransaction } from '../../context.ts'
-import { ServiceError } from '../../errors.ts'
+import { assistantSuspended, ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
 import { defaultModel } from '../model/catalogue.ts'
 import { lockAssistant } from './lock-assistant.ts'
@@ -18,7 +18,8 @@ export interface CreateAssistantInput {
 /**
  * Wants the user's assistant to exist. Idempotent: an assistant on its way or ready stays as it is, a failed one is
  * tried again. Without a free slot it waits (job PENDING, step queued) for placeWaiting.
- * Errors: not_entitled (402), unknown_model (400), assistant_being_deleted (409, retryable).
+ * Errors: not_entitled (402), unknown_model (400), assistant_suspended (409),
+ * assistant_being_deleted (409, retryable).
  */
 export async function createAssistant({
   ctx,
@@ -47,6 +48,7 @@ export async function createAssistant({
         retryable: true,
       })
     }
+    if (assistant.suspendedAt) throw assistantSuspended()
     if (assistant.status === 'PROVISIONING' || assistant.status === 'READY') return
     const change = { status: 'PROVISIONING', lastErrorCode: null, lastErrorDetail: null } as const
     if (assistant.status === 'ERROR') {

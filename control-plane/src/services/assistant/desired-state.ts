@@ -7,6 +7,7 @@ const providers: Record<LlmProvider, Provider> = {
   ANTHROPIC: Provider.PROVIDER_ANTHROPIC,
   OPENAI: Provider.PROVIDER_OPENAI,
   GOOGLE: Provider.PROVIDER_GOOGLE,
+  BRAVE: Provider.PROVIDER_BRAVE,
 }
 
 /** What a host should run: every assistant placed on it, or those of `assistantIds` that are. */

@@ -8,6 +8,8 @@ export interface AssistantView {
   generation: number
   host?: string
   lastError?: { code: string; detail: string }
+  /** Since when it is stopped, its data kept, and the codes of why. */
+  suspended?: { since: string; reasons: string[] }
   job?: { id: string; status: JobStatus; attempts: number; step: string }
 }
 
@@ -32,6 +34,9 @@ export async function getAssistant({
     ...(assistant.host && { host: assistant.host.name }),
     ...(assistant.lastErrorCode && {
       lastError: { code: assistant.lastErrorCode, detail: assistant.lastErrorDetail ?? '' },
+    }),
+    ...(assistant.suspendedAt && {
+      suspended: { since: assistant.suspendedAt.toISOString(), reasons: assistant.suspendedReasons },
     }),
     ...(job && { job: { id: job.id, status: job.status, attempts: job.attempts, step: job.step } }),
   }

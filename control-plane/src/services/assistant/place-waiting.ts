@@ -15,6 +15,7 @@ const placeOne = (ctx: Ctx) =>
     const [waiting] = await tx.$queryRaw<{ id: string }[]>`
       SELECT id FROM assistants
       WHERE desired::text = 'PRESENT' AND status::text = 'PROVISIONING' AND host_server_id IS NULL
+        AND suspended_at IS NULL
       ORDER BY updated_at LIMIT 1
       FOR NO KEY UPDATE SKIP LOCKED`
     if (!waiting) return false

@@ -1,10 +1,13 @@
 import { type Ctx, inTransaction } from '../../context.ts'
-import { notFound } from '../../errors.ts'
+import { assistantSuspended, notFound } from '../../errors.ts'
 import { lockAssistant } from './lock-assistant.ts'
 import { recordChange } from './record-change.ts'
 import { requireEntitlement } from './require-entitlement.ts'
 
-/** Restarts the assistant's gateway, or tries a failed assistant again. Errors: not_entitled, no_assistant. */
+/**
+ * Restarts the assistant's gateway, or tries a failed assistant again. Errors: not_entitled, no_assistant,
+ * assistant_suspended.
+ */
 export async function restartAssistant({
   ctx,
   input,
@@ -16,6 +19,7 @@ export async function restartAssistant({
     const assistant = await lockAssistant(tx, input.userId)
     if (assistant.desired === 'ABSENT') throw notFound('There is no assistant.', 'no_assistant')
     await requireEntitlement(tx, input.userId, new Date(ctx.clock.now()))
+    if (assistant.suspendedAt) throw assistantSuspended()
     const retry = assistant.status === 'ERROR'
     await recordChange(tx, assistant, retry ? 'RETRY' : 'RESTART', {
       restartCount: assistant.restartCount + 1,

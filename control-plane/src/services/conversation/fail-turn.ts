@@ -1,6 +1,8 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
 import type { ConversationCtx } from './ctx.ts'
+import { requestTurn } from './receive-message.ts'
+import { lockAssistant } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 import { sendNoticeIn } from './send-notice.ts'
 import { texts } from './texts.ts'
@@ -25,6 +27,9 @@ export function failTurn({ ctx, input }: { ctx: ConversationCtx; input: FailInpu
     assertRunningUnder(turn, input.sessionEpoch)
     const code =
       turn.cancelRequestedAt === null ? sanitize(input.code).slice(0, maxCodeLength) : 'turn_canceled'
+    if (input.retryable && code !== 'turn_canceled' && (await putBackIfSuspended(tx, ctx, turn))) {
+      return { retryAfterMs: null, attempt: turn.attempts }
+    }
     if (!input.retryable || turn.attempts >= maxAttempts || code === 'turn_canceled') {
       await giveUpIn(tx, ctx, turn, code)
       return { retryAfterMs: null, attempt: turn.attempts }
@@ -33,6 +38,18 @@ export function failTurn({ ctx, input }: { ctx: ConversationCtx; input: FailInpu
     await tx.turn.update({ where: { id: turn.id }, data: { attempts: attempt, errorCode: code } })
     return { retryAfterMs: 1000 * 4 ** (turn.attempts - 1), attempt }
   })
+}
+
+/** A turn that its assistant's suspension cut is none: its messages wait for the next one, after the resumption. */
+async function putBackIfSuspended(tx: Transaction, ctx: ConversationCtx, turn: TurnRow): Promise<boolean> {
+  const assistant = await lockAssistant(tx, turn.userId)
+  if (!assistant?.suspendedAt) return false
+  const finishedAt = new Date(ctx.clock.now())
+  const canceled = { state: 'CANCELED', errorCode: 'assistant_suspended', finishedAt } as const
+  await tx.turn.update({ where: { id: turn.id }, data: canceled })
+  await tx.message.updateMany({ where: { turnId: turn.id, direction: 'INBOUND' }, data: { turnId: null } })
+  await requestTurn(tx, assistant, finishedAt, turn.traceParent ?? undefined)
+  return true
 }
 
 /** RUNNING → FAILED | CANCELED. Its messages leave the inbox, and the model never sees them again. */

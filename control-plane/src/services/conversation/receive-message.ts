@@ -51,6 +51,7 @@ function receiveAlone({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInpu
       return { outcome: 'refused', messageId, code: refusal.code }
     }
     await requestTurn(tx, assistant, at, input.traceParent)
+    await tellSuspended(tx, ctx, assistant, input)
     return { outcome: 'accepted', messageId }
   })
 }
@@ -89,6 +90,20 @@ export async function requestTurn(tx: Transaction, assistant: AssistantRow, at: 
     VALUES (${assistant.id}::uuid, ${traceParent ?? null}, ${at})
     ON CONFLICT (assistant_id) WHERE state = 'PENDING' DO NOTHING`
   if (assistant.hostServerId !== null) nudge(tx, 'turns', assistant.hostServerId)
+}
+
+/** It waits until the assistant is resumed; one word a suspension says so. */
+async function tellSuspended(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  assistant: AssistantRow,
+  input: Recipient,
+) {
+  const { userId, suspendedAt } = assistant
+  if (suspendedAt === null) return
+  const once = { kind: 'assistant_suspended', key: suspendedAt.toISOString() }
+  const to = { channel: input.channel, address: input.address }
+  await sendNoticeIn(tx, ctx, { userId, to, code: once.kind, text: texts.suspended, once })
 }
 
 /** `key` = what "told once" means for this refusal. */

@@ -19,8 +19,8 @@ type Ctx = Pick<ConversationCtx, 'pool' | 'clock' | 'settings' | 'wake' | 'hosts
 
 /**
  * Stores messages that are to be answered, each of another address, and asks for their turns (M3): messages of people
- * who are known, entitled and within their limits. Null in the place of every other one. Turns of hosts whose sessions
- * are here are claimed in the same transaction.
+ * who are known, entitled, within their limits and not suspended. Null in the place of every other one. Turns of hosts
+ * whose sessions are here are claimed in the same transaction.
  */
 export async function receiveTogether({ ctx, inputs }: { ctx: Ctx; inputs: ReceiveInput[] }) {
   const claims: Claim[] = []
@@ -87,7 +87,7 @@ function lockOwners(tx: PoolTransaction, inputs: ReceiveInput[]): Promise<Owner[
     JOIN assistants a ON a.user_id = CASE i.channel WHEN 'WEB' THEN i.address::uuid ELSE (
       SELECT p.user_id FROM user_phones p
       WHERE p.channel = i.channel AND p.address = i.address AND p.unbound_at IS NULL) END
-    WHERE a.status <> 'NONE' OR a.desired <> 'ABSENT'
+    WHERE (a.status <> 'NONE' OR a.desired <> 'ABSENT') AND a.suspended_at IS NULL
     FOR UPDATE OF a SKIP LOCKED`)
 }
 

@@ -8,12 +8,14 @@ export interface AssistantRow {
   status: 'NONE' | 'PROVISIONING' | 'READY' | 'ERROR'
   desired: 'PRESENT' | 'ABSENT'
   hostServerId: string | null
+  suspendedAt: Date | null
 }
 
 /** The lock that orders a conversation: whoever changes its messages or turns takes it first. */
 export async function lockAssistant(tx: Transaction, userId: string): Promise<AssistantRow | null> {
   const rows = await tx.$queryRaw<AssistantRow[]>`
-    SELECT id, user_id AS "userId", status::text, desired::text, host_server_id AS "hostServerId"
+    SELECT id, user_id AS "userId", status::text, desired::text, host_server_id AS "hostServerId",
+      suspended_at AS "suspendedAt"
     FROM assistants WHERE user_id = ${userId}::uuid FOR UPDATE`
   return rows[0] ?? null
 }
@@ -22,7 +24,8 @@ export async function lockAssistant(tx: Transaction, userId: string): Promise<As
 export async function lockOwner(tx: Transaction, to: Recipient): Promise<AssistantRow | null> {
   if (to.channel === 'WEB') return lockAssistant(tx, to.address)
   const rows = await tx.$queryRaw<AssistantRow[]>`
-    SELECT id, user_id AS "userId", status::text, desired::text, host_server_id AS "hostServerId"
+    SELECT id, user_id AS "userId", status::text, desired::text, host_server_id AS "hostServerId",
+      suspended_at AS "suspendedAt"
     FROM assistants WHERE user_id = (SELECT user_id FROM user_phones
       WHERE channel = ${to.channel}::"Channel" AND address = ${to.address} AND unbound_at IS NULL) FOR UPDATE`
   return rows[0] ?? null

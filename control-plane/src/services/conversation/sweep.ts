@@ -43,7 +43,7 @@ async function tellLongWaits(ctx: ConversationCtx) {
   const rows = await ctx.db.$queryRaw<{ turnId: string; userId: string }[]>`
     SELECT t.id AS "turnId", a.user_id AS "userId" FROM turns t JOIN assistants a ON a.id = t.assistant_id
     LEFT JOIN host_sessions s ON s.host_id = t.host_server_id
-    WHERE t.created_at <= ${before}
+    WHERE t.created_at <= ${before} AND a.suspended_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM notices n
         WHERE n.scope = a.user_id::text AND n.kind = 'long_wait' AND n.key = t.id::text)
       AND ((t.state = 'RUNNING' AND (s.host_id IS NULL OR s.lease_expires_at <= ${before}))

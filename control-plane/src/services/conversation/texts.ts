@@ -11,6 +11,8 @@ export const texts = {
     `That was more than ${limit} messages in a minute. You can write again from ${resetsAt}.`,
   ready: 'Your assistant is ready. Say hello!',
   longWait: 'Your assistant is not available at the moment. Your message is safe and will be answered.',
+  suspended:
+    'Your assistant is paused at the moment. Your messages are kept, and answered when it runs again.',
   turnFailed: 'Your assistant could not answer this message. Please try again in a while.',
   bound: 'This chat is connected. Write to your assistant right here.',
   bindCodeInvalid: (webUrl: string) =>

@@ -1,11 +1,19 @@
 import type { Transaction } from '@yourclaw/db'
 import { type Ctx, inTransaction, nudge } from '../../context.ts'
 import { staleEpoch } from '../../errors.ts'
+import { recountSlots } from '../assistant/take-slot.ts'
+import { sanitize } from '../conversation/sanitize.ts'
 
+/** As the host says it: a claim, not a fact. */
 export interface HostCapacity {
   maxAssistants: number
   memoryTotalBytes: bigint
   memoryFreeBytes: bigint
+  /** 0 = not known. */
+  diskTotalBytes: bigint
+  diskFreeBytes: bigint
+  /** What runs there unplaced, and is more than the agent ends by itself. */
+  heldOrphans: number
 }
 
 export interface OpenHostSessionInput {
@@ -40,21 +48,16 @@ export function openHostSession({
     await tx.hostServer.update({
       where: { id: input.hostId },
       data: {
-        agentVersion: input.agentVersion,
-        runtime: input.runtime,
-        ip: input.ip || null,
+        agentVersion: plain(input.agentVersion),
+        runtime: plain(input.runtime),
+        ip: plain(input.ip) || null,
         ...seen(now, input.capacity),
       },
     })
+    await recountSlots(tx, input.hostId)
     nudge(tx, 'changes', input.hostId)
     return { epoch }
   })
-}
-
-/** The epoch of the host's newest session; undefined for a host that never had one. */
-export async function newestEpoch({ ctx, input }: { ctx: Ctx; input: { hostId: string } }) {
-  const row = await ctx.db.hostSession.findUnique({ where: input, select: { epoch: true } })
-  return row?.epoch
 }
 
 /** Renews the lease of the newest session; throws stale_epoch for any other. */
@@ -100,8 +103,20 @@ export async function requireEpoch(tx: Transaction, hostId: string, epoch: bigin
 const seen = (now: Date, capacity: HostCapacity | undefined) => ({
   lastSeen: now,
   ...(capacity && {
-    maxContainers: capacity.maxAssistants,
-    memoryTotalBytes: capacity.memoryTotalBytes,
-    memoryFreeBytes: capacity.memoryFreeBytes,
+    maxContainers: Math.min(capacity.maxAssistants, mostAssistants),
+    memoryTotalBytes: storable(capacity.memoryTotalBytes),
+    memoryFreeBytes: storable(capacity.memoryFreeBytes),
+    diskTotalBytes: capacity.diskTotalBytes > 0n ? storable(capacity.diskTotalBytes) : null,
+    diskFreeBytes: capacity.diskTotalBytes > 0n ? storable(capacity.diskFreeBytes) : null,
+    heldOrphans: Math.min(capacity.heldOrphans, mostAssistants),
+    // The word was for these.
+    ...(capacity.heldOrphans === 0 && { orphanRemovalUntil: null }),
   }),
 })
+
+const mostAssistants = 10_000
+const maxBigint = 2n ** 63n - 1n
+
+/** What a host says may be anything that its protocol can hold; a column holds less. */
+const storable = (bytes: bigint) => (bytes > maxBigint ? maxBigint : bytes)
+const plain = (text: string) => sanitize(text).slice(0, 100).toWellFormed()

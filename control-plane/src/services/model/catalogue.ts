@@ -1,9 +1,9 @@
-import type { LlmProvider } from '@yourclaw/db'
+import type { KeyProvider } from '../api-key/check-key.ts'
 
 /** One model on offer; the id `provider/name` is a contract with clients and with OpenClaw. */
 export interface Model {
   id: string
-  provider: LlmProvider
+  provider: KeyProvider
   /** For people. */
   name: string
   default?: true

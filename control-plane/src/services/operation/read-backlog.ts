@@ -19,6 +19,8 @@ export interface Backlog {
   /** Jobs nobody works on yet, by queue; in a dead letter queue nobody ever does. */
   queues: { name: string; waiting: number; oldestMs: number }[]
   hosts: HostBacklog[]
+  /** What lasts and operators must know of, by kind. */
+  alerts: { kind: string; open: number }[]
 }
 
 export interface HostBacklog {
@@ -32,13 +34,14 @@ export interface HostBacklog {
 
 export async function readBacklog({ ctx }: { ctx: Ctx }): Promise<Backlog> {
   const nowMs = ctx.clock.now()
-  const [turns, deliveries, queues, hosts] = await Promise.all([
+  const [turns, deliveries, queues, hosts, alerts] = await Promise.all([
     readTurns(ctx, nowMs),
     readDeliveries(ctx, nowMs),
     readQueues(ctx, nowMs),
     readHosts(ctx, nowMs),
+    readAlerts(ctx),
   ])
-  return { turns, deliveries, queues, hosts }
+  return { turns, deliveries, queues, hosts, alerts }
 }
 
 const hourMs = 3_600_000
@@ -61,7 +64,7 @@ async function readTurns({ db }: Ctx, nowMs: number): Promise<Backlog['turns']> 
   }
 }
 
-async function readDeliveries({ db }: Ctx, nowMs: number): Promise<Backlog['deliveries']> {
+export async function readDeliveries({ db }: Ctx, nowMs: number): Promise<Backlog['deliveries']> {
   const since = new Date(nowMs - hourMs)
   const [row] = await db.$queryRaw<{ pending: number; oldest: Date | null; dead: number }[]>`
     SELECT count(*) FILTER (WHERE state = 'PENDING')::int AS pending,
@@ -85,6 +88,9 @@ async function readQueues({ db }: Ctx, nowMs: number): Promise<Backlog['queues']
     WHERE q.name NOT LIKE '\\_\\_pgboss%' GROUP BY q.name ORDER BY q.name`
   return rows.map(({ name, waiting, oldest }) => ({ name, waiting, oldestMs: ageMs(nowMs, oldest) }))
 }
+
+const readAlerts = ({ db }: Ctx) => db.$queryRaw<Backlog['alerts']>`
+  SELECT split_part(cause, ':', 1) AS kind, count(*)::int AS open FROM alerts WHERE ended_at IS NULL GROUP BY 1`
 
 async function readHosts({ db }: Ctx, nowMs: number): Promise<HostBacklog[]> {
   const hosts = await db.hostServer.findMany({ include: { session: true }, orderBy: { name: 'asc' } })

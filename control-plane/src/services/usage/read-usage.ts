@@ -3,28 +3,64 @@ import { userDay } from '../conversation/limits.ts'
 
 const shownDays = 30
 
+interface Used {
+  calls: bigint
+  inputTokens: bigint
+  outputTokens: bigint
+  costMicros: bigint
+  ownInputTokens: bigint
+  ownOutputTokens: bigint
+}
+
 /**
- * Messages of today and of the last 30 days, in the user's own days, oldest first; days without messages are left out.
- * Until model calls are metered every token figure and cost is 0, and `models` is empty.
+ * Messages and model calls of today and of the last 30 days, in the user's own days, oldest first; days without either
+ * are left out. `inputTokens`, `outputTokens` and `costMicros` are what ran on shared keys, `ownKey` what ran on the
+ * user's own and cost nothing here. `models` sums the same 30 days, with all keys; the dearest is first.
  */
 export async function readUsage({ ctx, input }: { ctx: Ctx; input: { userId: string } }) {
   const { userId } = input
   const { date, endsAt } = await userDay(ctx.db, userId, new Date(ctx.clock.now()))
   const since = new Date(date)
   since.setUTCDate(since.getUTCDate() - shownDays + 1)
-  const rows = await ctx.db.usageDaily.findMany({
-    where: { userId, date: { gte: since } },
-    orderBy: { date: 'asc' },
+  const [messages, used, models] = await Promise.all([
+    ctx.db.usageDaily.findMany({ where: { userId, date: { gte: since } }, orderBy: { date: 'asc' } }),
+    ctx.db.$queryRaw<(Used & { date: string })[]>`
+      SELECT to_char(e.called_at AT TIME ZONE u.time_zone, 'YYYY-MM-DD') AS date, sum(e.calls) AS calls,
+        coalesce(sum(e.input_tokens) FILTER (WHERE NOT e.own_key), 0)::bigint AS "inputTokens",
+        coalesce(sum(e.output_tokens) FILTER (WHERE NOT e.own_key), 0)::bigint AS "outputTokens",
+        coalesce(sum(e.cost_micros) FILTER (WHERE NOT e.own_key), 0)::bigint AS "costMicros",
+        coalesce(sum(e.input_tokens) FILTER (WHERE e.own_key), 0)::bigint AS "ownInputTokens",
+        coalesce(sum(e.output_tokens) FILTER (WHERE e.own_key), 0)::bigint AS "ownOutputTokens"
+      FROM usage_events e JOIN users u ON u.id = e.user_id
+      WHERE e.user_id = ${userId}::uuid AND e.called_at >= ${since}::date::timestamp AT TIME ZONE u.time_zone
+      GROUP BY 1 ORDER BY 1`,
+    ctx.db.$queryRaw<
+      { model: string; calls: bigint; inputTokens: bigint; outputTokens: bigint; costMicros: bigint }[]
+    >`
+      SELECT lower(e.provider::text) || '/' || e.model AS model, sum(e.calls)::bigint AS calls,
+        sum(e.input_tokens)::bigint AS "inputTokens", sum(e.output_tokens)::bigint AS "outputTokens",
+        coalesce(sum(e.cost_micros) FILTER (WHERE NOT e.own_key), 0)::bigint AS "costMicros"
+      FROM usage_events e JOIN users u ON u.id = e.user_id
+      WHERE e.user_id = ${userId}::uuid AND e.called_at >= ${since}::date::timestamp AT TIME ZONE u.time_zone
+      GROUP BY 1 ORDER BY "costMicros" DESC, model`,
+  ])
+  const dates = [...new Set([...messages.map(dayOf), ...used.map((day) => day.date)])].sort()
+  const days = dates.map((day) => {
+    const counted = messages.find((row) => dayOf(row) === day)
+    const calls = used.find((row) => row.date === day)
+    return {
+      date: day,
+      inbound: counted?.inboundCount ?? 0,
+      outbound: counted?.outboundCount ?? 0,
+      inputTokens: Number(calls?.inputTokens ?? 0n),
+      outputTokens: Number(calls?.outputTokens ?? 0n),
+      costMicros: Number(calls?.costMicros ?? 0n),
+      ownKey: {
+        inputTokens: Number(calls?.ownInputTokens ?? 0n),
+        outputTokens: Number(calls?.ownOutputTokens ?? 0n),
+      },
+    }
   })
-  const days = rows.map((row) => ({
-    date: row.date.toISOString().slice(0, 10),
-    inbound: row.inboundCount,
-    outbound: row.outboundCount,
-    inputTokens: 0,
-    outputTokens: 0,
-    costMicros: 0,
-    ownKey: { inputTokens: 0, outputTokens: 0 },
-  }))
   const today = days.find((day) => day.date === date)
   return {
     today: {
@@ -34,6 +70,14 @@ export async function readUsage({ ctx, input }: { ctx: Ctx; input: { userId: str
       resetsAt: endsAt.toISOString(),
     },
     days,
-    models: [],
+    models: models.map((row) => ({
+      model: row.model,
+      calls: Number(row.calls),
+      inputTokens: Number(row.inputTokens),
+      outputTokens: Number(row.outputTokens),
+      costMicros: Number(row.costMicros),
+    })),
   }
 }
+
+const dayOf = ({ date }: { date: Date }) => date.toISOString().slice(0, 10)

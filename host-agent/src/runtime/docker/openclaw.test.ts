@@ -7,7 +7,7 @@ import { complete } from '../../relay/completions.ts'
 import { assistantImage, inside, lacksDocker, run, startDocker } from './testing.ts'
 
 test.skipIf(await lacksDocker(assistantImage))(
-  'F6, F9, M13, S3: a real OpenClaw answers from its container, remembers over a change of model and of agent, and holds no provider key',
+  'F6, F9, M13, S3, D1, D2: a real OpenClaw answers from its container, remembers over a change of model and of agent, and holds no provider key',
   {
     timeout: 180_000,
   },
@@ -71,8 +71,12 @@ test.skipIf(await lacksDocker(assistantImage))(
     expect(await readFile(join(dataDir, spec.userId, 'gateway', 'openclaw.json'), 'utf8')).toContain(
       spec.virtualKey,
     )
-    // A new container, the same memory.
-    await second.runtime.stop(spec.assistantId)
+    // D1, D2: archived while it serves, erased, and restored: a new container, the same memory.
+    const archive = join(dataDir, 'archive.tar.gz')
+    const { sha256 } = await second.runtime.archiveState(spec, archive)
+    expect(await ask('still there', changed.gatewayToken)).toBe('Ada, as you said.')
+    await second.runtime.erase(spec)
+    await second.runtime.restoreState(spec, archive, sha256)
     const restarted = await second.runtime.start({ ...changed, restartCount: 1 })
     expect(restarted.containerId).not.toBe(containerId)
     expect(await ask('and again', changed.gatewayToken)).toBe('Ada, as you said.')

@@ -133,6 +133,13 @@ test('F6, F9, M13, S3: a real OpenClaw answers, remembers over a change of model
 
   // One that is asked to restart meanwhile is not adopted.
   const third = createProcessRuntime({ dataDir, modelGatewayUrl: 'http://127.0.0.1:9' })
+  // D1, D2: archived while it serves; restored, it is the same.
+  const archive = join(dataDir, 'archive.tar.gz')
+  const { sha256 } = await next.archiveState(spec, archive)
+  expect(await ask(url, 'still there', renewed.gatewayToken)).toBe('Ada, as you said.')
+  await next.erase(spec)
+  await next.restoreState(spec, archive, sha256)
+  await next.start(renewed)
   const restarted = await third.start({ ...renewed, restartCount: 1 })
   expect(restarted.containerId).not.toBe(containerId)
   expect(await exited).toBe('a1')

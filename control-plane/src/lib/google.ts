@@ -1,0 +1,140 @@
+import {
+  AuthorizationResponseError,
+  allowInsecureRequests,
+  authorizationCodeGrant,
+  buildAuthorizationUrl,
+  Configuration,
+  calculatePKCECodeChallenge,
+  discovery,
+  enableNonRepudiationChecks,
+  ResponseBodyError,
+  randomNonce,
+  randomPKCECodeVerifier,
+  randomState,
+  type ServerMetadata,
+} from 'openid-client'
+import { forbidden, invalidInput, ServiceError } from '../errors.ts'
+
+/** What a browser must bring back from Google: kept by that browser alone, sealed (RFC 6749 10.12, RFC 7636). */
+export interface Attempt {
+  state: string
+  nonce: string
+  codeVerifier: string
+}
+
+export interface GoogleIdentity {
+  issuer: string
+  subject: string
+  /** Lower case; undefined unless Google says that it is verified. */
+  email: string | undefined
+  name: string
+}
+
+/** Sign-in with Google, or whoever GOOGLE_ISSUER is: OpenID Connect, code flow with PKCE. */
+export interface Google {
+  /** Where the person chooses an account. Throws google_unavailable. */
+  start(): Promise<{ url: URL; attempt: Attempt }>
+  /**
+   * Whom the answer to that attempt names; `query` is what Google's redirect carried.
+   * Throws sign_in_denied, sign_in_invalid (forged, replayed, or not Google's) and google_unavailable.
+   */
+  finish(query: string, attempt: Attempt): Promise<GoogleIdentity>
+}
+
+/** As long as a person waits for a page. */
+const timeoutSeconds = 10
+
+export function createGoogle(client: {
+  issuer: string
+  clientId: string
+  clientSecret: string
+  /** As it is registered at Google. */
+  redirectUri: string
+}): Google {
+  const { issuer, clientId, clientSecret, redirectUri } = client
+  const isInsecure = new URL(issuer).protocol === 'http:'
+  let metadata: ServerMetadata | undefined
+
+  /** A configuration caches the issuer's keys for minutes; a new one for each sign-in sees every rotation. */
+  async function configure(): Promise<Configuration> {
+    metadata ??= await discover()
+    const config = new Configuration(metadata, clientId, clientSecret)
+    config.timeout = timeoutSeconds
+    if (isInsecure) allowInsecureRequests(config)
+    enableNonRepudiationChecks(config)
+    return config
+  }
+  async function discover(): Promise<ServerMetadata> {
+    const execute = isInsecure ? [allowInsecureRequests] : []
+    const options = { execute, timeout: timeoutSeconds }
+    const found = await discovery(new URL(issuer), clientId, clientSecret, undefined, options).catch(
+      (cause: unknown) => {
+        throw unavailable(cause)
+      },
+    )
+    return found.serverMetadata()
+  }
+
+  return {
+    async start() {
+      const config = await configure()
+      const attempt = { state: randomState(), nonce: randomNonce(), codeVerifier: randomPKCECodeVerifier() }
+      const url = buildAuthorizationUrl(config, {
+        redirect_uri: redirectUri,
+        scope: 'openid email profile',
+        state: attempt.state,
+        nonce: attempt.nonce,
+        code_challenge: await calculatePKCECodeChallenge(attempt.codeVerifier),
+        code_challenge_method: 'S256',
+        prompt: 'select_account',
+      })
+      return { url, attempt }
+    },
+
+    async finish(query, { state, nonce, codeVerifier }) {
+      const config = await configure()
+      const answer = new URL(redirectUri)
+      answer.search = query
+      const tokens = await authorizationCodeGrant(config, answer, {
+        expectedState: state,
+        expectedNonce: nonce,
+        pkceCodeVerifier: codeVerifier,
+        idTokenExpected: true,
+      }).catch((cause: unknown) => {
+        throw refusal(cause)
+      })
+      const claims = tokens.claims()
+      if (claims === undefined) throw invalidAnswer(undefined)
+      const { email, email_verified: verified, name } = claims
+      return {
+        issuer: claims.iss,
+        subject: claims.sub,
+        email: typeof email === 'string' && verified === true ? email.trim().toLowerCase() : undefined,
+        name: typeof name === 'string' ? name : '',
+      }
+    },
+  }
+}
+
+/** What openid-client throws about an answer is the answer's fault, unless nobody answered or Google itself failed. */
+function refusal(cause: unknown): ServiceError {
+  if (cause instanceof AuthorizationResponseError && cause.error === 'access_denied') {
+    return forbidden('Signing in was cancelled.', 'sign_in_denied')
+  }
+  if (cause instanceof ResponseBodyError) {
+    return cause.status >= 500 || cause.status === 429 ? unavailable(cause) : invalidAnswer(cause)
+  }
+  const { code } = cause as { code?: unknown }
+  const isUnreachable =
+    code === undefined || code === 'OAUTH_TIMEOUT' || code === 'OAUTH_RESPONSE_IS_NOT_CONFORM'
+  return isUnreachable ? unavailable(cause) : invalidAnswer(cause)
+}
+
+const invalidAnswer = (cause: unknown) =>
+  Object.assign(invalidInput('Signing in did not work. Please start again.', 'sign_in_invalid'), { cause })
+
+const unavailable = (cause: unknown) =>
+  new ServiceError(503, 'google_unavailable', 'Google does not answer right now. Try again soon.', {
+    cause,
+    retryable: true,
+  })
