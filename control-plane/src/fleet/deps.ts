@@ -52,6 +52,8 @@ export interface Conversation {
     ctx: Ctx
     input: { turnId: string; sessionEpoch: bigint; text: string }
   }): Promise<unknown>
+  /** The turns that run under the session, whether anybody here holds them or not. */
+  runningTurns(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<string[]>
   /** The session's running turns that somebody wants stopped. */
   turnsToStop(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<string[]>
   failTurn(call: {

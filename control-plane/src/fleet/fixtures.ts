@@ -47,6 +47,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
   const shown: string[] = []
   const conversation: Conversation = {
     claimTurns: async ({ input }) => ({ turns: waiting.splice(0, input.limit), passedOver: false }),
+    runningTurns: async () => [],
     turnsToStop: async () => [],
     adoptTurns: async () => [],
     readTurnInput: async ({ input }) => ({

@@ -25,6 +25,7 @@ function setUp() {
         return { turns: [], passedOver: false }
       },
       adoptTurns: async () => running,
+      runningTurns: async () => running.map(({ turnId }) => turnId),
       turnsToStop: async () => [],
     },
     onClaimed: (turns: ClaimedTurn[]) => turns,

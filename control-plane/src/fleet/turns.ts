@@ -100,6 +100,14 @@ export function sessionTurns(
       if (held.has(turnId) && !closed) await sendCancel(turnId, false)
     }
   }
+  const takeUpStrays = async () => {
+    const running = await conversation.runningTurns({ ctx, input })
+    const seen = strays
+    strays = new Set(running.filter((turnId) => !held.has(turnId)))
+    if (![...strays].some((turnId) => seen.has(turnId))) return
+    const turns = await conversation.adoptTurns({ ctx, input })
+    await hold(turns.filter(({ turnId }) => seen.has(turnId) && !held.has(turnId)))
+  }
   const onLookAgain = () => {
     lookAgain = undefined
     if (!closed) later(pump)
@@ -143,10 +151,7 @@ export function sessionTurns(
       for (const turn of held.values()) {
         if (turn.phase === 'ANNOUNCED' && turn.announcedAtMs < late) await announce(turn)
       }
-      const running = await conversation.adoptTurns({ ctx, input })
-      const notHeld = running.filter(({ turnId }) => !held.has(turnId))
-      await hold(notHeld.filter(({ turnId }) => strays.has(turnId)))
-      strays = new Set(notHeld.map(({ turnId }) => turnId))
+      await takeUpStrays()
       await pump()
       await stop()
     },
