@@ -40,10 +40,16 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
     db: database.db,
     pool,
     wake: () => {},
+    hostsHere: new Map(),
     clock,
     log,
     settings: testSettings,
-    outbox: { enqueueMessage: nothing, enqueueMessages: nothing, enqueueText: nothing, bury: nothing },
+    outbox: {
+      enqueueMessage: nothing,
+      enqueueMessages: async () => undefined,
+      enqueueText: nothing,
+      bury: nothing,
+    },
   }
   const ctx: ConversationCtx = { ...alone, together: createTogether(alone) }
   const notifications = await listen(database.url, log)

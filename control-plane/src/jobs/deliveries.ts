@@ -8,7 +8,7 @@ import type { DeliveryWatch, WatchDelivery } from '../observability/deliveries.t
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
 import { type DeliverDeps, type Delivering, type DeliveryJob, deliver, deliveryJobSchema } from './deliver.ts'
 import { type Due, loadDue } from './load-due.ts'
-import { type QueueRunner, runQueue } from './run-queue.ts'
+import { type QueueRunner, runQueue, type TakingRunner } from './run-queue.ts'
 import { type SentPart, settleSent } from './settle-sent.ts'
 
 /*
@@ -41,12 +41,12 @@ export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
 
 export interface DeliveryOutbox extends Outbox {
   /** Who of this process sends: what is enqueued for many goes to it at once, without another commit. */
-  feed(runner: QueueRunner): void
+  feed(runner: TakingRunner): void
 }
 
 /** Enqueues within the caller's transaction: what is stored is delivered, what is rolled back is not. */
 export function createOutbox(boss: PgBoss): DeliveryOutbox {
-  let runner: QueueRunner | undefined
+  let runner: TakingRunner | undefined
   const enqueue = async (tx: Transaction, to: Recipient, rest: object, delayMs = 0) => {
     const data = { channel: to.channel, address: to.address, ...rest }
     const singletonKey = `${to.channel}:${to.address}`

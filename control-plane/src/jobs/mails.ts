@@ -40,7 +40,7 @@ export interface MailDeps {
   notifications: Notifications
 }
 
-export interface MailRunner extends Omit<QueueRunner, 'take'> {
+export interface MailRunner extends QueueRunner {
   /** Finds what a lost nudge left behind, and forgets what is old. */
   sweep(): Promise<void>
 }

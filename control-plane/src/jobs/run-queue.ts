@@ -9,13 +9,17 @@ const lingerMs = 25
 export interface QueueRunner {
   /** Looks for work now instead of at the next poll. */
   wake(): void
+  /** Takes nothing more and waits for what runs, at most `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>
+}
+
+/** Of a queue whose jobs may start right behind the transaction that enqueued them. */
+export interface TakingRunner extends QueueRunner {
   /**
    * Takes jobs that are due within the caller's transaction, at most `most`. What it resolves with starts them, and is
    * for after the commit.
    */
   take(tx: Pick<Pool, 'executeSql'>, most: number): Promise<() => void>
-  /** Takes nothing more and waits for what runs, at most `deadlineMs`. */
-  stop(deadlineMs: number): Promise<void>
 }
 
 /**
@@ -36,7 +40,7 @@ export function runQueue(input: {
   pollMs: number
   /** Well under the queue's heartbeatSeconds. */
   heartbeatMs: number
-}): QueueRunner {
+}): TakingRunner {
   const { boss, queue, log } = input
   const running = new Map<string, Promise<void>>()
   const stopping = new AbortController()
