@@ -12,7 +12,7 @@ import { type Authority, openAuthority } from './fleet/authority.ts'
 import { createLimits, type Limits } from './http/middleware/limit.ts'
 import { createBillingJobs, createBillingQueues } from './jobs/billing.ts'
 import { openBoss } from './jobs/boss.ts'
-import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
+import { createDeliveryQueues, createOutbox, type DeliveryOutbox } from './jobs/deliveries.ts'
 import { createExportQueue } from './jobs/exports.ts'
 import { createMailQueues } from './jobs/mails.ts'
 import { createGoogle, type Google } from './lib/google.ts'
@@ -38,6 +38,7 @@ export interface Deps {
   log: Logger
   db: Database
   ctx: ConversationCtx
+  outbox: DeliveryOutbox
   billing: BillingCtx
   vault: Vault
   tokens: Tokens
@@ -95,8 +96,9 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   await createBillingQueues(boss)
   const notifications = await listen(databaseUrl, log, pool.isOwn)
   const clock = systemClock
-  const own = { db, pool, wake: notifications.tell, clock, log }
-  const alone = { ...own, settings: settingsOf(env), outbox: createOutbox(boss) }
+  const own = { db, pool, wake: notifications.tell, hostsHere: new Map(), clock, log }
+  const outbox = createOutbox(boss)
+  const alone = { ...own, settings: settingsOf(env), outbox }
   const ctx: ConversationCtx = { ...alone, together: createTogether(alone) }
   const telegram = createTelegram({ token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT })
   const whatsapp = createWhatsapp({
@@ -126,6 +128,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     ctx,
     billing,
     openTopUpPage: createTopUpPages(billing),
+    outbox,
     vault,
     tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),
     google: createGoogle({

@@ -26,6 +26,7 @@ import { claimTurns } from './services/conversation/claim-turns.ts'
 import { failTurn } from './services/conversation/fail-turn.ts'
 import { finishTurn } from './services/conversation/finish-turn.ts'
 import { readTurnInput } from './services/conversation/read-turn-input.ts'
+import { runningTurns } from './services/conversation/running-turns.ts'
 import { sendNoticeIn } from './services/conversation/send-notice.ts'
 import { turnsToStop } from './services/conversation/stop-turn.ts'
 import { sweep } from './services/conversation/sweep.ts'
@@ -163,6 +164,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
         readTurnInput: ({ input }) => around('readTurnInput', () => readTurnInput({ ctx, input })),
         finishTurn: ({ input }) => around('finishTurn', () => finishTurn({ ctx, input })),
         failTurn: ({ input }) => failTurn({ ctx, input }),
+        runningTurns: ({ input }) => runningTurns({ ctx, input }),
         turnsToStop: ({ input }) => turnsToStop({ ctx, input }),
       },
       metrics: deps.metrics,
@@ -174,6 +176,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       store: (input) => storeArchive({ ctx, vault: deps.vault, store: deps.store, input }),
       finish: (input) => finishOperation({ ctx, input }),
     },
+    hostsHere: ctx.hostsHere,
     showTyping: createTyping(deps),
     maxTurnsPerHost: 40,
     timing: fleetTiming,

@@ -20,6 +20,11 @@ export interface ClaimedTurn {
   input?: TurnInputMessages
 }
 
+/** Places for turns of one host; kept until `take` is called, with what was claimed or with nothing. */
+export interface TurnPlaces {
+  reserve(most: number): { places: number; sessionEpoch: bigint; take(turns: ClaimedTurn[]): void }
+}
+
 export interface TurnInputMessages {
   /** `at` in milliseconds since the epoch. */
   messages: { text: string; at: number }[]
@@ -50,6 +55,8 @@ export interface Conversation {
     ctx: Ctx
     input: { turnId: string; sessionEpoch: bigint; text: string }
   }): Promise<unknown>
+  /** The turns that run under the session, whether anybody here holds them or not. */
+  runningTurns(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<string[]>
   /** The session's running turns that somebody wants stopped. */
   turnsToStop(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<string[]>
   failTurn(call: {
@@ -91,6 +98,10 @@ export interface FleetDeps {
   operations: Operations
   /** The platform's keys, sent to hosts with every snapshot. */
   sharedKeys: ProviderKey[]
+  /** Sessions say here where turns that were claimed for their hosts are taken. */
+  hostsHere: Map<string, TurnPlaces>
+  /** Hears of those, and may give them another trace. */
+  onClaimed: (turns: ClaimedTurn[]) => ClaimedTurn[]
   /** Names this process in host_sessions. */
   replica: string
   /** Called when a turn's stream is carried; what it returns, when that ends. Neither throws. */

@@ -53,10 +53,16 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
     db: database.db,
     pool,
     wake: () => {},
+    hostsHere: new Map(),
     clock,
     log,
     settings: testSettings,
-    outbox: { enqueueMessage: nothing, enqueueMessages: nothing, enqueueText: nothing, bury: nothing },
+    outbox: {
+      enqueueMessage: nothing,
+      enqueueMessages: async () => undefined,
+      enqueueText: nothing,
+      bury: nothing,
+    },
   }
   const ctx: ConversationCtx = { ...alone, together: createTogether(alone) }
   const notifications = await listen(database.url, log)
@@ -68,6 +74,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
   const shown: string[] = []
   const conversation: Conversation = {
     claimTurns: async ({ input }) => ({ turns: waiting.splice(0, input.limit), passedOver: false }),
+    runningTurns: async () => [],
     turnsToStop: async () => [],
     adoptTurns: async () => [],
     readTurnInput: async ({ input }) => ({
@@ -88,6 +95,8 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
     hosts: hostVerbs({ ctx, vault, onFirstReady: async () => {} }),
     conversation,
     sharedKeys: [],
+    hostsHere: new Map(),
+    onClaimed: (turns) => turns,
     replica: 'test',
     operations: noOperations,
     showTyping: () => {

@@ -9,6 +9,7 @@ import {
 } from '@grpc/grpc-js'
 import { HostServiceService, type RenewRequest, type RenewResponse } from '@yourclaw/proto/host/v1'
 import { ServiceError, unauthenticated } from '../errors.ts'
+import { shareLooks } from '../lib/shared-look.ts'
 import { identifyHost } from '../services/host/identify-host.ts'
 import { renewCertificate } from '../services/host/renew-certificate.ts'
 import type { FleetDeps } from './deps.ts'
@@ -40,11 +41,12 @@ export async function startFleetServer(
   const streams = new Map<string, Set<Stream>>()
   let isDraining = false
 
+  const lookUp = shareLooks((serial) => identifyHost({ ctx, input: { serial } }))
   /** A host is its certificate, never its connection: asked anew for every call, so a revocation counts at once. */
   const identify = async (peer: Peer): Promise<PeerHost> => {
     const serial = peer.getAuthContext().sslPeerCertificate?.serialNumber
     if (!serial) throw unauthenticated('A client certificate is needed.')
-    return identifyHost({ ctx, input: { serial } })
+    return lookUp(serial)
   }
   const serve = <In, Out>(call: ServerDuplexStream<In, Out>, work: (host: PeerHost) => Promise<void>) => {
     call.on('error', (err) => ctx.log.debug({ err }, 'host stream broke'))

@@ -206,6 +206,10 @@ export async function runSession(
     })
     working = begin.catch(() => {})
     await begin
+    deps.hostsHere.set(hostId, turns)
+    cleanups.push(() => {
+      if (deps.hostsHere.get(hostId) === turns) deps.hostsHere.delete(hostId)
+    })
     void step(turns.pump)
     void step(operations.pump)
     void step(turns.stop)

@@ -1,6 +1,6 @@
 import type { StartTurn } from '@yourclaw/proto/host/v1'
 import { forbidden, ServiceError, staleEpoch } from '../errors.ts'
-import type { ClaimedTurn, FleetDeps } from './deps.ts'
+import type { ClaimedTurn, FleetDeps, TurnPlaces } from './deps.ts'
 
 /*
  * The turns of one host session, each:
@@ -20,14 +20,14 @@ const announceMs = 30_000
 const passedOverMs = 100
 
 /** How many turns a session holds is bounded, so a host is never handed more than it may run at once. */
-export interface SessionTurns {
+export interface SessionTurns extends TurnPlaces {
   /** Claims what fits and announces it. */
   pump(): Promise<void>
   /** Passes on which turns somebody wants stopped. */
   stop(): Promise<void>
   /** Takes over the host's running turns, and lets the agent forget the rest of what it holds. */
   adopt(heldTurnIds: string[]): Promise<void>
-  /** Announces again what the agent did not open. */
+  /** Announces again what the agent did not open, and takes up what was claimed and not heard of. */
   sweep(): Promise<void>
   /** Opens a turn's stream; throws for a turn that is not this session's, or for another attempt. */
   open(turnId: string, attempt: number): ClaimedTurn
@@ -47,6 +47,10 @@ export function sessionTurns(
   const { ctx, conversation } = deps
   const input = { hostId: session.hostId, sessionEpoch: session.epoch }
   const held = new Map<string, HeldTurn>()
+  /** They run under this session and were not held when the last sweep looked: the word of their commit was lost. */
+  let strays = new Set<string>()
+  /** Places for what is being claimed elsewhere. */
+  let reserved = 0
   let closed = false
   let pumping: Promise<void> | null = null
   let again = false
@@ -70,10 +74,11 @@ export function sessionTurns(
       await announce(entry)
     }
   }
+  const freePlaces = () => Math.max(0, deps.maxTurnsPerHost - held.size - reserved)
   const claim = async () => {
     do {
       again = false
-      const limit = deps.maxTurnsPerHost - held.size
+      const limit = freePlaces()
       if (limit > 0 && !closed) {
         const { turns, passedOver } = await conversation.claimTurns({ ctx, input: { ...input, limit } })
         await hold(turns)
@@ -95,6 +100,14 @@ export function sessionTurns(
       if (held.has(turnId) && !closed) await sendCancel(turnId, false)
     }
   }
+  const takeUpStrays = async () => {
+    const running = await conversation.runningTurns({ ctx, input })
+    const seen = strays
+    strays = new Set(running.filter((turnId) => !held.has(turnId)))
+    if (![...strays].some((turnId) => seen.has(turnId))) return
+    const turns = await conversation.adoptTurns({ ctx, input })
+    await hold(turns.filter(({ turnId }) => seen.has(turnId) && !held.has(turnId)))
+  }
   const onLookAgain = () => {
     lookAgain = undefined
     if (!closed) later(pump)
@@ -113,6 +126,19 @@ export function sessionTurns(
   return {
     pump,
     stop,
+    reserve(most) {
+      const places = closed ? 0 : Math.min(most, freePlaces())
+      reserved += places
+      return {
+        places,
+        sessionEpoch: session.epoch,
+        take(turns) {
+          reserved -= places
+          // After the end of this session they are the next one's to take over.
+          if (turns.length > 0 && !closed) later(() => hold(deps.onClaimed(turns)))
+        },
+      }
+    },
     async adopt(heldTurnIds) {
       const adopted = await conversation.adoptTurns({ ctx, input })
       await hold(adopted)
@@ -125,6 +151,7 @@ export function sessionTurns(
       for (const turn of held.values()) {
         if (turn.phase === 'ANNOUNCED' && turn.announcedAtMs < late) await announce(turn)
       }
+      await takeUpStrays()
       await pump()
       await stop()
     },

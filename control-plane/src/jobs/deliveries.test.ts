@@ -49,11 +49,12 @@ beforeAll(async () => {
   boss = await openBoss(fixture.url, fixture.ctx.log)
   notifications = await listen(fixture.url, fixture.ctx.log)
   await createDeliveryQueues(boss)
-  fixture.ctx.outbox = createOutbox(boss)
+  const outbox = createOutbox(boss)
+  fixture.ctx.outbox = outbox
   const { ctx } = fixture
   const watch = watchDeliveries({ metrics, tracing: tracingOff, clock: ctx.clock })
   const senders = observeSenders({ TELEGRAM: sender, WHATSAPP: followed }, metrics, ctx.clock)
-  deps = { boss, ctx, senders, notifications, watch }
+  deps = { boss, outbox, ctx, senders, notifications, watch }
   runner = workDeliveries(deps)
 })
 afterAll(async () => {

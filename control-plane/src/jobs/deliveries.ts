@@ -8,7 +8,7 @@ import type { DeliveryWatch, WatchDelivery } from '../observability/deliveries.t
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
 import { type DeliverDeps, type Delivering, type DeliveryJob, deliver, deliveryJobSchema } from './deliver.ts'
 import { type Due, loadDue } from './load-due.ts'
-import { type QueueRunner, runQueue } from './run-queue.ts'
+import { type QueueRunner, runQueue, type TakingRunner } from './run-queue.ts'
 import { type SentPart, settleSent } from './settle-sent.ts'
 
 /*
@@ -39,8 +39,14 @@ export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
   })
 }
 
+export interface DeliveryOutbox extends Outbox {
+  /** Who of this process sends: what is enqueued for many goes to it at once, without another commit. */
+  feed(runner: TakingRunner): void
+}
+
 /** Enqueues within the caller's transaction: what is stored is delivered, what is rolled back is not. */
-export function createOutbox(boss: PgBoss): Outbox {
+export function createOutbox(boss: PgBoss): DeliveryOutbox {
+  let runner: TakingRunner | undefined
   const enqueue = async (tx: Transaction, to: Recipient, rest: object, delayMs = 0) => {
     const data = { channel: to.channel, address: to.address, ...rest }
     const singletonKey = `${to.channel}:${to.address}`
@@ -58,6 +64,10 @@ export function createOutbox(boss: PgBoss): Outbox {
         singletonKey: `${channel}:${address}`,
       }))
       await boss.insert(deliveryQueue, jobs, { db: tx })
+      return runner?.take(tx, jobs.length)
+    },
+    feed(to) {
+      runner = to
     },
     enqueueText: (tx, to, payload) => enqueue(tx, to, { payload }),
     bury: async (tx, { channel, address }, messageId) => {
@@ -68,6 +78,7 @@ export function createOutbox(boss: PgBoss): Outbox {
 
 export interface DeliveryDeps extends DeliverDeps {
   boss: PgBoss
+  outbox: DeliveryOutbox
   notifications: Notifications
   /** Counts, times and traces each try. */
   watch: WatchDelivery
@@ -90,8 +101,9 @@ export function workDeliveries(deps: DeliveryDeps): QueueRunner {
     heartbeatMs: 3_000,
   })
   const off = deps.notifications.on('deliveries', runner.wake)
+  deps.outbox.feed(runner)
   return {
-    wake: runner.wake,
+    ...runner,
     stop(deadlineMs) {
       off()
       return runner.stop(deadlineMs)

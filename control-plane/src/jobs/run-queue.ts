@@ -3,11 +3,23 @@ import type { Pool } from '@yourclaw/db'
 import type { Job, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 
+/** A job that ends may let the next of its line go; what ends within this time is looked after once. */
+const lingerMs = 25
+
 export interface QueueRunner {
   /** Looks for work now instead of at the next poll. */
   wake(): void
   /** Takes nothing more and waits for what runs, at most `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>
+}
+
+/** Of a queue whose jobs may start right behind the transaction that enqueued them. */
+export interface TakingRunner extends QueueRunner {
+  /**
+   * Takes jobs that are due within the caller's transaction, at most `most`. What it resolves with starts them, and is
+   * for after the commit.
+   */
+  take(tx: Pick<Pool, 'executeSql'>, most: number): Promise<() => void>
 }
 
 /**
@@ -28,24 +40,27 @@ export function runQueue(input: {
   pollMs: number
   /** Well under the queue's heartbeatSeconds. */
   heartbeatMs: number
-}): QueueRunner {
+}): TakingRunner {
   const { boss, queue, log } = input
   const running = new Map<string, Promise<void>>()
   const stopping = new AbortController()
   let woken = Promise.withResolvers<void>()
+  let linger: NodeJS.Timeout | undefined
 
   async function fetchLoop(): Promise<void> {
     while (!stopping.signal.aborted) {
       woken = Promise.withResolvers()
       const free = input.concurrency - running.size
-      const jobs = free > 0 ? await fetch(free) : []
+      const jobs = free > 0 ? await fetchOrLog(free) : []
       for (const job of jobs) start(job)
       if (jobs.length < Math.max(free, 1)) await idle()
     }
   }
-  async function fetch(batchSize: number): Promise<Job<unknown>[]> {
+  const fetch = (batchSize: number, db: Pick<Pool, 'executeSql'> | undefined) =>
+    boss.fetch<unknown>(queue, { batchSize, ...(db && { db }) })
+  async function fetchOrLog(batchSize: number): Promise<Job<unknown>[]> {
     try {
-      return await boss.fetch(queue, { batchSize, ...(input.db && { db: input.db }) })
+      return await fetch(batchSize, input.db)
     } catch (err) {
       log.error({ err, queue }, 'jobs could not be fetched')
       return []
@@ -57,9 +72,13 @@ export function runQueue(input: {
       .catch((err: unknown) => log.error({ err, queue, jobId: job.id }, 'a job could not be settled'))
       .finally(() => {
         running.delete(job.id)
-        wake()
+        linger ??= setTimeout(onLinger, lingerMs)
       })
     running.set(job.id, work)
+  }
+  function onLinger(): void {
+    linger = undefined
+    wake()
   }
   async function idle(): Promise<void> {
     const poll = new AbortController()
@@ -80,6 +99,16 @@ export function runQueue(input: {
   const fetching = fetchLoop()
   return {
     wake,
+    async take(tx, most) {
+      const free = Math.min(input.concurrency - running.size, most)
+      if (free <= 0 || stopping.signal.aborted) return wake
+      const jobs = await fetch(free, tx)
+      // Those of a process that stops come back when their heartbeat has lapsed, as after any other end.
+      return () => {
+        if (!stopping.signal.aborted) for (const job of jobs) start(job)
+        if (jobs.length < most) wake()
+      }
+    },
     async stop(deadlineMs) {
       stopping.abort()
       wake()
@@ -88,6 +117,7 @@ export function runQueue(input: {
       const late = delay(deadlineMs, undefined, { signal: deadline.signal }).catch(() => {})
       await Promise.race([Promise.all(running.values()), late])
       deadline.abort()
+      clearTimeout(linger)
       clearInterval(heartbeat)
     },
   }

@@ -30,7 +30,7 @@ export function observeConversation(deps: {
   metrics: Metrics
   tracing: Tracing
   clock: Clock
-}): Pick<FleetDeps, 'conversation' | 'onProgress'> {
+}): Pick<FleetDeps, 'conversation' | 'onProgress' | 'onClaimed'> {
   const { conversation, metrics, tracing, clock } = deps
   const carried = new Map<string, Carried>()
 
@@ -60,18 +60,21 @@ export function observeConversation(deps: {
     })
   }
 
+  const onClaimed = (turns: ClaimedTurn[]) =>
+    turns.map((turn) => {
+      const receivedAtMs = turn.receivedAt.getTime()
+      timed('received_to_claimed', receivedAtMs)
+      tracing.start('turn waits', { parent: turn.traceParent, startedAtMs: receivedAtMs }).end()
+      return carry(turn, { claimedAtMs: clock.now() })
+    })
+
   return {
+    onClaimed,
     conversation: {
       ...conversation,
       async claimTurns(call) {
         const { turns, passedOver } = await conversation.claimTurns(call)
-        const followed = turns.map((turn) => {
-          const receivedAtMs = turn.receivedAt.getTime()
-          timed('received_to_claimed', receivedAtMs)
-          tracing.start('turn waits', { parent: turn.traceParent, startedAtMs: receivedAtMs }).end()
-          return carry(turn, { claimedAtMs: clock.now() })
-        })
-        return { turns: followed, passedOver }
+        return { turns: onClaimed(turns), passedOver }
       },
       async adoptTurns(call) {
         return (await conversation.adoptTurns(call)).map((turn) => carry(turn, {}))

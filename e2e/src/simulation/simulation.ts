@@ -69,8 +69,10 @@ async function live(
       conversation: {
         claimTurns: async () => ({ turns: [], passedOver: false }),
         adoptTurns: async () => [],
+        runningTurns: async () => [],
         turnsToStop: async () => [],
       },
+      hostsHere: new Map(),
       sharedKeys: [],
       replica,
       maxTurnsPerHost: 1,

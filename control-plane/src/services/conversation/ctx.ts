@@ -1,6 +1,7 @@
 import type { Channel, Pool, PoolTransaction, Transaction } from '@yourclaw/db'
 import type { Payload } from '../../channels/sender.ts'
 import type { Ctx, Nudge } from '../../context.ts'
+import type { TurnWithInput } from './claim.ts'
 import type { Together } from './together.ts'
 
 /** What the conversation verbs need beside Ctx. */
@@ -11,14 +12,28 @@ export interface ConversationCtx extends Ctx {
   /** Tells this process at once of what it committed on the pool; others hear of it from the database. */
   wake: (nudges: Iterable<Nudge>) => void
   together: Together
+  /** The hosts whose sessions are on this replica: their turns are claimed by the transaction that stores a message. */
+  hostsHere: Map<string, TurnPlaces>
+}
+
+/** Where a host's session takes turns that somebody else claimed for it. */
+export interface TurnPlaces {
+  /** Keeps places, at most so many, until `take` is called: with what was claimed, or with nothing. */
+  reserve(most: number): { places: number; sessionEpoch: bigint; take(turns: TurnWithInput[]): void }
 }
 
 /** Hands over what goes out, within the caller's transaction. Keeps the order of calls for each address. */
 export interface Outbox {
   /** Sends every part of a stored message that is PENDING, `delayMs` from now at the earliest. */
   enqueueMessage(tx: Transaction, to: Recipient, messageId: string, delayMs?: number): Promise<void>
-  /** The same for many messages, each to another recipient, on the pool. */
-  enqueueMessages(tx: PoolTransaction, jobs: { to: Recipient; messageId: string }[]): Promise<void>
+  /**
+   * The same for many messages, each to another recipient, on the pool. What it resolves with is called after the
+   * commit.
+   */
+  enqueueMessages(
+    tx: PoolTransaction,
+    messages: { to: Recipient; messageId: string }[],
+  ): Promise<(() => void) | undefined>
   /** Sends something that belongs to no user: an answer to a stranger. */
   enqueueText(tx: Transaction, to: Recipient, payload: Payload): Promise<void>
   /** Keeps a message that could not be sent where an operator sees it and can send it again (M6). */

@@ -22,23 +22,27 @@ type Ctx = Pick<ConversationCtx, 'pool' | 'clock' | 'outbox' | 'wake'>
 export async function finishTogether({ ctx, inputs }: { ctx: Ctx; inputs: FinishInput[] }) {
   const nudges = new Set<Nudge>()
   const texts = new Map(inputs.map(({ turnId, text }) => [turnId, sanitize(text)]))
-  const stored = await ctx.pool.transaction(async (tx) => {
+  const { answers: stored, send } = await ctx.pool.transaction(async (tx) => {
     const answers = (await lockRunning(tx, inputs)).flatMap((turn) => {
       const body = texts.get(turn.turnId) ?? ''
       const payloads = render(turn.channel, body)
       return payloads.length === 0 ? [] : [{ ...turn, body, payloads }]
     })
-    if (answers.length === 0) return []
+    if (answers.length === 0) return { answers }
     for (const { userId, hostServerId } of answers) {
       nudges.add(`messages:${userId}`)
       if (hostServerId !== null) nudges.add(`turns:${hostServerId}`)
     }
     const jobs = answers.map(({ channel, address, messageId }) => ({ to: { channel, address }, messageId }))
-    await Promise.all([store(tx, answers, new Date(ctx.clock.now())), ctx.outbox.enqueueMessages(tx, jobs)])
+    const [send] = await Promise.all([
+      ctx.outbox.enqueueMessages(tx, jobs),
+      store(tx, answers, new Date(ctx.clock.now())),
+    ])
     await tx.last(notification(nudges))
-    return answers
+    return { answers, send }
   })
-  if (stored.length > 0) ctx.wake([...nudges, 'deliveries:'])
+  send?.()
+  if (stored.length > 0) ctx.wake(nudges)
   const messageIds = new Map(stored.map(({ turnId, messageId }) => [turnId, { messageId }]))
   return inputs.map(({ turnId }) => messageIds.get(turnId) ?? null)
 }

@@ -19,6 +19,7 @@ export async function createFixture(settings: { perDay?: number; perMinute?: num
     db: database.db,
     pool,
     wake: () => {},
+    hostsHere: new Map(),
     clock,
     log: pino({ level: 'silent' }),
     settings: {
@@ -32,6 +33,7 @@ export async function createFixture(settings: { perDay?: number; perMinute?: num
       },
       enqueueMessages: async (_tx, jobs) => {
         queued.push(...jobs.map(({ messageId }) => messageId))
+        return undefined
       },
       bury: async (_tx, _to, messageId) => {
         buried.push(messageId)

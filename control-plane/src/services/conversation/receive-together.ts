@@ -1,5 +1,6 @@
 import { type PoolTransaction, Prisma } from '@yourclaw/db'
 import { type Nudge, notification } from '../../context.ts'
+import { type ClaimedRow, claim, type TurnWithInput, toClaimed } from './claim.ts'
 import type { ConversationCtx } from './ctx.ts'
 import { countsAsWritten, isEntitled, minuteBefore } from './limits.ts'
 import type { ReceiveInput } from './receive-message.ts'
@@ -14,28 +15,67 @@ interface Owner {
   hostServerId: string | null
 }
 
-type Ctx = Pick<ConversationCtx, 'pool' | 'clock' | 'settings' | 'wake'>
+type Ctx = Pick<ConversationCtx, 'pool' | 'clock' | 'settings' | 'wake' | 'hostsHere'>
 
 /**
  * Stores messages that are to be answered, each of another address, and asks for their turns (M3): messages of people
- * who are known, entitled, within their limits and not suspended. Null in the place of every other one.
+ * who are known, entitled, within their limits and not suspended. Null in the place of every other one. Turns of hosts
+ * whose sessions are here are claimed in the same transaction.
  */
 export async function receiveTogether({ ctx, inputs }: { ctx: Ctx; inputs: ReceiveInput[] }) {
-  const nudges = new Set<Nudge>()
-  const stored = await ctx.pool.transaction(async (tx) => {
-    const owners = onePerAssistant(await lockOwners(tx, inputs))
-    if (owners.length === 0) return []
-    for (const { userId, hostServerId } of owners) {
-      nudges.add(`messages:${userId}`)
-      if (hostServerId !== null) nudges.add(`turns:${hostServerId}`)
-    }
-    const at = new Date(ctx.clock.now())
-    const [rows] = await Promise.all([store(tx, ctx, { owners, inputs, at }), tx.last(notification(nudges))])
-    return rows
+  const claims: Claim[] = []
+  try {
+    const { stored, nudges } = await ctx.pool.transaction(async (tx) => {
+      const owners = onePerAssistant(await lockOwners(tx, inputs))
+      if (owners.length === 0) return { stored: [], nudges: [] }
+      const at = new Date(ctx.clock.now())
+      claims.push(...reserve(ctx, owners))
+      const toAll = new Set(owners.flatMap(nudgesOf))
+      const [rows, ...claimed] = await Promise.all([
+        store(tx, ctx, { owners, inputs, at }),
+        ...claims.map((one) => tx.query<ClaimedRow>(claim(one, isOf(one.assistantIds), at))),
+        tx.last(notification(toAll)),
+      ])
+      for (const [index, one] of claims.entries()) one.turns = toClaimed(claimed[index] as ClaimedRow[])
+      return { stored: rows, nudges: toAll }
+    })
+    // What was claimed here needs nobody to come and claim it.
+    const done = new Set<string>(claims.filter(isComplete).map(({ hostId }) => `turns:${hostId}`))
+    ctx.wake([...nudges].filter((nudge) => !done.has(nudge)))
+    const messageIds = new Map(stored.map(({ place, messageId }) => [place, { messageId }]))
+    return inputs.map((_, place) => messageIds.get(place) ?? null)
+  } finally {
+    for (const { take, turns } of claims) take(turns)
+  }
+}
+
+const nudgesOf = ({ userId, hostServerId }: Owner): Nudge[] =>
+  hostServerId === null ? [`messages:${userId}`] : [`messages:${userId}`, `turns:${hostServerId}`]
+
+/** Of one host. */
+interface Claim {
+  hostId: string
+  sessionEpoch: bigint
+  assistantIds: string[]
+  /** How many wanted to be claimed. */
+  wanted: number
+  /** Empty until they are. */
+  turns: TurnWithInput[]
+  take(turns: TurnWithInput[]): void
+}
+
+const isOf = (assistantIds: string[]) => Prisma.sql`t.assistant_id = ANY(${assistantIds}::uuid[])`
+const isComplete = ({ turns, wanted }: Claim) => turns.length === wanted
+
+function reserve({ hostsHere }: Ctx, owners: Owner[]): Claim[] {
+  const byHost = Map.groupBy(owners, ({ hostServerId }) => hostServerId ?? '')
+  return [...byHost].flatMap(([hostId, wanting]) => {
+    const reserved = hostsHere.get(hostId)?.reserve(wanting.length)
+    if (!reserved || reserved.places === 0) return []
+    const { places, sessionEpoch, take } = reserved
+    const assistantIds = wanting.slice(0, places).map(({ assistantId }) => assistantId)
+    return [{ hostId, sessionEpoch, take, assistantIds, wanted: wanting.length, turns: [] }]
   })
-  if (stored.length > 0) ctx.wake(nudges)
-  const messageIds = new Map(stored.map(({ place, messageId }) => [place, { messageId }]))
-  return inputs.map((_, place) => messageIds.get(place) ?? null)
 }
 
 /** An assistant that somebody else holds at the moment keeps nobody here waiting (F8): it is left out. */
