@@ -82,6 +82,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     target: reconciler.target,
     conversation: reconciler.conversation,
     watch: watch.turn,
+    modelFailure: metering.lastFailure,
     log,
   })
   registerGauges(metrics.registry, { observed: reconciler.observed, held: relay.held })
