@@ -8,6 +8,7 @@ import { emptyBody } from './http/middleware/empty-body.ts'
 import { errorHandler, notFoundHandler } from './http/middleware/errors.ts'
 import { limitCostly, limitStrangers, limitWrites } from './http/middleware/limit.ts'
 import { observe } from './http/middleware/observe.ts'
+import { operatorsOnly } from './http/middleware/operator.ts'
 import { createSessionCookie } from './http/middleware/session.ts'
 import { apiKeyRoutes } from './http/routes/api-keys.ts'
 import { assistantRoutes } from './http/routes/assistants.ts'
@@ -15,15 +16,22 @@ import { authRoutes } from './http/routes/auth.ts'
 import { channelRoutes } from './http/routes/channels.ts'
 import { creditRoutes } from './http/routes/credits.ts'
 import { docsRoutes } from './http/routes/docs.ts'
+import { exportRoutes } from './http/routes/exports.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
 import { modelRoutes } from './http/routes/models.ts'
+import { operatorAssistantRoutes } from './http/routes/operator/assistants.ts'
+import { operatorDutyRoutes } from './http/routes/operator/duties.ts'
+import { operatorHostRoutes } from './http/routes/operator/hosts.ts'
 import { planRoutes } from './http/routes/plan.ts'
+import { subscriptionRoutes } from './http/routes/subscription.ts'
 import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
+import { stripeWebhook } from './http/webhooks/stripe.ts'
 import { telegramWebhook } from './http/webhooks/telegram.ts'
 import { twilioWebhooks } from './http/webhooks/twilio.ts'
+import { createExportEnqueuer } from './jobs/exports.ts'
 import { createSupabaseTokens } from './lib/tokens.ts'
 
 const base = '/api/v1'
@@ -32,6 +40,9 @@ const maxBodyBytes = 1024 * 1024
 const signedIn = [
   '/auth/logout',
   '/users/*',
+  '/checkout',
+  '/subscription',
+  '/subscription/*',
   '/usage',
   '/credits',
   '/credits/*',
@@ -41,13 +52,14 @@ const signedIn = [
   '/assistants/*',
   '/messages',
   '/messages/*',
+  '/operator/*',
 ]
 
 /** What costs us much, or somebody else: a few times an hour. */
 const costly = ['/users/me/export']
 
 /** What everybody may call as often as their address may. */
-const forStrangers = ['/auth/google', '/auth/google/callback', '/hosts/enroll']
+const forStrangers = ['/auth/google', '/auth/google/callback', '/exports/*', '/hosts/enroll']
 
 /** The whole HTTP surface, without a port: main.ts listens, tests call `app.request()`. */
 export function createApp(deps: Deps) {
@@ -80,6 +92,10 @@ export function createApp(deps: Deps) {
     const { TWILIO_AUTH_TOKEN: authToken, API_URL: apiUrl } = env
     app.route(`${base}/webhooks/twilio`, twilioWebhooks({ ctx, authToken, apiUrl }))
   }
+  app.route(
+    `${base}/webhooks/stripe`,
+    stripeWebhook({ ctx: deps.billing, secret: env.STRIPE_WEBHOOK_SECRET }),
+  )
   app.route(base, modelRoutes(ctx))
   app.route(base, planRoutes(ctx))
   app.route(base, hostRoutes({ ctx, signer: deps.authority, grpcAddress: env.GRPC_PUBLIC_ADDRESS }))
@@ -103,14 +119,24 @@ export function createApp(deps: Deps) {
   const origins = [env.WEB_URL, env.API_URL].map((url) => new URL(url).origin)
   const requireUser = authenticate({ ctx, tokens: deps.tokens, foreign, cookie, origins })
   for (const path of signedIn) app.use(`${base}${path}`, requireUser, limitWrites(deps.limits))
+  app.use(`${base}/operator/*`, operatorsOnly(ctx))
   for (const path of costly) app.use(`${base}${path}`, limitCostly(deps.limits))
   app.route(base, authRoutes({ ctx, vault: deps.vault, google: deps.google, cookie }))
   app.route(base, usageRoutes(ctx))
   app.route(base, creditRoutes({ ctx, openPage: deps.openTopUpPage }))
   app.route(base, apiKeyRoutes({ ctx, vault: deps.vault, checkKey: deps.checkKey }))
-  app.route(base, userRoutes(ctx))
+  app.route(base, userRoutes({ ctx, notifications: deps.notifications, cookie }))
+  const enqueueExport = createExportEnqueuer(deps.boss)
+  app.route(
+    base,
+    exportRoutes({ ctx, vault: deps.vault, tokens: deps.tokens, store: deps.store, enqueue: enqueueExport }),
+  )
+  app.route(base, subscriptionRoutes(deps.billing))
   app.route(base, messageRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))
+  app.route(base, operatorHostRoutes(ctx))
+  app.route(base, operatorAssistantRoutes(ctx))
+  app.route(base, operatorDutyRoutes(deps))
   return app
 }

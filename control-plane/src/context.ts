@@ -1,4 +1,4 @@
-import type { Channel, Database, LlmProvider, Transaction } from '@yourclaw/db'
+import { type Channel, type Database, type LlmProvider, Prisma, type Transaction } from '@yourclaw/db'
 import type { Logger } from 'pino'
 
 /** What every service verb gets: who acts, in which transaction, and what time it is. */
@@ -42,16 +42,16 @@ export interface WhatsappSettings {
 }
 
 /** The nudges of the transactions that run: each is sent once, all in one statement. */
-const gathered = new WeakMap<Transaction, Set<string>>()
+const gathered = new WeakMap<Transaction, Set<Nudge>>()
 
 /** Runs `work` in one transaction; a failure of it changes nothing. */
 export function inTransaction<T>(ctx: Pick<Ctx, 'db'>, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const nudged = async (tx: Transaction) => {
-    const nudges = new Set<string>()
+    const nudges = new Set<Nudge>()
     gathered.set(tx, nudges)
     const result = await work(tx)
     if (nudges.size > 0) {
-      await tx.$executeRaw`SELECT pg_notify('yourclaw', nudge) FROM unnest(${[...nudges]}::text[]) AS nudge`
+      await tx.$executeRaw(notification(nudges))
     }
     return result
   }
@@ -68,5 +68,25 @@ export function nudge(tx: Transaction, topic: Topic, id: string): void {
   nudges.add(`${topic}:${id}`)
 }
 
-/** turns and changes carry a host id, assistant and messages a user id, deliveries and mails nothing. */
-export type Topic = 'turns' | 'changes' | 'assistant' | 'messages' | 'deliveries' | 'mails'
+/** The statement that sends nudges with its transaction's commit. */
+export const notification = (nudges: Iterable<Nudge>) =>
+  Prisma.sql`SELECT pg_notify('yourclaw', nudge) FROM unnest(${[...nudges]}::text[]) AS nudge`
+
+export type Nudge = `${Topic}:${string}`
+
+/**
+ * turns, stops, changes and operations carry a host id; user (the account), assistant and messages a user id; the others
+ * nothing.
+ */
+export type Topic =
+  | 'turns'
+  | 'stops'
+  | 'changes'
+  | 'operations'
+  | 'user'
+  | 'assistant'
+  | 'messages'
+  | 'deliveries'
+  | 'mails'
+  | 'erasures'
+  | 'billing'

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Database, openDatabase } from '@yourclaw/db'
+import { type Database, openDatabase, openPool } from '@yourclaw/db'
 import { openTracing, type Tracing } from '@yourclaw/telemetry'
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
@@ -10,8 +10,10 @@ import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
 import { createLimits, type Limits } from './http/middleware/limit.ts'
+import { createBillingJobs, createBillingQueues } from './jobs/billing.ts'
 import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
+import { createExportQueue } from './jobs/exports.ts'
 import { createMailQueues } from './jobs/mails.ts'
 import { createGoogle, type Google } from './lib/google.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
@@ -24,8 +26,10 @@ import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createKeyCheck } from './providers/key-check.ts'
 import { type CheckKey, keyProviders } from './services/api-key/check-key.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
+import { createTogether } from './services/conversation/together.ts'
 import type { OpenTopUpPage } from './services/credit/top-up.ts'
 import type { BillingCtx } from './services/subscription/ctx.ts'
+import { openStore, type Store } from './storage/store.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
 export interface Deps {
@@ -38,6 +42,8 @@ export interface Deps {
   tokens: Tokens
   google: Google
   limits: Limits
+  /** Files that every replica reaches. */
+  store: Store
   authority: Authority
   boss: PgBoss
   notifications: Notifications
@@ -79,13 +85,18 @@ export function settingsOf(env: Env): Settings {
 /** Opens what the process needs on a migrated database. */
 export async function openDeps(env: Env, databaseUrl: string, log: Logger): Promise<Deps> {
   const db = openDatabase(databaseUrl)
+  const pool = openPool(databaseUrl)
   const vault = createVault(env.ENCRYPTION_KEYS)
   const boss = await openBoss(databaseUrl, log)
   await createDeliveryQueues(boss)
   await createMailQueues(boss)
-  const notifications = await listen(databaseUrl, log)
+  await createExportQueue(boss)
+  await createBillingQueues(boss)
+  const notifications = await listen(databaseUrl, log, pool.isOwn)
   const clock = systemClock
-  const ctx: ConversationCtx = { db, clock, log, settings: settingsOf(env), outbox: createOutbox(boss) }
+  const own = { db, pool, wake: notifications.tell, clock, log }
+  const alone = { ...own, settings: settingsOf(env), outbox: createOutbox(boss) }
+  const ctx: ConversationCtx = { ...alone, together: createTogether(alone) }
   const telegram = createTelegram({ token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT })
   const whatsapp = createWhatsapp({
     accountSid: env.TWILIO_ACCOUNT_SID,
@@ -110,6 +121,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       stripe: createStripe({ secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE }),
       priceId: env.STRIPE_PRICE_ID,
       vault,
+      billingJobs: createBillingJobs(boss),
     },
     vault,
     tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),
@@ -120,6 +132,10 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       redirectUri: `${env.WEB_URL}/api/v1/auth/google/callback`,
     }),
     limits: createLimits(db),
+    store: openStore(env.BACKUP_STORE, {
+      accessKeyId: env.AWS_ACCESS_KEY_ID,
+      secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
+    }),
     authority: await openAuthority({ db, vault, clock }),
     boss,
     notifications,
@@ -142,6 +158,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       await notifications.close()
       await boss.stop({ graceful: true, timeout: 10_000 })
       await tracing.close()
+      await pool.close()
       await db.$disconnect()
     },
   }

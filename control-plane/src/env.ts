@@ -1,9 +1,14 @@
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { parseKeys } from './lib/vault.ts'
 import { plan } from './plan.ts'
 
 /** Development keys, good for nothing else: production refuses to start without its own. */
 const developmentKeys = `dev:${Buffer.alloc(32, 'yourclaw-development').toString('base64')}`
+
+const developmentStore = pathToFileURL(path.join(import.meta.dirname, '..', '..', '.data', 'store')).href
+const storeUrl = z.url({ protocol: /^(file|s3)$/, error: 'must be file:///folder or s3://bucket/prefix' })
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback)
 const count = (fallback: number) => z.coerce.number().int().min(1).max(1_000_000).default(fallback)
@@ -161,6 +166,11 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
       .regex(/^\d{1,15}$/, 'must be a whole number')
       .transform(BigInt)
       .optional(),
+    /** Where exports and backups are kept, sealed: file:///folder that all replicas share, or s3://bucket/prefix?region=…&endpoint=… */
+    BACKUP_STORE: production ? storeUrl : storeUrl.default(developmentStore),
+    /** Who we are at S3, by the names that everybody uses. */
+    AWS_ACCESS_KEY_ID: z.string().optional(),
+    AWS_SECRET_ACCESS_KEY: z.string().optional(),
     /** Where /metrics is served; absent = nowhere. Never on the public port. */
     METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
     METRICS_ADDRESS: z.string().default('127.0.0.1'),

@@ -36,13 +36,13 @@ export const notEntitled = (detail = 'This needs an active subscription or trial
 export const forbidden = (detail: string, code = 'forbidden') => new ServiceError(403, code, detail)
 export const notFound = (detail: string, code = 'not_found') => new ServiceError(404, code, detail)
 export const conflict = (detail: string, code = 'conflict') => new ServiceError(409, code, detail)
-export const assistantSuspended = () => conflict('The assistant is suspended.', 'assistant_suspended')
-export const hostRevoked = () => unauthenticated('That host was revoked.', 'host_revoked')
 export const tooManyRequests = (retryAfterMs: number) =>
   new ServiceError(429, 'too_many_requests', 'That was too much at once. Try again in a while.', {
     retryable: true,
     retryAfterMs,
   })
+export const assistantSuspended = () => conflict('The assistant is suspended.', 'assistant_suspended')
+export const hostRevoked = () => unauthenticated('That host was revoked.', 'host_revoked')
 /** A write of a session that is no longer the host's newest: it touched no row. */
 export const staleEpoch = () =>
   new ServiceError(409, 'stale_epoch', 'A newer session of this host took over.')

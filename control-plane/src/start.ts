@@ -11,10 +11,14 @@ import type { Env } from './env.ts'
 import { fleetTiming } from './fleet/deps.ts'
 import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
+import { workBilling } from './jobs/billing.ts'
 import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
+import { workErasures } from './jobs/erasures.ts'
 import { workMails } from './jobs/mails.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
+import { mailAlerts } from './services/alert/mail-alerts.ts'
+import { watchFleet } from './services/alert/watch-fleet.ts'
 import { adoptTurns } from './services/conversation/adopt-turns.ts'
 import { claimTurns } from './services/conversation/claim-turns.ts'
 import { failTurn } from './services/conversation/fail-turn.ts'
@@ -25,6 +29,7 @@ import { turnsToStop } from './services/conversation/stop-turn.ts'
 import { sweep } from './services/conversation/sweep.ts'
 import { texts } from './services/conversation/texts.ts'
 import { createTyping } from './typing.ts'
+import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
 const sweepIntervalMs = 30_000
 /** A registration may be lost at the provider, or taken by another deployment that has gone. */
@@ -74,22 +79,29 @@ export async function startControlPlane(
   const delivery = { ...deps, senders, watch: watchDeliveries({ ...deps, clock: deps.ctx.clock }) }
   const deliveries = workDeliveries(delivery)
   const mails = workMails(deps)
+  const erasures = workErasures({ ...deps, ctx: deps.billing })
+  const billing = await workBilling({ ...deps, ctx: deps.billing })
   const fleet = await startFleet(deps, around)
   const { server, port: httpPort } = await listenHttp(deps, around)
   await registerWebhooks(deps)
   const sweeper = setInterval(() => {
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
+    watchFleet({ ctx: deps.ctx })
+      .then(() => mailAlerts({ ctx: deps.ctx }))
+      .catch((err: unknown) => log.error({ err }, 'alerts could not be raised'))
     reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
     mails.sweep().catch((err: unknown) => log.error({ err }, 'mail could not be swept'))
+    erasures.sweep().catch((err: unknown) => log.error({ err }, 'erasures could not be swept'))
   }, sweepIntervalMs)
-  const registrar = setInterval(() => void registerWebhooks(deps), webhookIntervalMs)
+  const registrar = setInterval(() => void repairWebhooks(deps), webhookIntervalMs)
 
   let stopping: Promise<void> | undefined
   const stop = async () => {
     clearInterval(sweeper)
     clearInterval(registrar)
     await Promise.all([fleet.close(), closeHttp(server)])
-    await Promise.all([deliveries.stop(deliveryGraceMs), mails.stop(deliveryGraceMs)])
+    const workers = [deliveries, mails, billing]
+    await Promise.all([...workers.map((worker) => worker.stop(deliveryGraceMs)), erasures.stop()])
     await metricsServer?.close()
     await deps.close()
   }
@@ -173,22 +185,4 @@ async function closeHttp(server: ReturnType<typeof serve>): Promise<void> {
   const force = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), httpGraceMs)
   await closed
   clearTimeout(force)
-}
-
-/** Idempotent. When a provider is down the old registration still stands, so the start goes on. */
-async function registerWebhooks({ telegram, whatsapp, senders, env, log }: Deps): Promise<void> {
-  const webhooks = `${env.API_URL}/api/v1/webhooks`
-  const register = async (provider: string, work: () => Promise<unknown>) => {
-    const taken = await work().catch(() => false)
-    if (taken === false)
-      log.error(
-        { provider },
-        'the webhook was not taken: messages arrive only if an earlier registration stands',
-      )
-  }
-  await Promise.all([
-    senders.TELEGRAM &&
-      register('telegram', () => telegram.setWebhook(`${webhooks}/telegram`, env.TELEGRAM_WEBHOOK_SECRET)),
-    senders.WHATSAPP && register('twilio', () => whatsapp.setWebhook(`${webhooks}/twilio/whatsapp`)),
-  ])
 }

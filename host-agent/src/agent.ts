@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { openTracing, serveMetrics } from '@yourclaw/telemetry'
@@ -17,6 +18,7 @@ import { createKeyRing } from './model-gateway/keys.ts'
 import { type ModelGateway, startModelGateway } from './model-gateway/server.ts'
 import { createMetrics, type Metrics, registerGauges } from './observability/metrics.ts'
 import { createWatch } from './observability/watch.ts'
+import type { CrashSettings } from './reconcile/crashes.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
 import { createRelay } from './relay/relay.ts'
 import { createDockerRuntime } from './runtime/docker/docker.ts'
@@ -24,6 +26,7 @@ import { createFakeRuntime } from './runtime/fake/fake.ts'
 import type { FakeFaults } from './runtime/fake/gateway.ts'
 import { createProcessRuntime } from './runtime/process/process.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { agentVersion } from './version.ts'
 
 export interface AgentOptions {
   log?: Logger
@@ -32,8 +35,11 @@ export interface AgentOptions {
   /** Runs the assistants in place of what RUNTIME names; for tests and benches. */
   runtime?: Runtime
   backoff?: LinkDeps['backoff']
-  /** Unplanned ends of an assistant in ten minutes that are not yet a crash loop. */
-  crashLimit?: number
+  /** Told whenever a session opens, and with undefined when it is over. */
+  onSession?: (session: { certificateSerial: string } | undefined) => void
+  crashes?: CrashSettings
+  /** How often the assistants' use of disk is measured. */
+  diskIntervalMs?: number
 }
 
 export interface Agent {
@@ -42,8 +48,6 @@ export interface Agent {
   /** Ends it: running turns get `drainMs` (default 25 s) to finish and hand over. */
   stop(drainMs?: number): Promise<void>
 }
-
-const agentVersion = '0.1.0'
 
 /** Starts everything in the order it depends on each other, and returns once the link is being kept. */
 export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Promise<Agent> {
@@ -74,7 +78,8 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     keys,
     allowFirst: metering.ledger.allowFirst,
     log,
-    ...(options.crashLimit !== undefined && { crashLimit: options.crashLimit }),
+    disk: { maxBytes: env.ASSISTANT_DISK_MB * 2 ** 20, intervalMs: options.diskIntervalMs ?? 60_000 },
+    ...(options.crashes && { crashes: options.crashes }),
   })
   let disconnect = () => {}
   const relay = createRelay({
@@ -91,7 +96,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     readCapacity({
       maxAssistants: env.MAX_ASSISTANTS,
       currentAssistants: reconciler.observed().length,
-      heldOrphans: 0,
+      heldOrphans: reconciler.heldStrays(),
       dataDir: env.ASSISTANT_DATA_DIR,
     })
 
@@ -130,15 +135,21 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
           for (const end of ends) end()
         }
         metrics.linkUp.set(1)
+        options.onSession?.({ certificateSerial: new X509Certificate(identity.certificatePem).serialNumber })
       },
       disconnected() {
         disconnect()
         metrics.linkUp.set(0)
+        options.onSession?.(undefined)
       },
       message(body, session) {
         switch (body.$case) {
           case 'snapshot':
-            return reconciler.snapshot(body.snapshot.assistants, body.snapshot.sharedKeys)
+            return reconciler.snapshot(
+              body.snapshot.assistants,
+              body.snapshot.sharedKeys,
+              body.snapshot.removeOrphans,
+            )
           case 'delta':
             return reconciler.delta(body.delta.assistants)
           case 'spending':

@@ -23,3 +23,21 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
     if (!signal.aborted) throw error
   })
 }
+
+/** Does it again and again, `everyMs` after it was done; `stop` resolves when it is not being done any more. */
+export function repeat(everyMs: number, work: () => Promise<void>) {
+  const stopping = new AbortController()
+  const loop = (async () => {
+    for (;;) {
+      await pause(everyMs, stopping.signal)
+      if (stopping.signal.aborted) return
+      await work()
+    }
+  })()
+  return {
+    async stop(): Promise<void> {
+      stopping.abort()
+      await loop
+    },
+  }
+}

@@ -25,6 +25,8 @@ const schema = z.object({
   ASSISTANT_IMAGE: z.string().default('yourclaw-openclaw:latest'),
   /** Each assistant's state lies at {user_id}/config and {user_id}/workspace below it. */
   ASSISTANT_DATA_DIR: z.string().default('/data/yourclaw'),
+  /** What the files of one assistant may take up: measured every minute, told at 80 %, stopped at 100 %. */
+  ASSISTANT_DISK_MB: z.coerce.number().int().min(1).default(10_240),
   MAX_ASSISTANTS: z.coerce.number().int().min(1).max(10_000).default(20),
   ANTHROPIC_BASE_URL: url.default('https://api.anthropic.com'),
   OPENAI_BASE_URL: url.default('https://api.openai.com'),
@@ -36,6 +38,9 @@ const schema = z.object({
   AGENT_METRICS_PORT: optional(z.coerce.number().int().min(0).max(65_535)),
   /** An OTLP collector over HTTP; absent = spans are not even made. */
   OTEL_EXPORTER_OTLP_ENDPOINT: optional(url),
+  /** Set by systemd for services of Type=notify: where to tell it how we are, and how often at least. */
+  NOTIFY_SOCKET: optional(z.string()),
+  WATCHDOG_USEC: optional(z.coerce.number().int().positive()),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 })
 

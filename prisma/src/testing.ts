@@ -26,6 +26,22 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   }
 }
 
+/** The tables, of every schema, in which one of these words stands in any column of any row. */
+export async function tablesMentioning(db: Database, words: string[]): Promise<string[]> {
+  const tables = await db.$queryRaw<{ name: string }[]>`
+    SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`
+  const found = []
+  for (const { name } of tables) {
+    const [row] = await db.$queryRawUnsafe<{ hit: boolean }[]>(
+      `SELECT EXISTS (SELECT 1 FROM ${name} t, unnest($1::text[]) w WHERE strpos(t::text, w) > 0) AS hit`,
+      words,
+    )
+    if (row?.hit) found.push(name)
+  }
+  return found.sort()
+}
+
 export const templateDatabase = 'yourclaw_template'
 
 export async function administer(serverUrl: string, sql: string): Promise<void> {

@@ -17,6 +17,7 @@ install_missing() {
   command -v ip >/dev/null || missing+=(iproute2)
   command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
   command -v busybox >/dev/null || missing+=(busybox-static)
+  command -v curl >/dev/null || missing+=(curl)
   [ ${#missing[@]} -eq 0 ] && return
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
@@ -26,7 +27,14 @@ install_missing() {
 start_engine() {
   answers && return
   mkdir -p "$state"
-  setsid nohup dockerd --pidfile "$pid_file" >"$state/dockerd.log" 2>&1 </dev/null &
+  # It outlives this script, and so must not hold what the caller has open, such as a lock.
+  (
+    for fd in /proc/self/fd/*; do
+      fd=${fd##*/}
+      [ "$fd" -le 2 ] || eval "exec $fd>&-"
+    done
+    exec setsid nohup dockerd --pidfile "$pid_file"
+  ) >"$state/dockerd.log" 2>&1 </dev/null &
   for _ in $(seq 150); do
     answers && return
     sleep 0.2

@@ -5,6 +5,7 @@
  */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import type { DevArgs } from './args.ts'
 import { forgetOtherAddress, isEnrolled } from './identity.ts'
@@ -132,6 +133,7 @@ function controlPlaneEnv(dev: Development): NodeJS.ProcessEnv {
       WEB_URL: addresses.web,
       API_URL: addresses.api,
       GRPC_PUBLIC_ADDRESS: addresses.grpc,
+      BACKUP_STORE: pathToFileURL(join(dev.args.dataDir, 'store')).href,
       GOOGLE_ISSUER: `${addresses.sandbox}/google`,
       TELEGRAM_BOT_USERNAME: botUsername,
       TELEGRAM_API_ROOT: `${addresses.sandbox}/telegram`,

@@ -10,6 +10,8 @@ export interface TelegramSettings {
 export interface Telegram extends ChannelSender {
   /** Asks for messages only: what is not asked for is not sent. */
   setWebhook(url: string, secret: string): Promise<void>
+  /** Whether updates go elsewhere, or nowhere. */
+  isWebhookLost(url: string): Promise<boolean>
 }
 
 /** @example const telegram = createTelegram({ token, apiRoot: 'https://api.telegram.org' }) */
@@ -35,6 +37,9 @@ export function createTelegram(settings: TelegramSettings): Telegram {
     },
     async setWebhook(url, secret) {
       await api.setWebhook(url, { secret_token: secret, allowed_updates: ['message'] })
+    },
+    async isWebhookLost(url) {
+      return (await api.getWebhookInfo()).url !== url
     },
   }
 }

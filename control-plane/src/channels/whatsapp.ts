@@ -16,6 +16,8 @@ export interface WhatsappChannelSettings {
 export interface Whatsapp extends ChannelSender {
   /** Makes the sender's messages arrive at `url`. False when the account has no such sender: Twilio's test number. */
   setWebhook(url: string): Promise<boolean>
+  /** Whether there is such a sender, and its messages go elsewhere. */
+  isWebhookLost(url: string): Promise<boolean>
 }
 
 const timeoutMs = 20_000
@@ -29,6 +31,12 @@ export function createWhatsapp(settings: WhatsappChannelSettings): Whatsapp {
   const client = () => {
     connected ??= connect(settings)
     return connected
+  }
+  /** Undefined when the account has no such sender. */
+  const findSender = async () => {
+    const senders = await client().messaging.v2.channelsSenders.list({ channel: 'whatsapp' })
+    const sender = senders.find(({ senderId }) => senderId === from)
+    return sender?.sid ? { sid: sender.sid, url: sender.webhook?.callbackUrl } : undefined
   }
   return {
     typingLastsMs: 25_000,
@@ -57,14 +65,20 @@ export function createWhatsapp(settings: WhatsappChannelSettings): Whatsapp {
     },
     async setWebhook(url) {
       try {
-        const { channelsSenders } = client().messaging.v2
-        const senders = await channelsSenders.list({ channel: 'whatsapp' })
-        const sender = senders.find(({ senderId }) => senderId === from)
-        if (!sender?.sid) return false
+        const sender = await findSender()
+        if (!sender) return false
         // The SDK hands JSON bodies on as they are, and Twilio's names have underscores; its types say otherwise.
         const webhook: object = { callback_url: retried(url), callback_method: 'POST' }
-        await channelsSenders(sender.sid).update({ webhook })
+        await client().messaging.v2.channelsSenders(sender.sid).update({ webhook })
         return true
+      } catch (error) {
+        throw toSendError(error)
+      }
+    },
+    async isWebhookLost(url) {
+      try {
+        const sender = await findSender()
+        return sender !== undefined && sender.url !== retried(url)
       } catch (error) {
         throw toSendError(error)
       }

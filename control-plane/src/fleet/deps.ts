@@ -13,6 +13,8 @@ export interface ClaimedTurn {
   traceParent: string | null
   /** When the oldest message it answers arrived. */
   receivedAt: Date
+  /** What it answers, without history; absent for a turn that was taken over. */
+  input?: TurnInputMessages
 }
 
 export interface TurnInputMessages {
@@ -34,7 +36,12 @@ export interface Conversation {
   adoptTurns(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<ClaimedTurn[]>
   readTurnInput(call: {
     ctx: Ctx
-    input: { turnId: string; sessionEpoch: bigint; withHistory: boolean }
+    input: {
+      turnId: string
+      sessionEpoch: bigint
+      withHistory: boolean
+      claimed?: TurnInputMessages | undefined
+    }
   }): Promise<TurnInputMessages>
   finishTurn(call: {
     ctx: Ctx
@@ -63,7 +70,7 @@ export type Answered = Pick<TurnInputMessages, 'channel' | 'address' | 'replyTo'
 export interface FleetDeps {
   ctx: Ctx
   authority: Authority
-  notifications: Notifications
+  notifications: Pick<Notifications, 'on'>
   hosts: HostVerbs
   conversation: Conversation
   /** The platform's keys, sent to hosts with every snapshot. */
@@ -88,6 +95,8 @@ export interface FleetTiming {
   resyncMs: number
   /** Over which a replica that stops sends its hosts away, at most. */
   drainMs: number
+  /** Between two hosts that are sent away, at most. */
+  drainPaceMs: number
 }
 
 export const fleetTiming: FleetTiming = {
@@ -96,4 +105,5 @@ export const fleetTiming: FleetTiming = {
   sweepMs: 30_000,
   resyncMs: 10 * 60_000,
   drainMs: 8_000,
+  drainPaceMs: 100,
 }

@@ -29,16 +29,16 @@ const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 export type Fleet = Awaited<ReturnType<typeof createFleet>>
 
 /** For tests: a database and a fleet server on it, with a clock that can be set ahead of the real one. */
-export async function createFleet(timing: Partial<FleetTiming> = {}) {
+export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0) {
   const database = await createTestDatabase()
-  const clock = { aheadMs: 0, now: () => Date.now() + clock.aheadMs }
+  const clock = { aheadMs, now: () => Date.now() + clock.aheadMs }
   const nothing = async () => {}
   const ctx: ConversationCtx = {
     db: database.db,
     clock,
     log,
     settings: testSettings,
-    outbox: { enqueueMessage: nothing, enqueueText: nothing, bury: nothing },
+    outbox: { enqueueMessage: nothing, enqueueMessages: nothing, enqueueText: nothing, bury: nothing },
   }
   const notifications = await listen(database.url, log)
   const authority = await openAuthority({ db: database.db, vault, clock })
@@ -106,17 +106,30 @@ export async function createFleet(timing: Partial<FleetTiming> = {}) {
   }
   async function close() {
     for (const client of clients) client.close()
-    await server.close()
+    await server.close().catch(() => {})
     await notifications.close()
     await database.close()
   }
-  return { ctx, clock, notifications, authority, waiting, stored, shown, enroll, connect, person, close }
+  return {
+    server,
+    ctx,
+    clock,
+    notifications,
+    authority,
+    waiting,
+    stored,
+    shown,
+    enroll,
+    connect,
+    person,
+    close,
+  }
 }
 
-export async function csr() {
+export async function csr(name = 'CN=x') {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const request = await x509.Pkcs10CertificateRequestGenerator.create({
-    name: 'CN=x',
+    name,
     keys,
     signingAlgorithm: algorithm,
   })

@@ -24,11 +24,11 @@ export async function relayTurn(deps: FleetDeps, call: Call, session: Session | 
   if (open?.$case !== 'open') throw invalidInput('The first message is TurnOpen.')
   if (!session || open.open.sessionEpoch !== session.epoch) throw staleEpoch()
   const { turnId, attempt } = open.open
-  const { traceParent } = session.turns.open(turnId, attempt)
+  const { traceParent, input } = session.turns.open(turnId, attempt)
   const log = deps.ctx.log.child({ turnId, attempt, traceId: traceIdOf(traceParent) })
   log.info('turn attached')
   try {
-    const outcome = await carry(deps, call, session, open.open, events)
+    const outcome = await carry(deps, call, session, open.open, input, events)
     log.info({ outcome }, 'turn left')
   } finally {
     session.turns.broken(turnId)
@@ -40,6 +40,7 @@ async function carry(
   call: Call,
   session: Session,
   open: TurnOpen,
+  claimed: TurnInputMessages | undefined,
   events: AsyncIterator<TurnEvent>,
 ): Promise<'done' | 'failed' | 'cut'> {
   const { ctx, conversation } = deps
@@ -47,7 +48,7 @@ async function carry(
   const turn = { turnId, sessionEpoch: session.epoch }
   const read = await conversation.readTurnInput({
     ctx,
-    input: { ...turn, withHistory: open.needsInput && !open.conversationExists },
+    input: { ...turn, claimed, withHistory: open.needsInput && !open.conversationExists },
   })
   if (open.needsInput) {
     const deadlineUnixMs = BigInt(ctx.clock.now() + turnDeadlineMs)

@@ -25,8 +25,6 @@ export interface FleetServer {
 
 /** What hosts that were sent away get to hang up. */
 const forceMs = 2_500
-/** Between two hosts that are sent away. */
-const maxPaceMs = 100
 
 type Stream = Pick<ServerDuplexStream<unknown, unknown>, 'emit' | 'cancelled'>
 type Peer = Pick<ServerWritableStream<unknown, unknown>, 'getAuthContext'>
@@ -116,7 +114,7 @@ export async function startFleetServer(
       // A host that does not read takes no GoAway either: it must not keep us.
       const force = setTimeout(() => server.forceShutdown(), deps.timing.drainMs + forceMs)
       // Not all at once: they meet again on the replicas that stay.
-      const paceMs = Math.min(maxPaceMs, deps.timing.drainMs / open.length)
+      const paceMs = Math.min(deps.timing.drainPaceMs, deps.timing.drainMs / open.length)
       for (const session of open) {
         void session.goAway('draining')
         await delay(paceMs)

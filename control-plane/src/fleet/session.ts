@@ -165,7 +165,7 @@ export async function runSession(
       const timer = setInterval(() => void step(work), intervalMs)
       cleanups.push(() => clearInterval(timer))
     }
-    const onNotice = (topic: 'changes' | 'turns', work: () => Promise<unknown>) => {
+    const onNotice = (topic: 'changes' | 'turns' | 'stops', work: () => Promise<unknown>) => {
       const hear = (id: string) => {
         if (id === hostId || id === '') work().catch(failed)
       }
@@ -186,6 +186,7 @@ export async function runSession(
       await step(spending.refresh)
     })
     onNotice('turns', () => step(turns.pump))
+    onNotice('stops', () => step(turns.stop))
     // Nothing repeats these: a session that cannot begin ends, and the agent's next one tries again.
     const begin = working.then(async () => {
       for (const observed of hello.observed) await observe(observed)
@@ -196,6 +197,7 @@ export async function runSession(
     working = begin.catch(() => {})
     await begin
     void step(turns.pump)
+    void step(turns.stop)
     every(timing.resyncMs, pushSnapshot)
     every(timing.sweepMs, async () => {
       const standing = await mayGoOn()

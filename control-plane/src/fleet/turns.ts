@@ -23,6 +23,8 @@ const passedOverMs = 100
 export interface SessionTurns {
   /** Claims what fits and announces it. */
   pump(): Promise<void>
+  /** Passes on which turns somebody wants stopped. */
+  stop(): Promise<void>
   /** Takes over the host's running turns, and lets the agent forget the rest of what it holds. */
   adopt(heldTurnIds: string[]): Promise<void>
   /** Announces again what the agent did not open. */
@@ -77,9 +79,6 @@ export function sessionTurns(
         await hold(turns)
         if (passedOver) lookAgain ??= setTimeout(onLookAgain, passedOverMs)
       }
-      for (const turnId of await conversation.turnsToStop({ ctx, input })) {
-        if (held.has(turnId) && !closed) await sendCancel(turnId, false)
-      }
     } while (again && !closed)
   }
   const pump = () => {
@@ -88,6 +87,13 @@ export function sessionTurns(
       pumping = null
     })
     return pumping
+  }
+  const stop = async () => {
+    // What is being claimed is held in a moment.
+    await pumping?.catch(() => {})
+    for (const turnId of await conversation.turnsToStop({ ctx, input })) {
+      if (held.has(turnId) && !closed) await sendCancel(turnId, false)
+    }
   }
   const onLookAgain = () => {
     lookAgain = undefined
@@ -106,6 +112,7 @@ export function sessionTurns(
 
   return {
     pump,
+    stop,
     async adopt(heldTurnIds) {
       const adopted = await conversation.adoptTurns({ ctx, input })
       await hold(adopted)
@@ -119,6 +126,7 @@ export function sessionTurns(
         if (turn.phase === 'ANNOUNCED' && turn.announcedAtMs < late) await announce(turn)
       }
       await pump()
+      await stop()
     },
     open(turnId, attempt) {
       const turn = held.get(turnId)

@@ -39,7 +39,10 @@ export async function listDeadLetters({ db, boss }: DeadLetterDeps): Promise<Dea
 }
 
 /** Puts one back into its recipient's line, behind what waits there; false when there is none that can be read. */
-export function resendDeadLetter({ db, boss }: DeadLetterDeps, id: string): Promise<boolean> {
+export function resendDeadLetter(
+  { db, boss }: DeadLetterDeps,
+  { id, actor }: { id: string; actor: string },
+): Promise<boolean> {
   const outbox = createOutbox(boss)
   return inTransaction({ db }, async (tx) => {
     const within = { db: fromPrisma(tx) }
@@ -51,6 +54,8 @@ export function resendDeadLetter({ db, boss }: DeadLetterDeps, id: string): Prom
     await boss.deleteJob(deadDeliveryQueue, id, within)
     if ('messageId' in data) await outbox.enqueueMessage(tx, data, data.messageId)
     else await outbox.enqueueText(tx, data, data.payload)
+    const subject = `dead_letter:${id}`
+    await tx.auditEvent.create({ data: { actor, action: 'dead_letter.resent', subject } })
     return true
   })
 }

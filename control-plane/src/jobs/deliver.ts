@@ -1,4 +1,3 @@
-import type { Delivery } from '@yourclaw/db'
 import { traceIdOf } from '@yourclaw/telemetry'
 import { z } from 'zod'
 import {
@@ -11,6 +10,8 @@ import {
 import type { ConversationCtx } from '../services/conversation/ctx.ts'
 import { planDelivery } from '../services/delivery/plan-delivery.ts'
 import { recordFate } from '../services/delivery/record-fate.ts'
+import { type Due, type DuePart, nowhere } from './load-due.ts'
+import type { SentPart } from './settle-sent.ts'
 
 const channelSchema = z.enum(['TELEGRAM', 'WHATSAPP', 'WEB'])
 /** A stored message, whose parts are in the table, or a text that belongs to no user. */
@@ -25,79 +26,112 @@ export interface DeliverDeps {
   senders: ChannelSenders
 }
 
-/** Null when all was sent; else why not, and whoever decided that has done the rest. Throws SendError. */
-export type Withheld = 'wait' | 'drop' | 'given_back' | null
+export interface Delivering extends DeliverDeps {
+  load(messageId: string): Promise<Due>
+  /** False when it could not be noted together with others. */
+  settle(part: SentPart): Promise<boolean>
+}
 
-/** Sends what a job names: every part of a message that still has to go, in order. */
+interface Claimed {
+  id: string
+  retryCount: number
+}
+
+/**
+ * `sent` = all of it, and the job is completed when `settled`; else why not, and whoever decided that has done the
+ * rest.
+ */
+export type Delivered = { outcome: 'sent' | 'wait' | 'drop' | 'given_back'; settled: boolean }
+
+/**
+ * Sends what a job names: every part of a message that still has to go, in order. `onOrigin` hears where it comes
+ * from before anything is sent. Throws SendError.
+ */
 export async function deliver(
-  deps: DeliverDeps,
-  job: DeliveryJob,
-  traceParent: string | null,
-): Promise<Withheld> {
+  deps: Delivering,
+  data: DeliveryJob,
+  job: Claimed,
+  onOrigin: (origin: Due['origin']) => void,
+): Promise<Delivered> {
   const { ctx } = deps
-  const sender = deps.senders[job.channel]
-  if (!sender) throw new SendError('channel_disabled')
-  if ('payload' in job) return sendBare(sender, job.address, job.payload)
-  const { messageId } = job
-  const plan = await planDelivery({ ctx, input: { to: job, messageId } })
-  if (plan.action !== 'send') return plan.action
-  const parts = await ctx.db.delivery.findMany({
-    where: { messageId, state: { in: ['PENDING', 'DEAD'] } },
-    orderBy: { part: 'asc' },
-  })
-  const send = sender.tellsFate ? sendFollowed : sendOnce
+  const sender = deps.senders[data.channel]
+  if ('payload' in data) {
+    onOrigin(nowhere)
+    if (!sender) throw new SendError('channel_disabled')
+    return { outcome: await sendBare(sender, data.address, data.payload), settled: false }
+  }
+  const { messageId } = data
+  const plan = sender && (await planDelivery({ ctx, input: { to: data, messageId } }))
+  const { origin, parts } = await deps.load(messageId)
+  onOrigin(origin)
+  if (!plan) throw new SendError('channel_disabled')
+  if (plan.action !== 'send') return { outcome: plan.action, settled: false }
+  let settled = false
   for (const part of parts) {
     const payload = payloadSchema.parse(part.payload)
     const due = plan.template === undefined ? payload : { ...payload, template: plan.template }
-    // What was given back waits for its own job, and so do the parts behind it.
-    if ((await send(deps, sender, part, due)) === 'given_back') return 'given_back'
+    if (sender.tellsFate) {
+      // What was given back waits for its own job, and so do the parts behind it.
+      if ((await sendFollowed(deps, sender, part, due)) === 'given_back')
+        return { outcome: 'given_back', settled: false }
+    } else settled = await sendOnce(deps, sender, part, due, part === parts.at(-1) ? job : undefined)
   }
   // FAILED too: a dead letter that an operator sent again.
-  await ctx.db.message.updateMany({
-    where: {
-      id: messageId,
-      state: { in: ['PENDING', 'FAILED'] },
-      deliveries: { none: { state: { in: ['PENDING', 'DEAD'] } } },
-    },
-    data: { state: 'SENT' },
-  })
-  ctx.log.info({ messageId, parts: parts.length, traceId: traceIdOf(traceParent) }, 'message sent')
-  return null
+  if (!settled)
+    await ctx.db.message.updateMany({
+      where: {
+        id: messageId,
+        state: { in: ['PENDING', 'FAILED'] },
+        deliveries: { none: { state: { in: ['PENDING', 'DEAD'] } } },
+      },
+      data: { state: 'SENT' },
+    })
+  ctx.log.info({ messageId, parts: parts.length, traceId: traceIdOf(origin.traceParent) }, 'message sent')
+  return { outcome: 'sent', settled }
 }
 
 /** What belongs to no message of ours: not worth another attempt, or an operator's look, once it may not be sent. */
-async function sendBare(sender: ChannelSender, address: string, payload: Payload): Promise<Withheld> {
+async function sendBare(sender: ChannelSender, address: string, payload: Payload): Promise<'sent' | 'drop'> {
   try {
     await sender.send(address, payload)
-    return null
+    return 'sent'
   } catch (error) {
     if (isForbidden(error)) return 'drop'
     throw error
   }
 }
 
-/** For a provider whose acceptance is all that we ever hear. */
-async function sendOnce({ ctx }: DeliverDeps, sender: ChannelSender, part: Delivery, payload: Payload) {
+/** For a provider whose acceptance is all that we ever hear. True when that, and the job, are noted for good. */
+async function sendOnce(
+  { ctx, settle }: Delivering,
+  sender: ChannelSender,
+  { id, address }: DuePart,
+  payload: Payload,
+  job: Claimed | undefined,
+): Promise<boolean> {
   const { db, clock } = ctx
-  const where = { id: part.id }
+  const where = { id }
   const attempts = { increment: 1 }
+  let providerMessageId: string
   try {
-    const { providerMessageId } = await sender.send(part.address, payload)
-    const sentAt = new Date(clock.now())
-    await db.delivery.update({ where, data: { state: 'SENT', providerMessageId, sentAt, attempts } })
-    return 'sent'
+    const sent = await sender.send(address, payload)
+    providerMessageId = sent.providerMessageId
   } catch (error) {
     const lastErrorCode = error instanceof SendError ? error.code : 'delivery_error'
     await db.delivery.update({ where, data: { attempts, lastErrorCode } })
     throw error
   }
+  const sentAt = new Date(clock.now())
+  if (await settle({ deliveryId: id, providerMessageId, sentAt, job })) return job !== undefined
+  await db.delivery.update({ where, data: { state: 'SENT', providerMessageId, sentAt, attempts } })
+  return false
 }
 
 /**
  * For a provider that tells later what became of a part. The attempt is counted first and named to the provider, so
  * that its word is understood even when it comes before our own commit, or when we died in between.
  */
-async function sendFollowed({ ctx }: DeliverDeps, sender: ChannelSender, part: Delivery, payload: Payload) {
+async function sendFollowed({ ctx }: DeliverDeps, sender: ChannelSender, part: DuePart, payload: Payload) {
   const where = { id: part.id }
   const { attempts: attempt } = await ctx.db.delivery.update({
     where,

@@ -1,12 +1,15 @@
-import type { Database, Transaction } from '@yourclaw/db'
-import { fromPrisma, type JobWithMetadata, type PgBoss } from 'pg-boss'
+import type { Transaction } from '@yourclaw/db'
+import { fromPrisma, type Job, type PgBoss } from 'pg-boss'
 import { SendError } from '../channels/sender.ts'
 import { nudge } from '../context.ts'
+import { createBatcher } from '../lib/batcher.ts'
 import type { Notifications } from '../lib/notifications.ts'
-import type { DeliveryWatch, Origin, WatchDelivery } from '../observability/deliveries.ts'
+import type { DeliveryWatch, WatchDelivery } from '../observability/deliveries.ts'
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
-import { type DeliverDeps, type DeliveryJob, deliver, deliveryJobSchema } from './deliver.ts'
+import { type DeliverDeps, type Delivering, type DeliveryJob, deliver, deliveryJobSchema } from './deliver.ts'
+import { type Due, loadDue } from './load-due.ts'
 import { type QueueRunner, runQueue } from './run-queue.ts'
+import { type SentPart, settleSent } from './settle-sent.ts'
 
 /*
  * What goes out. One job a message, so that its parts stay in order; one line a recipient, so that messages do: a
@@ -18,8 +21,6 @@ import { type QueueRunner, runQueue } from './run-queue.ts'
  */
 export const deliveryQueue = 'deliveries'
 export const deadDeliveryQueue = 'deliveries-dead'
-
-type Job = JobWithMetadata<unknown>
 
 /** With the backoff of at most ten minutes a provider may be away for about nine hours before a message is lost. */
 const retryLimit = 60
@@ -51,6 +52,13 @@ export function createOutbox(boss: PgBoss): Outbox {
   }
   return {
     enqueueMessage: (tx, to, messageId, delayMs) => enqueue(tx, to, { messageId }, delayMs),
+    async enqueueMessages(tx, messages) {
+      const jobs = messages.map(({ to: { channel, address }, messageId }) => ({
+        data: { channel, address, messageId },
+        singletonKey: `${channel}:${address}`,
+      }))
+      await boss.insert(deliveryQueue, jobs, { db: tx })
+    },
     enqueueText: (tx, to, payload) => enqueue(tx, to, { payload }),
     bury: async (tx, { channel, address }, messageId) => {
       await boss.send(deadDeliveryQueue, { channel, address, messageId }, { db: fromPrisma(tx) })
@@ -65,14 +73,19 @@ export interface DeliveryDeps extends DeliverDeps {
   watch: WatchDelivery
 }
 
+/** Messages at once. */
+const concurrency = 50
+
 /** Sends what is enqueued until it is stopped. */
 export function workDeliveries(deps: DeliveryDeps): QueueRunner {
+  const delivering = { ...deps, ...shareStatements(deps) }
   const runner = runQueue({
     boss: deps.boss,
+    db: deps.ctx.pool,
     queue: deliveryQueue,
-    run: (job) => attempt(deps, job),
+    run: (job) => attempt(delivering, job),
     log: deps.ctx.log,
-    concurrency: 50,
+    concurrency,
     pollMs: 500,
     heartbeatMs: 3_000,
   })
@@ -104,18 +117,47 @@ export async function reopenLines({ boss, ctx }: DeliveryDeps): Promise<number> 
   return keys.length
 }
 
-async function attempt(deps: DeliveryDeps, job: Job): Promise<void> {
+/** What happens to every message, for those that go at the same time in one statement or transaction. */
+function shareStatements({ ctx, boss }: DeliveryDeps): Pick<Delivering, 'load' | 'settle'> {
+  const failed = (err: unknown, count: number) =>
+    ctx.log.warn({ err, count }, 'a batch of deliveries failed: each of it goes alone')
+  return {
+    load: createBatcher<string, Due>({
+      together: (messageIds) => loadDue({ ctx, messageIds }),
+      async alone(messageId) {
+        const [due] = await loadDue({ ctx, messageIds: [messageId] })
+        return due as Due
+      },
+      failed,
+      keyOf: (messageId) => messageId,
+      maxItems: concurrency,
+    }),
+    settle: createBatcher<SentPart, boolean>({
+      async together(parts) {
+        await settleSent({ ctx, boss, queue: deliveryQueue, parts })
+        return parts.map(() => true)
+      },
+      alone: async () => false,
+      failed,
+      keyOf: ({ deliveryId }) => deliveryId,
+      maxItems: concurrency,
+    }),
+  }
+}
+
+async function attempt(deps: DeliveryDeps & Delivering, job: Job<unknown>): Promise<void> {
   const { boss, ctx } = deps
   const { data } = deliveryJobSchema.safeParse(job.data)
   let watch: DeliveryWatch | undefined
   try {
     if (data === undefined) throw new SendError('delivery_unreadable')
-    const origin = await originOf(ctx.db, data)
-    watch = deps.watch(origin)
-    const withheld = await deliver(deps, data, origin.traceParent)
-    await boss.complete(deliveryQueue, job)
-    if (withheld === null) watch.sent()
-    else watch.withheld(withheld)
+    const { channel } = data
+    const { outcome, settled } = await deliver(deps, data, job, (origin) => {
+      watch = deps.watch({ channel, ...origin })
+    })
+    if (!settled) await boss.complete(deliveryQueue, job)
+    if (outcome === 'sent') watch?.sent()
+    else watch?.withheld(outcome)
   } catch (error) {
     const failure = error instanceof SendError ? error : new SendError('delivery_error', { cause: error })
     const { code } = failure
@@ -131,16 +173,12 @@ async function attempt(deps: DeliveryDeps, job: Job): Promise<void> {
   }
 }
 
-async function originOf(db: Database, job: DeliveryJob): Promise<Origin> {
-  const { channel } = job
-  if ('payload' in job) return { channel, traceParent: null, answeredAt: null, receivedAt: null }
-  const [found] = await db.$queryRaw<Omit<Origin, 'channel'>[]>`
-    SELECT m.trace_parent AS "traceParent", m.created_at AS "answeredAt", t.created_at AS "receivedAt"
-    FROM messages m LEFT JOIN turns t ON t.id = m.turn_id WHERE m.id = ${job.messageId}::uuid`
-  return { channel, traceParent: null, answeredAt: null, receivedAt: null, ...found }
-}
-
-async function bury({ ctx, boss }: DeliveryDeps, job: Job, data: DeliveryJob | undefined, code: string) {
+async function bury(
+  { ctx, boss }: DeliveryDeps,
+  job: Job<unknown>,
+  data: DeliveryJob | undefined,
+  code: string,
+) {
   await ctx.db.$transaction(async (tx) => {
     const within = { db: fromPrisma(tx) }
     await markDead(tx, data)
@@ -157,7 +195,7 @@ async function markDead(tx: Transaction, data: DeliveryJob | undefined): Promise
 }
 
 /** The provider's own wait replaces the backoff. */
-async function retryAfter({ ctx, boss }: DeliveryDeps, job: Job, waitMs: number): Promise<void> {
+async function retryAfter({ ctx, boss }: DeliveryDeps, job: Job<unknown>, waitMs: number): Promise<void> {
   await ctx.db.$transaction(async (tx) => {
     const within = { db: fromPrisma(tx) }
     await boss.fail(deliveryQueue, job, { code: 'rate_limited' }, within)

@@ -1,4 +1,4 @@
-import { fromPrisma, type JobWithMetadata, type PgBoss } from 'pg-boss'
+import { fromPrisma, type Job, type PgBoss } from 'pg-boss'
 import { z } from 'zod'
 import { type Ctx, inTransaction } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
@@ -89,7 +89,7 @@ async function handOver({ ctx, boss }: MailDeps): Promise<void> {
   }
 }
 
-async function attempt(deps: MailDeps, job: JobWithMetadata<unknown>): Promise<void> {
+async function attempt(deps: MailDeps, job: Job<unknown>): Promise<void> {
   const { boss, ctx } = deps
   try {
     await send(deps, mailJobSchema.parse(job.data).mailId)
@@ -97,7 +97,7 @@ async function attempt(deps: MailDeps, job: JobWithMetadata<unknown>): Promise<v
   } catch (error) {
     const code = error instanceof MailError ? error.code : 'mail_error'
     const isOver = error instanceof MailError && !error.retryable
-    ctx.log.warn({ jobId: job.id, code, attempt: job.retryCount + 1 }, 'a mail was not sent')
+    ctx.log.warn({ jobId: job.id, code }, 'a mail was not sent')
     if (!isOver) {
       // The last attempt that fails goes to the dead letters by itself.
       await boss.fail(mailQueue, job, { code })

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { JobWithMetadata, PgBoss } from 'pg-boss'
+import type { Pool } from '@yourclaw/db'
+import type { Job, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 
 export interface QueueRunner {
@@ -16,8 +17,10 @@ export interface QueueRunner {
  */
 export function runQueue(input: {
   boss: PgBoss
+  /** Where jobs are fetched, for a queue that is asked so often that it should be prepared; else pg-boss' own. */
+  db?: Pick<Pool, 'executeSql'>
   queue: string
-  run: (job: JobWithMetadata<unknown>) => Promise<void>
+  run: (job: Job<unknown>) => Promise<void>
   log: Logger
   /** Jobs at once. */
   concurrency: number
@@ -40,15 +43,15 @@ export function runQueue(input: {
       if (jobs.length < Math.max(free, 1)) await idle()
     }
   }
-  async function fetch(batchSize: number): Promise<JobWithMetadata<unknown>[]> {
+  async function fetch(batchSize: number): Promise<Job<unknown>[]> {
     try {
-      return await boss.fetch(queue, { batchSize, includeMetadata: true })
+      return await boss.fetch(queue, { batchSize, ...(input.db && { db: input.db }) })
     } catch (err) {
       log.error({ err, queue }, 'jobs could not be fetched')
       return []
     }
   }
-  function start(job: JobWithMetadata<unknown>): void {
+  function start(job: Job<unknown>): void {
     const work = input
       .run(job)
       .catch((err: unknown) => log.error({ err, queue, jobId: job.id }, 'a job could not be settled'))

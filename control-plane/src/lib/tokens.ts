@@ -17,6 +17,10 @@ export interface Tokens {
   issue(userId: string, ttlSeconds: number, session?: Session, issuedAt?: Date): Promise<string>
   /** Checks signature, algorithm, issuer, audience, expiry and not-before; throws `unauthenticated`. */
   verify(token: string): Promise<OwnToken>
+  /** For a link that opens one thing, and nothing else, until then. */
+  signLink(subject: string, expiresAt: Date): Promise<string>
+  /** Throws `link_invalid` for a link to anything else, and one that is over. */
+  verifyLink(token: string, subject: string): Promise<void>
 }
 
 /** What one sign-in of a browser began: its tokens follow each other, and end together. */
@@ -36,6 +40,7 @@ export interface OwnToken {
 }
 
 const audience = 'yourclaw'
+const linkAudience = 'yourclaw-link'
 const algorithm = 'EdDSA'
 /** PKCS#8 wrapping of a raw 32-byte Ed25519 seed (RFC 8410). */
 const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -55,6 +60,16 @@ export function createTokens(seeds: string, issuer: string): Tokens {
   if (newest === undefined) throw new Error('at least one signing key is needed')
   const [kid, { privateKey }] = newest
 
+  async function read(
+    token: string,
+    claims: { audience: string; requiredClaims: string[]; subject?: string },
+  ) {
+    const { kid: tokenKid = '' } = decodeProtectedHeader(token)
+    const key = ring.get(tokenKid)
+    if (key === undefined) throw new Error('unknown key')
+    return (await jwtVerify(token, key.publicKey, { issuer, algorithms: [algorithm], ...claims })).payload
+  }
+
   return {
     issue: (userId, ttlSeconds, session, issuedAt = new Date()) =>
       new SignJWT(session && { auth_time: Math.floor(session.startedAt.getTime() / 1000) })
@@ -69,15 +84,7 @@ export function createTokens(seeds: string, issuer: string): Tokens {
 
     async verify(token) {
       try {
-        const { kid: tokenKid = '' } = decodeProtectedHeader(token)
-        const key = ring.get(tokenKid)
-        if (key === undefined) throw new Error('unknown key')
-        const { payload } = await jwtVerify(token, key.publicKey, {
-          issuer,
-          audience,
-          algorithms: [algorithm],
-          requiredClaims: ['sub', 'jti', 'exp'],
-        })
+        const payload = await read(token, { audience, requiredClaims: ['sub', 'jti', 'exp'] })
         const { sub = '', jti = '', exp = 0, iat = 0, auth_time: startedAt } = payload
         return {
           userId: sub,
@@ -89,6 +96,23 @@ export function createTokens(seeds: string, issuer: string): Tokens {
       } catch (cause) {
         throw invalidToken(cause)
       }
+    },
+
+    signLink: (subject, expiresAt) =>
+      new SignJWT()
+        .setProtectedHeader({ alg: algorithm, kid })
+        .setSubject(subject)
+        .setIssuer(issuer)
+        .setAudience(linkAudience)
+        .setExpirationTime(expiresAt)
+        .sign(privateKey),
+
+    async verifyLink(token, subject) {
+      await read(token, { audience: linkAudience, requiredClaims: ['exp'], subject }).catch(
+        (cause: unknown) => {
+          throw Object.assign(unauthenticated('This link is over, or not whole.', 'link_invalid'), { cause })
+        },
+      )
     },
   }
 }

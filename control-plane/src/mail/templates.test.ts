@@ -14,6 +14,12 @@ const samples: { [Name in MailName]: MailProps<Name> } = {
   'assistant-suspended': { ...ada, deletedAfter: soon },
   'deletion-ahead': { ...ada, deletedAfter: soon },
   'export-ready': { ...ada, url: 'https://web.test/exports/token', expiresAt: soon },
+  'operator-alert': {
+    cause: 'host_silent:host-1',
+    detail: 'host-1 has not been heard of since 2026-11-26T17:28:00.000Z; 3 assistants are placed on it.',
+    hint: 'Look at the agent on that host.',
+    raisedAt: soon,
+  },
   'operator-new-subscriber': { userId: 'u1', model: 'openai/gpt-4o', isTrial: true },
   'operator-provisioning-failed': {
     assistantId: 'a1',

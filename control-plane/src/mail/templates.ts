@@ -5,6 +5,7 @@ import { assistantReady } from './templates/assistant-ready.ts'
 import { assistantSuspended } from './templates/assistant-suspended.ts'
 import { deletionAhead } from './templates/deletion-ahead.ts'
 import { exportReady } from './templates/export-ready.ts'
+import { operatorAlert } from './templates/operator-alert.ts'
 import { operatorNewSubscriber } from './templates/operator-new-subscriber.ts'
 import { operatorProvisioningFailed } from './templates/operator-provisioning-failed.ts'
 import { paymentFailed } from './templates/payment-failed.ts'
@@ -21,6 +22,7 @@ export const mailTemplates = {
   'assistant-suspended': assistantSuspended,
   'deletion-ahead': deletionAhead,
   'export-ready': exportReady,
+  'operator-alert': operatorAlert,
   'operator-new-subscriber': operatorNewSubscriber,
   'operator-provisioning-failed': operatorProvisioningFailed,
   'payment-failed': paymentFailed,

@@ -1,4 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { createTestDatabase } from '@yourclaw/db/testing'
 import { startSandbox } from '@yourclaw/sandbox'
 import { pino } from 'pino'
@@ -28,9 +32,13 @@ export interface TestApp {
 export async function openTestApp(settings: Record<string, string> = {}): Promise<TestApp> {
   const database = await createTestDatabase()
   const sandbox = await startSandbox({ port: 0 })
+  const folder = await mkdtemp(path.join(tmpdir(), 'yourclaw-store-'))
   const env = readEnv({
     NODE_ENV: 'test',
     GOOGLE_ISSUER: `${sandbox.url}/google`,
+    STRIPE_API_BASE: sandbox.url,
+    RESEND_BASE_URL: `${sandbox.url}/resend`,
+    BACKUP_STORE: pathToFileURL(folder).href,
     TELEGRAM_API_ROOT: `${sandbox.url}/telegram`,
     TWILIO_API_BASE: `${sandbox.url}/twilio`,
     ...settings,
@@ -63,6 +71,7 @@ export async function openTestApp(settings: Record<string, string> = {}): Promis
       await deps.close()
       await sandbox.stop()
       await database.close()
+      await rm(folder, { recursive: true })
     },
   }
 }

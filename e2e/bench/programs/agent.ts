@@ -18,6 +18,7 @@ const runtime: Runtime = {
     since: async () => ({ state: 'absent' }),
   }),
   archiveState: async () => ({ bytes: 0, sha256: '' }),
+  diskUsed: async () => 0,
   restoreState: async () => {},
   leftRunning: async () => [],
   onExit: () => {},

@@ -16,5 +16,8 @@ const faults: FakeFaults = {
     return true
   },
 }
-const agent = await startAgent(readEnv(process.env), { faults, crashLimit: Number.POSITIVE_INFINITY })
+const agent = await startAgent(readEnv(process.env), {
+  faults,
+  crashes: { limit: Number.POSITIVE_INFINITY, baseMs: 1 },
+})
 process.once('SIGTERM', () => void agent.stop().then(() => process.exit(0)))

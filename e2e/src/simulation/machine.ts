@@ -80,9 +80,8 @@ export function createMachine(deps: MachineDeps) {
       start: (spec) =>
         operate(spec.assistantId, () => {
           const container = containers.get(spec.assistantId)
-          // As the real ones do: a new agent adopts what an earlier one left, unless a restart is due.
-          const adopts = container && !known.has(spec.assistantId)
-          if (adopts && container.restartCount !== spec.restartCount) end(spec.assistantId)
+          // As the real ones do: what runs goes on, and what an earlier agent left, unless a restart is due.
+          if (container && container.restartCount !== spec.restartCount) end(spec.assistantId)
           known.add(spec.assistantId)
           launch(spec)
           return { containerId: spec.assistantId, url: 'http://container' }
@@ -101,6 +100,7 @@ export function createMachine(deps: MachineDeps) {
         throw new Error('nobody talks here')
       },
       archiveState: async () => ({ bytes: 0, sha256: '' }),
+      diskUsed: async () => 0,
       restoreState: async () => {},
       leftRunning: async () => [...containers.keys()].filter((id) => !known.has(id)),
       onExit(listener) {

@@ -203,13 +203,12 @@ export function createStore(clock: VirtualClock, random: Random, trouble: Troubl
         return changed
       }),
   }
-  const notifications: Notifications = {
+  const notifications: Pick<Notifications, 'on'> = {
     on(topic, handler) {
       const listener = { topic, handler }
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
-    close: async () => {},
   }
 
   return {

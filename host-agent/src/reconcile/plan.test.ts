@@ -10,7 +10,7 @@ const spec = (more: Partial<AssistantSpec> = {}) =>
     presence: Presence.PRESENCE_RUNNING,
     ...more,
   })
-const seen = (phase: Phase, applied = spec(), launched = applied) => ({ phase, applied, launched })
+const seen = (phase: Phase, applied = spec()) => ({ phase, applied })
 const ready = seen(Phase.PHASE_READY)
 
 test('an assistant that runs as desired is left alone', () => {
@@ -18,13 +18,13 @@ test('an assistant that runs as desired is left alone', () => {
   expect(plan(spec({ generation: 2 }), ready)).toBe('report')
 })
 
-test('model, token, virtual key and limits change in place; a restart happens only when asked or unavoidable', () => {
+test('model, token, virtual key and limits change in place; a new process is started only when asked or unavoidable', () => {
   expect(plan(spec({ generation: 2, model: 'openai/gpt-4o' }), ready)).toBe('apply')
   expect(plan(spec({ generation: 2, virtualKey: 'new' }), ready)).toBe('apply')
   const limits = { memoryBytes: 2n ** 30n, cpuMillis: 500, pids: 100 }
   expect(plan(spec({ generation: 2, limits }), ready)).toBe('apply')
-  expect(plan(spec({ generation: 2, restartCount: 1 }), ready)).toBe('restart')
-  expect(plan(spec({ generation: 2, image: 'other' }), ready)).toBe('restart')
+  expect(plan(spec({ generation: 2, restartCount: 1 }), ready)).toBe('start')
+  expect(plan(spec({ generation: 2, image: 'other' }), ready)).toBe('start')
 })
 
 test('a failure is not repeated until the desired state changes', () => {
@@ -32,17 +32,10 @@ test('a failure is not repeated until the desired state changes', () => {
   expect(plan(spec({ generation: 2 }), seen(Phase.PHASE_FAILED))).toBe('start')
 })
 
-test('a restart that failed half-way is still due when it is tried again', () => {
-  const asked = { restartCount: 1 }
-  const failed = seen(Phase.PHASE_FAILED, spec({ generation: 2, ...asked }), spec())
-  expect(plan(spec({ generation: 3, ...asked }), failed)).toBe('restart')
-  expect(plan(spec({ generation: 3 }), failed)).toBe('start')
-})
-
 test('data is erased only on an explicit ABSENT, and that is confirmed', () => {
   const absent = spec({ generation: 2, presence: Presence.PRESENCE_ABSENT })
   expect(plan(absent, ready)).toBe('erase')
   expect(plan(absent, undefined)).toBe('erase')
   expect(plan(absent, seen(Phase.PHASE_ABSENT, absent))).toBe('none')
-  expect(plan(undefined, ready)).toBe('retire')
+  expect(plan(undefined, ready)).toBe('none')
 })

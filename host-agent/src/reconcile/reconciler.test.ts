@@ -1,5 +1,6 @@
-import { readdir } from 'node:fs/promises'
-import { Phase, Presence } from '@yourclaw/proto/host/v1'
+import { readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Observed, Phase, Presence } from '@yourclaw/proto/host/v1'
 import { expect, test } from 'vitest'
 import type { FakeFaults } from '../runtime/fake/gateway.ts'
 import { ready, reported, sendSnapshot, spec, startTestAgent } from '../testing/agent.ts'
@@ -51,6 +52,31 @@ test('F2: the place of an assistant that was erased is free again', async () => 
   await reported(control, ({ phase }) => phase === Phase.PHASE_ABSENT)
   sendSnapshot({ ...session, seq: 4n }, [second])
   await reported(control, ({ assistantId, phase }) => assistantId === 'a2' && phase === Phase.PHASE_READY)
+})
+
+test('S2: an assistant is told at 80 % of its disk, stopped at 100 %, and a new generation is a new try', async () => {
+  const { control, dir, boot } = await startTestAgent({
+    settings: { ASSISTANT_DISK_MB: '1' },
+    diskIntervalMs: 20,
+  })
+  await boot()
+  const session = await ready(control)
+  const file = join(dir, 'data', 'u1', 'workspace', 'download')
+  const holds = (kilobytes: number) => writeFile(file, 'x'.repeat(kilobytes * 1024))
+  const isReady = ({ phase }: Observed) => phase === Phase.PHASE_READY
+  await holds(900)
+  expect((await reported(control, isReady)).cause).toMatchObject({
+    code: 'disk_nearly_full',
+    detail: expect.stringContaining('of the 1 MiB'),
+  })
+  await holds(10)
+  expect((await reported(control, isReady)).cause).toBeUndefined()
+  await holds(1100)
+  const stopped = await reported(control, ({ phase }) => phase === Phase.PHASE_FAILED)
+  expect(stopped).toMatchObject({ generation: 1, cause: { code: 'disk_limit' } })
+  await rm(file)
+  sendSnapshot({ ...session, seq: 3n }, [spec({ generation: 2 })])
+  expect((await reported(control, isReady)).generation).toBe(2)
 })
 
 test('F7: what crashes is started again; a crash loop ends with its cause, and a new generation is a new try', async () => {

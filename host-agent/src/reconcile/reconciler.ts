@@ -1,16 +1,21 @@
 import { type AssistantSpec, Observed, Phase, Presence, type ProviderKey } from '@yourclaw/proto/host/v1'
 import type { Logger } from 'pino'
-import { pause } from '../backoff.ts'
+import { pause, repeat } from '../backoff.ts'
 import { AgentError, assertNever } from '../errors.ts'
 import type { KeyRing } from '../model-gateway/keys.ts'
 import type { Archive } from '../runtime/archive.ts'
 import { type Cause, type Conversation, isPlainId, type Running, type Runtime } from '../runtime/runtime.ts'
+import { type CrashSettings, createCrashes, defaultCrashes } from './crashes.ts'
+import { judgeDisk } from './disk.ts'
 import { createKeyedLock } from './lock.ts'
 import { plan, type Seen, type Step } from './plan.ts'
+import { isFew } from './strays.ts'
 
 export interface Reconciler {
-  /** The whole desired state. */
-  snapshot(assistants: AssistantSpec[], sharedKeys: ProviderKey[]): void
+  /** The whole desired state. `manyMayLeave` is an operator's word that all that it does not name may be ended. */
+  snapshot(assistants: AssistantSpec[], sharedKeys: ProviderKey[], manyMayLeave?: boolean): void
+  /** Assistants that the last snapshot did not name, and that were too many to be ended. */
+  heldStrays(): number
   /** A part of it; specs older than known ones are ignored. */
   delta(assistants: AssistantSpec[]): void
   /** The last report about every assistant. */
@@ -38,10 +43,6 @@ export interface TurnTarget {
 
 const comingPollMs = 50
 
-/** More unplanned ends than this within the window are a crash loop. */
-const defaultCrashLimit = 3
-const crashWindowMs = 10 * 60_000
-
 /** Compares desired with seen, one assistant at a time, and acts until they agree. Every step ends in a report. */
 export function createReconciler(deps: {
   runtime: Runtime
@@ -52,20 +53,26 @@ export function createReconciler(deps: {
   allowFirst?: (assistantId: string, remainingMicros: number) => void
   log: Logger
   now?: () => number
-  crashLimit?: number
+  crashes?: CrashSettings
+  /** What the files of one assistant may take up, and how often that is measured; absent = without a bound. */
+  disk?: { maxBytes: number; intervalMs: number }
 }): Reconciler {
-  const { runtime, keys, log, crashLimit = defaultCrashLimit } = deps
-  const now = deps.now ?? Date.now
+  const { runtime, keys, log } = deps
+  const crashes = createCrashes(deps.crashes ?? defaultCrashes, deps.now ?? Date.now)
   const desired = new Map<string, AssistantSpec>()
   const seen = new Map<string, Seen & { running?: Running }>()
   const reports = new Map<string, Observed>()
-  const crashes = new Map<string, number[]>()
   const lock = createKeyedLock()
   let stopped = false
+  let heldStrays = 0
   let report: ((observed: Observed) => void) | undefined
-  let known = false
 
-  runtime.onExit((id, cause) => void converge(id, () => noteCrash(id, cause)))
+  runtime.onExit(
+    (id, cause) =>
+      void converge(id, () => {
+        if (seen.get(id)?.phase === Phase.PHASE_READY) noteCrash(id, cause)
+      }),
+  )
 
   /** Plans and acts until there is nothing left to do; `first` runs under the same lock, before it. */
   function converge(id: string, first?: () => void): Promise<void> {
@@ -73,7 +80,7 @@ export function createReconciler(deps: {
       first?.()
       while (!stopped) {
         const step = plan(desired.get(id), seen.get(id))
-        if (step === 'none') return
+        if (step === 'none' || (step === 'start' && !crashes.mayStart(id))) return
         await act(id, step)
       }
     })
@@ -81,7 +88,7 @@ export function createReconciler(deps: {
 
   async function act(id: string, step: Exclude<Step, 'none'>): Promise<void> {
     const spec = desired.get(id)
-    if (!spec) return retire(id)
+    if (!spec) return
     log.info({ assistantId: id, generation: spec.generation, step }, 'assistant step')
     try {
       if (!isPlainId(spec.userId)) throw new AgentError('bad_spec', 'The user id is not a plain id.')
@@ -92,6 +99,9 @@ export function createReconciler(deps: {
           ? { code: error.code, detail: error.detail }
           : { code: `${step}_failed`, detail: `The assistant did not ${step}.` }
       log.error({ assistantId: id, err: error }, 'assistant step failed')
+      // One that came up before may come up again.
+      const mayRetry = error instanceof AgentError && error.retryable
+      if (step === 'start' && mayRetry && crashes.has(id)) return noteCrash(id, cause)
       settle(id, spec, Phase.PHASE_FAILED, { step: 'failed', cause })
     }
   }
@@ -102,13 +112,19 @@ export function createReconciler(deps: {
         const before = seen.get(id)
         return settle(id, spec, before?.phase ?? Phase.PHASE_UNSPECIFIED, { running: before?.running })
       }
-      case 'restart':
       case 'start': {
         requireSlot(id)
-        settle(id, spec, Phase.PHASE_STARTING, { step: step === 'start' ? 'starting' : 'restarting' })
-        if (step === 'restart') await runtime.stop(id)
-        const running = await runtime.start(spec)
-        return settle(id, spec, Phase.PHASE_READY, { step: 'ready', running })
+        const goesDown = () => settle(id, spec, Phase.PHASE_STARTING, { step: 'restarting' })
+        // One that serves goes on until it must end.
+        const serves = seen.get(id)?.phase === Phase.PHASE_READY
+        if (!serves) settle(id, spec, Phase.PHASE_STARTING, { step: 'starting' })
+        const { refused, ...running } = await runtime.start(spec, goesDown)
+        return settle(id, spec, Phase.PHASE_READY, {
+          step: 'ready',
+          running,
+          cause: refused,
+          isRefused: refused !== undefined,
+        })
       }
       case 'apply': {
         await runtime.apply(spec)
@@ -120,8 +136,6 @@ export function createReconciler(deps: {
       case 'erase':
         await runtime.erase(spec)
         return settle(id, spec, Phase.PHASE_ABSENT, { step: 'erased' })
-      case 'retire':
-        return retire(id)
       default:
         assertNever(step)
     }
@@ -137,24 +151,32 @@ export function createReconciler(deps: {
     }
   }
 
-  /** A failure to stop is only logged: the control plane no longer names it, so nobody waits for a report. */
+  /**
+   * Nobody names it any more: it is stopped and forgotten. Its data stays, since only an explicit ABSENT erases. A
+   * failure is only logged: nobody waits for a report.
+   */
   async function retire(id: string): Promise<void> {
     await runtime
       .stop(id)
       .catch((error: unknown) => log.error({ assistantId: id, err: error }, 'retire failed'))
+    forget(id)
+  }
+
+  function forget(id: string): void {
     seen.delete(id)
     reports.delete(id)
-    crashes.delete(id)
+    crashes.forget(id)
+    keys.dropAssistant(id)
   }
 
   function settle(
     id: string,
     spec: AssistantSpec,
     phase: Phase,
-    more: { step?: string; cause?: Cause; running?: Running | undefined },
+    more: { step?: string; cause?: Cause | undefined; running?: Running | undefined; isRefused?: boolean },
   ): void {
-    const launched = phase === Phase.PHASE_READY ? spec : (seen.get(id)?.launched ?? spec)
-    seen.set(id, { phase, applied: spec, launched, ...(more.running && { running: more.running }) })
+    const { running, isRefused = false } = more
+    seen.set(id, { phase, applied: spec, refused: isRefused, ...(running && { running }) })
     const observed = Observed.create({
       assistantId: id,
       generation: spec.generation,
@@ -167,26 +189,23 @@ export function createReconciler(deps: {
     report?.(observed)
   }
 
-  /** An end nobody asked for: started again, until it keeps happening. */
+  /** An end nobody asked for: started again after a while, until it keeps happening. */
   function noteCrash(id: string, cause?: Cause): void {
     const before = seen.get(id)
-    if (before?.phase !== Phase.PHASE_READY) return
-    const recent = [...(crashes.get(id) ?? []), now()].filter((at) => at > now() - crashWindowMs)
-    crashes.set(id, recent)
-    if (recent.length <= crashLimit) {
-      settle(id, before.applied, Phase.PHASE_STARTING, { step: 'restarting', ...(cause && { cause }) })
+    if (!before) return
+    const { count, isLoop } = crashes.note(id, () => void converge(id))
+    if (!isLoop) {
+      settle(id, before.applied, Phase.PHASE_STARTING, { step: 'restarting', cause })
       return
     }
-    const detail = [`The assistant ended ${recent.length} times in 10 minutes.`, cause?.detail]
-      .join(' ')
-      .trim()
+    const detail = [`The assistant ended ${count} times in 10 minutes.`, cause?.detail].join(' ').trim()
     settle(id, before.applied, Phase.PHASE_FAILED, { step: 'failed', cause: { code: 'crash_loop', detail } })
   }
 
   function accept(spec: AssistantSpec): void {
     const known = desired.get(spec.assistantId)
     if (known && known.generation > spec.generation) return
-    if (known && known.generation < spec.generation) crashes.delete(spec.assistantId)
+    if (known && known.generation < spec.generation) crashes.forget(spec.assistantId)
     desired.set(spec.assistantId, spec)
     if (spec.allowance) deps.allowFirst?.(spec.assistantId, Number(spec.allowance.remainingMicros))
     const mayCall = spec.presence === Presence.PRESENCE_RUNNING
@@ -206,26 +225,67 @@ export function createReconciler(deps: {
     throw new AgentError('assistant_unknown', 'This host does not hold the assistant.')
   }
 
-  /** Now that it is known who should run, whoever else was left running should not. */
-  async function endStrays(): Promise<void> {
-    const strays = (await runtime.leftRunning()).filter((id) => !desired.has(id))
-    await Promise.all(strays.map((id) => lock.run(id, async () => desired.has(id) || (await retire(id)))))
+  /** Now that it is known who should run, whoever else runs here should not. */
+  async function endUnnamed(manyMayLeave: boolean): Promise<void> {
+    for (const [id, { phase }] of seen) if (phase === Phase.PHASE_ABSENT && !desired.has(id)) forget(id)
+    const present = new Set([...seen.keys(), ...desired.keys(), ...(await runtime.leftRunning())])
+    const unnamed = () => [...present].filter((id) => !desired.has(id))
+    const leaving = unnamed().length
+    const mayLeave = manyMayLeave || isFew(leaving, present.size)
+    heldStrays = mayLeave ? 0 : leaving
+    if (!mayLeave) {
+      log.error(
+        { leaving, present: present.size },
+        'more assistants than may leave at once are not named: kept',
+      )
+      return
+    }
+    await Promise.all(unnamed().map((id) => lock.run(id, async () => desired.has(id) || (await retire(id)))))
   }
 
+  /** Told at 80 %, stopped at 100 % (S2). */
+  async function checkDisk(id: string, maxBytes: number): Promise<void> {
+    const spec = desired.get(id)
+    if (!spec || seen.get(id)?.phase !== Phase.PHASE_READY) return
+    const { cause, mayRun } = judgeDisk(await runtime.diskUsed(spec), maxBytes)
+    await lock.run(id, async () => {
+      const before = seen.get(id)
+      // What was refused is the more urgent news.
+      if (before?.phase !== Phase.PHASE_READY || (mayRun && before.refused)) return
+      if (mayRun && cause?.code === reports.get(id)?.cause?.code) return
+      log.warn({ assistantId: id, cause: cause?.code }, 'an assistant’s use of disk')
+      if (mayRun)
+        return settle(id, before.applied, Phase.PHASE_READY, {
+          step: 'ready',
+          running: before.running,
+          cause,
+        })
+      await runtime.stop(id)
+      settle(id, before.applied, Phase.PHASE_FAILED, { step: 'failed', cause })
+    })
+  }
+
+  async function checkDisks(maxBytes: number): Promise<void> {
+    // One after the other: this is never urgent.
+    for (const id of seen.keys()) {
+      await checkDisk(id, maxBytes).catch((error: unknown) => {
+        log.warn({ assistantId: id, err: error }, 'use of disk was not measured')
+      })
+    }
+  }
+  const { disk } = deps
+  const diskChecks = disk && repeat(disk.intervalMs, () => checkDisks(disk.maxBytes))
+
   return {
-    snapshot(assistants, sharedKeys) {
+    heldStrays: () => heldStrays,
+    snapshot(assistants, sharedKeys, manyMayLeave = false) {
       keys.setShared(sharedKeys)
       const named = new Set(assistants.map((spec) => spec.assistantId))
-      for (const id of new Set([...desired.keys(), ...seen.keys()])) {
-        if (named.has(id)) continue
-        desired.delete(id)
-        keys.dropAssistant(id)
-        void converge(id)
-      }
+      for (const id of desired.keys()) if (!named.has(id)) desired.delete(id)
       assistants.forEach(accept)
-      if (known) return
-      known = true
-      endStrays().catch((error: unknown) => log.error({ err: error }, 'strays were not ended'))
+      endUnnamed(manyMayLeave).catch((error: unknown) =>
+        log.error({ err: error }, 'what is not named was not ended'),
+      )
     },
     delta: (assistants) => assistants.forEach(accept),
     observed: () => [...reports.values()],
@@ -263,6 +323,7 @@ export function createReconciler(deps: {
     },
     async stop() {
       stopped = true
+      await diskChecks?.stop()
       await lock.idle()
     },
   }

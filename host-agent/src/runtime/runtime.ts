@@ -12,6 +12,12 @@ export interface Running {
   url: string
 }
 
+/** What `start` came to. */
+export interface Started extends Running {
+  /** Why what runs is not what the spec asks for but what ran before: the change was tried, and undone. */
+  refused?: Cause
+}
+
 /**
  * What became of messages that were sent to an assistant, as its conversation tells.
  * absent: not there, or set aside with a run that was canceled; sending them leaves one copy.
@@ -46,8 +52,11 @@ export interface Conversation {
  */
 export interface Runtime {
   readonly name: 'docker' | 'process' | 'fake'
-  /** Resolves once the gateway serves turns. Starting one that runs changes nothing but what `apply` would. */
-  start(spec: AssistantSpec): Promise<Running>
+  /**
+   * Resolves once the gateway serves turns. Of one that runs it changes what `apply` would; only where the spec asks for
+   * what a running one cannot become (a restart, an image) it is replaced, and `goesDown` called before it ends.
+   */
+  start(spec: AssistantSpec, goesDown?: () => void): Promise<Started>
   /** Brings model, keys and token of a running assistant up to date without a restart. */
   apply(spec: AssistantSpec): Promise<void>
   /** Stops it and keeps its data; stopping one that is not there is fine. */
@@ -60,6 +69,8 @@ export interface Runtime {
    * its turn waits, and goes on. Throws no_state when there is none.
    */
   archiveState(ref: AssistantRef, destinationFile: string): Promise<Archive>
+  /** Bytes that memory and workspace take up on the disk. */
+  diskUsed(ref: AssistantRef): Promise<number>
   /** Stops it, and puts an archive's state in the place of its own. Throws archive_damaged, and then changes nothing. */
   restoreState(ref: AssistantRef, sourceFile: string, sha256: string): Promise<void>
   /** Assistants that an agent before this one left running; `start` adopts one, `stop` ends it. */

@@ -50,6 +50,7 @@ interface TestAgentOptions {
   control?: TestControlPlaneOptions
   settings?: Record<string, string>
   faults?: FakeFaults
+  diskIntervalMs?: number
   /** What the model says after its first piece and its release. */
   rest?: string[]
 }
@@ -74,7 +75,9 @@ export async function startTestAgent(options: TestAgentOptions = {}) {
     const agent = await startAgent(env, {
       log: pino({ level: 'silent' }),
       backoff: { baseMs: 5, maxMs: 20, stableMs: 1000 },
+      crashes: { limit: 3, baseMs: 1 },
       ...(options.faults && { faults: options.faults }),
+      ...(options.diskIntervalMs !== undefined && { diskIntervalMs: options.diskIntervalMs }),
     })
     onTestFinished(() => agent.stop(0))
     return agent

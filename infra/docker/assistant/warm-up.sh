@@ -24,3 +24,8 @@ kill -TERM "$gateway"
 wait "$gateway" || true
 rm -rf "$HOME"
 chmod -R a+rX /opt/openclaw/compile-cache
+
+# The browser's server says what it can do, and ends with its input.
+echo '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"warm-up","version":"1"}}}' |
+  /opt/browser/bin/playwright-mcp | grep -q serverInfo
+chmod -R a+rX /opt/browser/compile-cache

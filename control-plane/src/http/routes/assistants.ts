@@ -1,18 +1,17 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import { streamSSE } from 'hono/streaming'
 import type { Ctx } from '../../context.ts'
 import type { Notifications } from '../../lib/notifications.ts'
 import type { Vault } from '../../lib/vault.ts'
-import { isBearerValid } from '../../services/account/is-bearer-valid.ts'
 import { changeModel } from '../../services/assistant/change-model.ts'
 import { createAssistant } from '../../services/assistant/create-assistant.ts'
 import { deleteAssistant } from '../../services/assistant/delete-assistant.ts'
 import { getAssistant } from '../../services/assistant/get-assistant.ts'
 import { restartAssistant } from '../../services/assistant/restart-assistant.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
+import { liveEvents } from './live.ts'
 import { refuseInvalid } from './openapi.ts'
 
-const view = z
+export const assistantView = z
   .object({
     status: z.enum(['NONE', 'PROVISIONING', 'READY', 'ERROR']),
     model: z.string(),
@@ -34,7 +33,10 @@ const view = z
   })
   .openapi('Assistant')
 
-const answer = (description: string) => ({ description, content: { 'application/json': { schema: view } } })
+const answer = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: assistantView } },
+})
 const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } })
 const chosen = z.object({ model: z.string() })
 
@@ -90,8 +92,6 @@ const events = createRoute({
   },
 })
 
-const keepAliveMs = 25_000
-
 /** Everything here is the signed-in user's own: no route takes an id (I9). */
 export function assistantRoutes({
   ctx,
@@ -109,31 +109,7 @@ export function assistantRoutes({
 
   app.openapi(events, (c) => {
     const userId = c.get('user').id
-    const bearer = c.get('bearer')
-    return streamSSE(c, async (stream) => {
-      let wake = Promise.withResolvers<void>()
-      const stop = notifications.on('assistant', (id) => {
-        if (id === userId || id === '') wake.resolve()
-      })
-      const keepAlive = setInterval(() => wake.resolve(), keepAliveMs)
-      stream.onAbort(() => wake.resolve())
-      try {
-        let last = ''
-        // Whoever signs out, or whose bearer runs out, sees no more.
-        while (!stream.aborted && (await isBearerValid({ ctx, input: bearer }))) {
-          // Renewed before reading: a notice that comes while we read wakes the next round.
-          wake = Promise.withResolvers()
-          const data = JSON.stringify(await now(userId))
-          if (data === last) await stream.write(': \n\n')
-          else await stream.writeSSE({ event: 'assistant', data })
-          last = data
-          if (!stream.aborted) await wake.promise
-        }
-      } finally {
-        clearInterval(keepAlive)
-        stop()
-      }
-    })
+    return liveEvents(c, { ctx, notifications }, 'assistant', async () => ({ assistant: await now(userId) }))
   })
   return app
     .openapi(get, async (c) => c.json(await now(c.get('user').id), 200))

@@ -17,6 +17,12 @@ async function begin(ctx: Ctx, userId: string, channel: BindableChannel) {
   return { ...started, expiresAt: started.expiresAt.toISOString() }
 }
 
+/** The number is only looked at: what binds is the code, sent from whichever phone has it (I1). */
+function requirePhone(phone: string): void {
+  if (!parsePhoneNumberFromString(phone)?.isPossible())
+    throw invalidInput('Give the number with its country code, like +44 20 7946 0018.', 'invalid_phone')
+}
+
 /** Connecting a channel: nothing binds without proof of possession (I1). */
 export function channelRoutes(ctx: Ctx) {
   return new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
@@ -26,11 +32,22 @@ export function channelRoutes(ctx: Ctx) {
         path: '/users/me/channel',
         tags: ['account'],
         summary: 'Connect a chat: the link and the code that bind it',
-        request: jsonBody(z.object({ channel, contact: z.string().max(200).optional() })),
+        request: jsonBody(
+          z.object({
+            channel,
+            contact: z
+              .string()
+              .max(200)
+              .optional()
+              .openapi({ description: 'Checked for a slip when it is a WhatsApp number, and not kept' }),
+          }),
+        ),
         responses: jsonResponse(200, started, 'A link that connects the chat it is opened in, once'),
       }),
       async (c) => {
-        return c.json(await begin(ctx, c.get('user').id, c.req.valid('json').channel), 200)
+        const { channel, contact } = c.req.valid('json')
+        if (channel === 'WHATSAPP' && contact) requirePhone(contact)
+        return c.json(await begin(ctx, c.get('user').id, channel), 200)
       },
     )
     .openapi(
@@ -42,11 +59,8 @@ export function channelRoutes(ctx: Ctx) {
         request: jsonBody(z.object({ phone: z.string().max(50) })),
         responses: jsonResponse(200, started, 'A link that connects the chat it is opened in, once'),
       }),
-      // The number is only looked at: what binds is the code, sent from whichever phone has it (I1).
       async (c) => {
-        const phone = parsePhoneNumberFromString(c.req.valid('json').phone)
-        if (!phone?.isPossible())
-          throw invalidInput('Give the number with its country code, like +44 20 7946 0018.', 'invalid_phone')
+        requirePhone(c.req.valid('json').phone)
         return c.json(await begin(ctx, c.get('user').id, 'WHATSAPP'), 200)
       },
     )

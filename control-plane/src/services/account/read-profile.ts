@@ -1,5 +1,7 @@
+import type { Channel } from '@yourclaw/db'
 import type { Ctx } from '../../context.ts'
 import { notFound } from '../../errors.ts'
+import { quietHoursOf } from './quiet-hours.ts'
 
 /** What a person sees of themselves: profile, channels, subscription, credits (the shape of GET /users/me). */
 export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: string } }) {
@@ -8,7 +10,8 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
     include: {
       phones: { where: { unboundAt: null }, orderBy: { boundAt: 'asc' } },
       bindCodes: { where: { usedAt: null, expiresAt: { gt: new Date(ctx.clock.now()) } } },
-      subscriptions: { orderBy: { createdAt: 'desc' }, take: 1 },
+      // The live one first: ACTIVE, PAST_DUE, CANCELED.
+      subscriptions: { orderBy: [{ status: 'asc' }, { createdAt: 'desc' }], take: 1 },
     },
   })
   if (user === null) throw notFound('There is no such user.', 'user_not_found')
@@ -23,15 +26,24 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
     ...(phone.telegramUsername === null ? {} : { username: phone.telegramUsername }),
     boundAt: phone.boundAt.toISOString(),
   }))
-  const pending = [...new Set(user.bindCodes.map((code) => code.channel))]
-    .filter((channel) => !bound.some((one) => one.channel === channel))
-    .map((channel) => ({ channel, state: 'PENDING' as const }))
+  const isBound = (channel: Channel) => bound.some((one) => one.channel === channel)
+  // A user has one open code a channel: startBinding ends the older ones.
+  const pending = user.bindCodes
+    .filter(({ channel }) => !isBound(channel))
+    .map(({ channel, refusedAt }) => ({
+      channel,
+      state: 'PENDING' as const,
+      ...(refusedAt === null ? {} : { refusal: 'address_taken' as const }),
+    }))
   const [subscription] = user.subscriptions
   return {
     id: user.id,
     email: user.email,
     name: user.name,
     timeZone: user.timeZone,
+    proactiveChannel: user.proactiveChannel,
+    quietHours: quietHoursOf(user),
+    fallbackModel: user.fallbackModel,
     channels: [...bound, ...pending],
     subscription:
       subscription === undefined

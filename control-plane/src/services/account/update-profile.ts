@@ -1,23 +1,49 @@
-import type { Ctx } from '../../context.ts'
+import type { Channel } from '@yourclaw/db'
+import { type Ctx, inTransaction, nudge } from '../../context.ts'
 import { invalidInput } from '../../errors.ts'
+import { requireOffered } from '../assistant/require-offered.ts'
 import { sanitize } from '../conversation/sanitize.ts'
+import { type QuietHours, quietColumns } from './quiet-hours.ts'
 import { readProfile } from './read-profile.ts'
 
-/** Changes what is given and returns the profile. */
+/** What is absent stays; null means none. */
+export interface ProfileChange {
+  name?: string | undefined
+  timeZone?: string | undefined
+  /** Where the assistant speaks first; null = where the person wrote last. */
+  proactiveChannel?: Channel | null | undefined
+  quietHours?: QuietHours | null | undefined
+  fallbackModel?: string | null | undefined
+}
+
+/** Changes what is given and returns the profile. Errors: invalid_input, channel_unavailable, unknown_model. */
 export async function updateProfile({
   ctx,
   input,
 }: {
   ctx: Ctx
-  input: { userId: string; name?: string | undefined; timeZone?: string | undefined }
+  input: { userId: string; change: ProfileChange }
 }) {
-  const { userId, name, timeZone } = input
+  const { userId, change } = input
+  const { name, timeZone, proactiveChannel, quietHours, fallbackModel } = change
   if (timeZone !== undefined) await requireTimeZone(ctx, timeZone)
+  if (proactiveChannel && !ctx.settings.channels.includes(proactiveChannel))
+    throw invalidInput('This channel cannot be connected here.', 'channel_unavailable')
+  if (fallbackModel) requireOffered(fallbackModel, ctx.clock.now())
   const data = {
-    ...(name === undefined ? {} : { name: sanitize(name) }),
-    ...(timeZone === undefined ? {} : { timeZone }),
+    ...(name !== undefined && { name: sanitize(name) }),
+    ...(timeZone !== undefined && { timeZone }),
+    ...(proactiveChannel !== undefined && { proactiveChannel }),
+    ...(quietHours !== undefined && quietColumns(quietHours)),
+    ...(fallbackModel !== undefined && { fallbackModel }),
   }
-  await ctx.db.user.update({ where: { id: userId }, data })
+  await inTransaction(ctx, async (tx) => {
+    await tx.user.update({ where: { id: userId }, data })
+    const actor = `user:${userId}`
+    const changed = { changed: Object.keys(data) }
+    await tx.auditEvent.create({ data: { actor, action: 'account.changed', subject: actor, data: changed } })
+    nudge(tx, 'user', userId)
+  })
   return readProfile({ ctx, input: { userId } })
 }
 

@@ -1,14 +1,21 @@
-import type { Transaction } from '@yourclaw/db'
 import { type Ctx, inTransaction } from '../../context.ts'
+import { enqueueMail } from '../mail/enqueue-mail.ts'
+import type { AlertKind } from './raise-alert.ts'
 
-/** Enqueues one mail within the transaction, at most once per `key`. */
-export type SendAlertMail = (
-  tx: Transaction,
-  mail: { to: string; cause: string; detail: string; raisedAt: Date; key: string },
-) => Promise<void>
+/** Where to look first; docs/operations.md says more. */
+const hints: Record<AlertKind, string> = {
+  no_capacity: 'Join a host, or uncordon one: they are placed by themselves.',
+  host_silent:
+    'Look at the agent and the network of that host; its assistants run on, and nobody reaches them.',
+  crash_loop: 'Inspect one of them; its owner sees the reason, and a restart tries again.',
+  disk: 'Make room below ASSISTANT_DATA_DIR: it takes nobody new until then.',
+  orphans: 'Give the word to end them (hosts remove-orphans), or find out why they are not placed there.',
+  erasures_late: 'Somebody asked to be forgotten and still is not: look at the log for what holds it up.',
+  dead_letters: 'List them, mend what their code names, and send them again.',
+}
 
-/** Mails what was raised since the last time to every operator, and logs it. However many replicas do it, once each. */
-export function mailAlerts({ ctx, send }: { ctx: Ctx; send: SendAlertMail }): Promise<void> {
+/** Mails operators what was raised since the last time, and logs it; however many replicas do it, once. */
+export function mailAlerts({ ctx }: { ctx: Ctx }): Promise<void> {
   return inTransaction(ctx, async (tx) => {
     const raised = await tx.alert.updateManyAndReturn({
       where: { mailedAt: null },
@@ -16,9 +23,10 @@ export function mailAlerts({ ctx, send }: { ctx: Ctx; send: SendAlertMail }): Pr
     })
     for (const { id, cause, detail, raisedAt } of raised) {
       ctx.log.warn({ cause, detail }, 'alert')
-      for (const to of ctx.settings.operatorEmails) {
-        await send(tx, { to, cause, detail, raisedAt, key: `alert:${id}:${to}` })
-      }
+      const [kind] = cause.split(':')
+      const props = { cause, detail, hint: hints[kind as AlertKind] ?? '', raisedAt: raisedAt.toISOString() }
+      const to = ctx.settings.operatorEmails
+      await enqueueMail({ tx, to, template: 'operator-alert', props, key: `alert:${id}` })
     }
   })
 }

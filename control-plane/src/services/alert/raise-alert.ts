@@ -1,7 +1,14 @@
 import type { Transaction } from '@yourclaw/db'
 
 /** What operators are told of: a closed list, since a kind is also a label of the metric. */
-export type AlertKind = 'no_capacity' | 'host_silent' | 'crash_loop' | 'disk' | 'orphans' | 'dead_letters'
+export type AlertKind =
+  | 'no_capacity'
+  | 'host_silent'
+  | 'crash_loop'
+  | 'disk'
+  | 'orphans'
+  | 'dead_letters'
+  | 'erasures_late'
 
 /** A kind and, where several of it can last at once, which: `host_silent:hetzner-7`. */
 export type AlertCause = AlertKind | `${AlertKind}:${string}`

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Ctx, systemClock } from '../../context.ts'
 import { createVault } from '../../lib/vault.ts'
 import { testSettings } from '../../testing/settings.ts'
+import { cordonHost, uncordonHost } from '../host/cordon-host.ts'
 import { openHostSession } from '../host/host-session.ts'
 import { defaultModel } from '../model/catalogue.ts'
 import { applyObserved } from './apply-observed.ts'
@@ -90,6 +91,61 @@ test('F2: fifty people creating at once never over-book a host, and the rest wai
   expect((await Promise.all([placeWaiting({ ctx }), placeWaiting({ ctx })])).reduce((a, b) => a + b)).toBe(6)
   expect(await Promise.all(hosts.map((at) => taken(at.hostId)))).toEqual([18, 18])
 }, 30_000)
+
+test('F2: assistants go where slots and memory are free, and never to a host that is full, cordoned, silent or out of disk', async () => {
+  const gib = 1024n ** 3n
+  const at = (name: string, more: object) =>
+    ctx.db.hostServer.update({
+      where: { name },
+      data: { runtime: 'docker', memoryTotalBytes: 32n * gib, memoryFreeBytes: 16n * gib, ...more },
+    })
+  for (const name of ['away', 'cordoned', 'disk', 'half', 'idle', 'memory']) await host(10, name)
+  await at('away', {})
+  await ctx.db.hostSession.updateMany({
+    where: { host: { name: 'away' } },
+    data: { leaseExpiresAt: new Date(Date.now() - 1) },
+  })
+  await at('cordoned', { state: 'CORDONED' })
+  await at('disk', { diskTotalBytes: 100n, diskFreeBytes: 9n })
+  await at('half', { currentContainers: 6 })
+  await at('idle', { memoryFreeBytes: 13n * gib })
+  // Room for two, one of which is taken by the first that is on its way up.
+  await at('memory', { memoryFreeBytes: gib, memoryTotalBytes: gib })
+  const places: string[] = []
+  for (let count = 0; count < 5; count++) {
+    const userId = await person()
+    await create(userId)
+    places.push((await view(userId)).host ?? 'none')
+  }
+  expect(places).toEqual(['memory', 'memory', 'idle', 'half', 'idle'])
+})
+
+test('F2: a cordoned host keeps what it has and takes nobody; uncordoned, it takes who waited', async () => {
+  const { hostId } = await host(5)
+  const [first, second] = [await person(), await person()]
+  await create(first)
+  const input = { name: 'host-1', actor: 'operator:test' }
+  await cordonHost({ ctx, input })
+  await create(second)
+  expect(await view(second)).toMatchObject({ job: { status: 'PENDING', step: 'queued' } })
+  expect(await ctx.db.alert.findMany()).toMatchObject([{ cause: 'no_capacity' }])
+  expect(await taken(hostId)).toBe(1)
+  await uncordonHost({ ctx, input })
+  expect(await view(second)).toMatchObject({ host: 'host-1', job: { status: 'PENDING', step: 'placed' } })
+  const audit = await ctx.db.auditEvent.findMany({ orderBy: { createdAt: 'asc' } })
+  expect(audit.map(({ action }) => action)).toEqual(['host.cordoned', 'host.uncordoned'])
+})
+
+test('F2: what is shown as taken is what is placed, whatever moved the figure', async () => {
+  const at = await host(5)
+  const [kept, gone] = [await person(), await person()]
+  await create(kept)
+  await create(gone)
+  await ctx.db.user.delete({ where: { id: gone } })
+  expect(await taken(at.hostId)).toBe(2)
+  await openHostSession({ ctx, input: at.open })
+  expect(await taken(at.hostId)).toBe(1)
+})
 
 test('F1: creating is idempotent, and READY completes the job and greets once', async () => {
   const at = await host(2)

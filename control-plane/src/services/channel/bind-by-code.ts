@@ -1,5 +1,5 @@
 import type { Channel, Transaction } from '@yourclaw/db'
-import { type Ctx, inTransaction } from '../../context.ts'
+import { type Ctx, inTransaction, nudge } from '../../context.ts'
 import { hashCode } from './start-binding.ts'
 
 export interface BindInput {
@@ -34,7 +34,12 @@ export function bindByCode({ ctx, input }: { ctx: Ctx; input: BindInput }): Prom
     if (code.usedAt)
       return holder?.userId === userId ? { outcome: 'bound', userId } : { outcome: 'invalid_code' }
     if (code.expiresAt <= now) return { outcome: 'invalid_code' }
-    if (holder && holder.userId !== userId) return { outcome: 'address_taken' }
+    if (holder && holder.userId !== userId) {
+      // The person whose code it is learns that this chat is taken, and not by whom.
+      await tx.bindCode.update({ where: { codeHash }, data: { refusedAt: now } })
+      nudge(tx, 'user', userId)
+      return { outcome: 'address_taken' }
+    }
     await tx.bindCode.update({ where: { codeHash }, data: { usedAt: now } })
     if (!holder) await bindIn(tx, userId, input, now)
     return { outcome: 'bound', userId }
@@ -61,4 +66,5 @@ async function bindIn(tx: Transaction, userId: string, input: BindInput, now: Da
   await tx.auditEvent.create({
     data: { actor: `user:${userId}`, action: 'channel.bound', subject: `user:${userId}`, data: { channel } },
   })
+  nudge(tx, 'user', userId)
 }

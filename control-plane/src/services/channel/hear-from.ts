@@ -1,5 +1,5 @@
 import type { Transaction } from '@yourclaw/db'
-import { inTransaction } from '../../context.ts'
+import { inTransaction, nudge } from '../../context.ts'
 import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
 import { lockContact, updateContact } from './contact.ts'
 
@@ -50,6 +50,7 @@ async function lapseIn(tx: Transaction, { channel, address }: Recipient, now: Da
   const binding = await tx.userPhone.findFirst({ where, select: { id: true, userId: true } })
   if (!binding) return
   await tx.userPhone.update({ where: { id: binding.id }, data: { unboundAt: now } })
+  nudge(tx, 'user', binding.userId)
   const subject = `user:${binding.userId}`
   await tx.auditEvent.create({
     data: { actor: 'system', action: 'channel.lapsed', subject, data: { channel } },

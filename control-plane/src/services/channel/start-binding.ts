@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { type Ctx, inTransaction, type Settings } from '../../context.ts'
+import { type Ctx, inTransaction, nudge, type Settings } from '../../context.ts'
 
 const codeLifeMs = 15 * 60_000
 
@@ -25,6 +25,7 @@ export function startBinding({
     await tx.bindCode.create({
       data: { codeHash: hashCode(code), userId, channel, expiresAt, createdAt: new Date(now) },
     })
+    nudge(tx, 'user', userId)
     return { bindUrl: linkFor(ctx.settings, code), code, expiresAt }
   })
 }

@@ -1,5 +1,5 @@
 import type { Channel } from '@yourclaw/db'
-import { type Ctx, inTransaction } from '../../context.ts'
+import { type Ctx, inTransaction, nudge } from '../../context.ts'
 
 /** Ends a user's live binding; its pending codes end with it. `unbound` is false when there was none. */
 export function unbind({ ctx, input }: { ctx: Ctx; input: { userId: string; channel: Channel } }) {
@@ -7,6 +7,7 @@ export function unbind({ ctx, input }: { ctx: Ctx; input: { userId: string; chan
   return inTransaction(ctx, async (tx): Promise<{ unbound: boolean }> => {
     const unboundAt = new Date(ctx.clock.now())
     await tx.bindCode.deleteMany({ where: { userId, channel, usedAt: null } })
+    nudge(tx, 'user', userId)
     const ended = await tx.userPhone.updateMany({
       where: { userId, channel, unboundAt: null },
       data: { unboundAt },

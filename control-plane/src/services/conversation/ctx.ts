@@ -1,16 +1,24 @@
-import type { Channel, Transaction } from '@yourclaw/db'
+import type { Channel, Pool, PoolTransaction, Transaction } from '@yourclaw/db'
 import type { Payload } from '../../channels/sender.ts'
-import type { Ctx } from '../../context.ts'
+import type { Ctx, Nudge } from '../../context.ts'
+import type { Together } from './together.ts'
 
-/** What the conversation verbs need beside Ctx: a way to hand over what goes out, within their transaction. */
+/** What the conversation verbs need beside Ctx. */
 export interface ConversationCtx extends Ctx {
   outbox: Outbox
+  /** For what every turn does. */
+  pool: Pool
+  /** Tells this process at once of what it committed on the pool; others hear of it from the database. */
+  wake: (nudges: Iterable<Nudge>) => void
+  together: Together
 }
 
-/** Keeps the order of calls for each address. */
+/** Hands over what goes out, within the caller's transaction. Keeps the order of calls for each address. */
 export interface Outbox {
   /** Sends every part of a stored message that is PENDING, `delayMs` from now at the earliest. */
   enqueueMessage(tx: Transaction, to: Recipient, messageId: string, delayMs?: number): Promise<void>
+  /** The same for many messages, each to another recipient, on the pool. */
+  enqueueMessages(tx: PoolTransaction, jobs: { to: Recipient; messageId: string }[]): Promise<void>
   /** Sends something that belongs to no user: an answer to a stranger. */
   enqueueText(tx: Transaction, to: Recipient, payload: Payload): Promise<void>
   /** Keeps a message that could not be sent where an operator sees it and can send it again (M6). */

@@ -17,7 +17,11 @@ export interface FinishInput {
  * Stores the one answer of a turn with its delivery, in one transaction. The same answer again changes nothing;
  * anything else that is not the running attempt's throws stale_epoch.
  */
-export function finishTurn({ ctx, input }: { ctx: ConversationCtx; input: FinishInput }) {
+export async function finishTurn({ ctx, input }: { ctx: ConversationCtx; input: FinishInput }) {
+  return (await ctx.together.finish(input)) ?? finishAlone({ ctx, input })
+}
+
+function finishAlone({ ctx, input }: { ctx: ConversationCtx; input: FinishInput }) {
   const text = sanitize(input.text)
   return inTransaction(ctx, async (tx): Promise<{ messageId: string | null }> => {
     const turn = await lockTurn(tx, input.turnId)

@@ -1,10 +1,11 @@
-import type { Database } from '@yourclaw/db'
+import { type Database, openPool } from '@yourclaw/db'
 import { createTestDatabase } from '@yourclaw/db/testing'
 import { pino } from 'pino'
 import type { Payload } from '../../channels/sender.ts'
 import { testSettings } from '../../testing/settings.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { receiveMessage } from './receive-message.ts'
+import { createTogether } from './together.ts'
 
 /** For tests: a database, a clock that is set by hand, and an outbox that only remembers. */
 export async function createFixture(settings: { perDay?: number; perMinute?: number } = {}) {
@@ -13,8 +14,11 @@ export async function createFixture(settings: { perDay?: number; perMinute?: num
   const told: { to: Recipient; text: string; template?: Payload['template'] }[] = []
   const queued: string[] = []
   const buried: string[] = []
-  const ctx: ConversationCtx = {
+  const pool = openPool(database.url, 4)
+  const alone: Omit<ConversationCtx, 'together'> = {
     db: database.db,
+    pool,
+    wake: () => {},
     clock,
     log: pino({ level: 'silent' }),
     settings: {
@@ -26,6 +30,9 @@ export async function createFixture(settings: { perDay?: number; perMinute?: num
       enqueueMessage: async (_tx, _to, messageId) => {
         queued.push(messageId)
       },
+      enqueueMessages: async (_tx, jobs) => {
+        queued.push(...jobs.map(({ messageId }) => messageId))
+      },
       bury: async (_tx, _to, messageId) => {
         buried.push(messageId)
       },
@@ -34,10 +41,15 @@ export async function createFixture(settings: { perDay?: number; perMinute?: num
       },
     },
   }
+  const ctx: ConversationCtx = Object.assign(alone, { together: createTogether(alone) })
   let order = 0
   return {
     ...database,
     ctx,
+    async close() {
+      await pool.close()
+      await database.close()
+    },
     clock,
     told,
     queued,

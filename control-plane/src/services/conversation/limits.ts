@@ -1,4 +1,4 @@
-import type { Transaction } from '@yourclaw/db'
+import { Prisma, type Transaction } from '@yourclaw/db'
 import type { ConversationCtx } from './ctx.ts'
 
 /** `resetsAt` says when the next message is taken again. */
@@ -11,25 +11,31 @@ export interface UserDay {
   timeZone: string
 }
 
+/** Of a row of `users`. */
+const dayOf = (at: Date) => Prisma.sql`
+  to_char(${at}::timestamptz AT TIME ZONE time_zone, 'YYYY-MM-DD') AS date, time_zone AS "timeZone",
+  (((${at}::timestamptz AT TIME ZONE time_zone)::date + 1)::timestamp AT TIME ZONE time_zone) AS "endsAt"`
+
+/** Of a row of `users`: whether the person's messages are paid for. */
+export const isEntitled = (at: Date) => Prisma.sql`
+  (users.deletion_requested_at IS NULL AND EXISTS (SELECT FROM subscriptions s WHERE s.user_id = users.id
+    AND (s.status = 'ACTIVE' OR (s.status = 'PAST_DUE' AND s.grace_end > ${at}))))`
+
+/** Of a row of `messages`: what the limit of a minute counts. */
+export const countsAsWritten = Prisma.sql`(direction = 'INBOUND' AND state IN ('RECEIVED', 'ANSWERED'))`
+
+export const minuteBefore = (at: Date) => new Date(at.getTime() - 60_000)
+
 export async function userDay(tx: Transaction, userId: string, at: Date): Promise<UserDay> {
-  const rows = await tx.$queryRaw<UserDay[]>`
-    SELECT to_char(${at}::timestamptz AT TIME ZONE time_zone, 'YYYY-MM-DD') AS date, time_zone AS "timeZone",
-      (((${at}::timestamptz AT TIME ZONE time_zone)::date + 1)::timestamp AT TIME ZONE time_zone) AS "endsAt"
-    FROM users WHERE id = ${userId}::uuid`
-  const day = rows[0]
+  const [day] = await tx.$queryRaw<UserDay[]>`SELECT ${dayOf(at)} FROM users WHERE id = ${userId}::uuid`
   if (!day) throw new Error('user is gone')
   return day
 }
 
 /** The user's day, and whether it is paid for. */
 export async function userStanding(tx: Transaction, userId: string, at: Date) {
-  const rows = await tx.$queryRaw<(UserDay & { isEntitled: boolean })[]>`
-    SELECT to_char(${at}::timestamptz AT TIME ZONE time_zone, 'YYYY-MM-DD') AS date, time_zone AS "timeZone",
-      (((${at}::timestamptz AT TIME ZONE time_zone)::date + 1)::timestamp AT TIME ZONE time_zone) AS "endsAt",
-      EXISTS (SELECT FROM subscriptions s WHERE s.user_id = users.id
-        AND (s.status = 'ACTIVE' OR (s.status = 'PAST_DUE' AND s.grace_end > ${at}))) AS "isEntitled"
-    FROM users WHERE id = ${userId}::uuid`
-  const standing = rows[0]
+  const [standing] = await tx.$queryRaw<(UserDay & { isEntitled: boolean })[]>`
+    SELECT ${dayOf(at)}, ${isEntitled(at)} AS "isEntitled" FROM users WHERE id = ${userId}::uuid`
   if (!standing) throw new Error('user is gone')
   return standing
 }
@@ -40,12 +46,11 @@ export async function takeFromLimits(
   ctx: ConversationCtx,
   input: { userId: string; messageId: string; day: UserDay; at: Date },
 ): Promise<LimitResult> {
-  const since = new Date(input.at.getTime() - 60_000)
   const perMinute = ctx.settings.rateLimitPerMinute
   const recent = await tx.$queryRaw<{ at: Date }[]>`
     SELECT created_at AS at FROM messages
-    WHERE user_id = ${input.userId}::uuid AND direction = 'INBOUND' AND state IN ('RECEIVED', 'ANSWERED')
-      AND id <> ${input.messageId}::uuid AND created_at > ${since} ORDER BY created_at DESC LIMIT ${perMinute}`
+    WHERE user_id = ${input.userId}::uuid AND ${countsAsWritten} AND id <> ${input.messageId}::uuid
+      AND created_at > ${minuteBefore(input.at)} ORDER BY created_at DESC LIMIT ${perMinute}`
   const oldest = recent.at(-1)
   if (recent.length >= perMinute) {
     const from = oldest?.at ?? input.at

@@ -18,12 +18,8 @@ export interface TurnInput {
 
 const historyLength = 20
 
-interface Row {
-  state: TurnState
-  sessionEpoch: bigint | null
-  userId: string
-  /** Null in the only row of a turn without messages. */
-  body: string | null
+export interface TurnMessage {
+  body: string
   createdAt: Date
   channel: Channel
   address: string
@@ -31,18 +27,28 @@ interface Row {
   providerMessageId: string | null
 }
 
+interface Row extends Omit<TurnMessage, 'body'> {
+  state: TurnState
+  sessionEpoch: bigint | null
+  userId: string
+  /** Null in the only row of a turn without messages. */
+  body: string | null
+}
+
 /**
- * What a running turn answers, in order. Throws stale_epoch for a session that was superseded. Takes no lock: what is
- * read belongs to the turn for good, and whatever is written later is checked again.
+ * What a running turn answers, in order: what came with its claim when that says it all, since a turn's messages are
+ * its own for good. Throws stale_epoch for a session that was superseded. Takes no lock: whatever is written later is
+ * checked again.
  */
 export async function readTurnInput({
   ctx,
   input,
 }: {
   ctx: Ctx
-  input: { turnId: string; sessionEpoch: bigint; withHistory: boolean }
+  input: { turnId: string; sessionEpoch: bigint; withHistory: boolean; claimed?: TurnInput | undefined }
 }): Promise<TurnInput> {
-  const { turnId } = input
+  const { turnId, withHistory, claimed } = input
+  if (claimed && !withHistory) return claimed
   const rows = await ctx.db.$queryRaw<Row[]>`
     SELECT t.state::text, t.session_epoch AS "sessionEpoch", a.user_id AS "userId", m.body, m.created_at AS "createdAt",
       m.channel::text, m.address, m.provider_order AS "providerOrder", m.provider_message_id AS "providerMessageId"
@@ -53,8 +59,7 @@ export async function readTurnInput({
   if (!last) throw notFound('No such turn.', 'turn_unknown')
   assertRunningUnder(last, input.sessionEpoch)
   const messages = rows.flatMap(({ body, ...row }) => (body === null ? [] : [{ body, ...row }]))
-  if (messages.length === 0) throw new Error('a running turn without messages')
-  const history = input.withHistory
+  const history = withHistory
     ? await ctx.db.message.findMany({
         where: {
           userId: last.userId,
@@ -68,24 +73,26 @@ export async function readTurnInput({
       })
     : []
   return {
-    messages: inConversationOrder(messages).map(({ body, createdAt }) => ({
-      text: body,
-      at: createdAt.getTime(),
-    })),
+    ...toTurnInput(last.userId, messages),
     history: history
       .reverse()
       .map(({ direction, body }) => ({ fromAssistant: direction === 'OUTBOUND', text: body })),
-    userId: last.userId,
-    channel: last.channel,
-    address: last.address,
-    replyTo: last.providerMessageId,
   }
 }
 
-interface Ordered {
-  channel: Channel
-  providerOrder: bigint | null
+/** Without history. `bySeq` = every message of the turn. */
+export function toTurnInput(userId: string, bySeq: readonly TurnMessage[]): TurnInput {
+  const newest = bySeq.at(-1)
+  if (!newest) throw new Error('a running turn without messages')
+  const messages = inConversationOrder(bySeq).map(({ body, createdAt }) => ({
+    text: body,
+    at: createdAt.getTime(),
+  }))
+  const { channel, address, providerMessageId: replyTo } = newest
+  return { messages, history: [], userId, channel, address, replyTo }
 }
+
+type Ordered = Pick<TurnMessage, 'channel' | 'providerOrder'>
 
 /** By commit; Telegram's own messages keep their places among the others but stand there by update_id (M4). */
 export function inConversationOrder<T extends Ordered>(bySeq: readonly T[]): T[] {

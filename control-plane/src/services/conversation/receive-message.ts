@@ -24,7 +24,13 @@ export type Received =
   | { outcome: 'unknown_sender' }
 
 /** Makes one incoming message durable, and asks for a turn that answers it; all in one transaction (M3). */
-export function receiveMessage({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInput }) {
+export async function receiveMessage({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInput }) {
+  const accepted = await ctx.together.receive(input)
+  return accepted ? { outcome: 'accepted' as const, ...accepted } : receiveAlone({ ctx, input })
+}
+
+/** Everything that may become of a message. */
+function receiveAlone({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInput }) {
   return inTransaction(ctx, async (tx): Promise<Received> => {
     const at = new Date(ctx.clock.now())
     const assistant = await lockOwner(tx, input)

@@ -14,7 +14,7 @@ export function stopTurn({ ctx, input }: { ctx: Ctx; input: { userId: string } }
       where: { assistantId: assistant.id, state: 'RUNNING' },
       data: { cancelRequestedAt: new Date(ctx.clock.now()) },
     })
-    if (stopped.count > 0 && assistant.hostServerId !== null) nudge(tx, 'turns', assistant.hostServerId)
+    if (stopped.count > 0 && assistant.hostServerId !== null) nudge(tx, 'stops', assistant.hostServerId)
     return { stopping: stopped.count > 0 }
   })
 }

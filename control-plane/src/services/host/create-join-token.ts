@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Ctx } from '../../context.ts'
 import { invalidInput } from '../../errors.ts'
+import { requireHostName } from './host-name.ts'
 
 export const maxJoinTokenTtlMs = 60 * 60_000
 
@@ -19,6 +20,7 @@ export interface CreateJoinTokenInput {
 export async function createJoinToken({ ctx, input }: { ctx: Ctx; input: CreateJoinTokenInput }) {
   const ttlMs = input.ttlMs ?? maxJoinTokenTtlMs
   if (!(ttlMs > 0 && ttlMs <= maxJoinTokenTtlMs)) throw invalidInput('A join token lives at most one hour.')
+  if (input.hostName !== undefined) requireHostName(input.hostName)
   const token = randomBytes(32).toString('base64url')
   const expiresAt = new Date(ctx.clock.now() + ttlMs)
   await ctx.db.$transaction([

@@ -1,8 +1,9 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import type { Transaction } from '@yourclaw/db'
-import { type Ctx, inTransaction } from '../../context.ts'
-import { conflict, forbidden, invalidInput, unauthenticated } from '../../errors.ts'
+import { type Ctx, inTransaction, nudge } from '../../context.ts'
+import { conflict, forbidden, unauthenticated } from '../../errors.ts'
 import { hashJoinToken } from './create-join-token.ts'
+import { requireHostName } from './host-name.ts'
 import type { CertificateSigner, SignedCertificate } from './signer.ts'
 
 export interface EnrollHostInput {
@@ -17,7 +18,8 @@ export interface EnrollHostInput {
 /**
  * Turns a join token and a CSR into a host with a certificate. The token is used up in the transaction that
  * records the certificate, so it never buys two, and a refused CSR or a pin of another authority does not spend it.
- * Errors: invalid_join_token (401), host_name_taken and ca_pin_mismatch (409), invalid_csr and invalid_input (400).
+ * Errors: invalid_join_token (401), host_name_taken and ca_pin_mismatch (409), host_revoked (403),
+ * invalid_csr and invalid_host_name (400).
  */
 export function enrollHost({
   ctx,
@@ -28,8 +30,7 @@ export function enrollHost({
   signer: CertificateSigner
   input: EnrollHostInput
 }) {
-  if (!/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/i.test(input.name))
-    throw invalidInput('That is not a host name.')
+  requireHostName(input.name)
   return inTransaction(ctx, async (tx): Promise<SignedCertificate & { hostId: string }> => {
     const nowMs = ctx.clock.now()
     const token = await takeToken(tx, input, new Date(nowMs))
@@ -48,6 +49,8 @@ export function enrollHost({
         data: { name: input.name },
       },
     })
+    // A session of an earlier certificate of this host ends.
+    nudge(tx, 'changes', hostId)
     return { ...signed, hostId }
   })
 }

@@ -11,7 +11,7 @@ export interface Check {
 const turnLimitMs = 120_000
 const deliveryLimitMs = 15 * 60_000
 /** People who block the bot make a dead letter each: a few are normal, more mean that a provider refuses us. */
-const deadPerHourLimit = 5
+export const deadPerHourLimit = 5
 /** Leases are renewed every ten seconds for thirty: with less than this left, two signs of life are missing. */
 const leaseLimitMs = 10_000
 

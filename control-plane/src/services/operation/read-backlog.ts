@@ -64,7 +64,7 @@ async function readTurns({ db }: Ctx, nowMs: number): Promise<Backlog['turns']> 
   }
 }
 
-async function readDeliveries({ db }: Ctx, nowMs: number): Promise<Backlog['deliveries']> {
+export async function readDeliveries({ db }: Ctx, nowMs: number): Promise<Backlog['deliveries']> {
   const since = new Date(nowMs - hourMs)
   const [row] = await db.$queryRaw<{ pending: number; oldest: Date | null; dead: number }[]>`
     SELECT count(*) FILTER (WHERE state = 'PENDING')::int AS pending,

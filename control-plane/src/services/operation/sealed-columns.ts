@@ -4,6 +4,8 @@ export const sealedColumns: readonly SealedColumn[] = [
   { table: 'assistants', column: 'gateway_token_encrypted', idType: 'uuid' },
   { table: 'assistants', column: 'virtual_key_encrypted', idType: 'uuid' },
   { table: 'certificate_authorities', column: 'key_encrypted', idType: 'text' },
+  { table: 'exports', column: 'key_encrypted', idType: 'uuid' },
+  { table: 'host_operations', column: 'key_encrypted', idType: 'uuid' },
   { table: 'user_integrations', column: 'access_token_encrypted', idType: 'uuid' },
   { table: 'user_integrations', column: 'refresh_token_encrypted', idType: 'uuid' },
 ]

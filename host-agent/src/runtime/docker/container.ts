@@ -85,10 +85,24 @@ function profile({ image, network, folders }: ContainerInput) {
 
 const mount = (Source: string, Target: string) => ({ Type: 'bind' as const, Source, Target })
 
-/** Names all that only a new container can change; what carries another is not adopted. */
+/** Names, before its dot and with restarts that were asked for after it, all that only a new container can change; what carries another is not adopted. */
 export function specHash(input: ContainerInput): string {
-  const text = JSON.stringify([profile(input), input.spec.restartCount])
-  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+  const digest = createHash('sha256')
+    .update(JSON.stringify(profile(input)))
+    .digest('hex')
+  return `${digest.slice(0, 16)}.${input.spec.restartCount}`
+}
+
+/** The config is looked at by the very image that is to run it, on a copy of the state, and with no network at all. */
+export function trialOptions(input: ContainerInput, labels: Labels): ContainerCreateOptions {
+  const { HostConfig, NetworkingConfig: _, ...rest } = profile(input)
+  return {
+    name: trialName(input.spec),
+    ...rest,
+    Cmd: ['openclaw', 'config', 'validate'],
+    HostConfig: { ...HostConfig, ...limitsOf(input.spec), NetworkMode: 'none' },
+    Labels: labels.of(input.spec.assistantId),
+  }
 }
 
 /** What Docker is asked to create; named after the user, so that there is never a second one. */
@@ -104,3 +118,5 @@ export function containerOptions(input: ContainerInput, labels: Labels): Contain
 }
 
 export const containerName = (spec: AssistantSpec) => `yourclaw-${spec.userId}`
+/** No user id has a dot. */
+export const trialName = (spec: AssistantSpec) => `${containerName(spec)}.trial`

@@ -13,6 +13,7 @@ import { createKeyRing } from '../../model-gateway/keys.ts'
 import { startModelGateway } from '../../model-gateway/server.ts'
 import { createMetrics } from '../../observability/metrics.ts'
 import { createWatch } from '../../observability/watch.ts'
+import type { Health } from '../openclaw/gateways.ts'
 import type { Cause } from '../runtime.ts'
 import { createDockerRuntime } from './docker.ts'
 
@@ -41,6 +42,17 @@ export async function run(command: string, ...args: string[]): Promise<string> {
   return (stdout + stderr).trim()
 }
 
+/** The stand-in with variables of its own; removed after the test. */
+export async function imageWith(variables: Record<string, string>): Promise<string> {
+  const tag = `yourclaw-test-gateway:${randomBytes(6).toString('hex')}`
+  const lines = Object.entries(variables).map(([name, value]) => `ENV ${name}=${value}\n`)
+  const built = promisify(execFile)('docker', ['build', '--quiet', '--tag', tag, '-'])
+  built.child.stdin?.end(`FROM ${testImage}\n${lines.join('')}`)
+  await built
+  onTestFinished(async () => void (await run('docker', 'rmi', '--force', tag)))
+  return tag
+}
+
 /** What a shell in a container prints, whatever becomes of it. */
 export const inside = (containerId: string, script: string): Promise<string> =>
   new Promise((resolve) => {
@@ -66,7 +78,7 @@ export async function startDocker(options: { modelUrl?: string; image?: string }
   const watch = createWatch({ metrics: createMetrics(), tracing: tracingOff })
 
   /** One agent's life: a model gateway and a runtime. */
-  const agent = async () => {
+  const agent = async (more: { health?: Health } = {}) => {
     const modelGateway = await startModelGateway({ watch, keys, env, log })
     const runtime = createDockerRuntime({
       dataDir,
@@ -74,6 +86,7 @@ export async function startDocker(options: { modelUrl?: string; image?: string }
       tenantSubnet,
       modelGateway,
       log,
+      ...more,
     })
     const exits: { assistantId: string; cause: Cause | undefined }[] = []
     let told: () => void = () => {}

@@ -2,18 +2,13 @@ import type Docker from 'dockerode'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { createBackoff, pause } from '../../backoff.ts'
+import type { Cause } from '../runtime.ts'
 import { unlessGone } from './errors.ts'
 import type { Labels } from './labels.ts'
 
-/** Why a container ended, as the control plane hears of it. */
-export interface Ending {
-  code: 'out_of_memory' | 'exited' | 'container_gone'
-  detail: string
-}
-
 export interface Watcher {
   /** Resolves when a container has ended. */
-  ended(containerId: string): Promise<Ending>
+  ended(containerId: string): Promise<Cause>
   close(): Promise<void>
 }
 
@@ -48,7 +43,7 @@ export function createWatcher({
   /** Called with every sweep, and so after every restart of the engine. */
   swept: () => Promise<void>
 }): Watcher {
-  const watched = new Map<string, { ended: Promise<Ending>; resolve: (ending: Ending) => void }>()
+  const watched = new Map<string, { ended: Promise<Cause>; resolve: (ending: Cause) => void }>()
   const closing = new AbortController()
 
   async function look(containerId: string): Promise<void> {
@@ -112,7 +107,7 @@ export function createWatcher({
     async ended(containerId) {
       const known = watched.get(containerId)
       if (known) return known.ended
-      const { promise, resolve } = Promise.withResolvers<Ending>()
+      const { promise, resolve } = Promise.withResolvers<Cause>()
       watched.set(containerId, { ended: promise, resolve })
       // It may have ended before anybody watched.
       await look(containerId).catch(() => {})
@@ -125,8 +120,9 @@ export function createWatcher({
   }
 }
 
-function endingOf(state: { OOMKilled: boolean; ExitCode: number } | undefined): Ending {
+function endingOf(state: { OOMKilled: boolean; ExitCode: number } | undefined): Cause {
   if (!state) return { code: 'container_gone', detail: 'Its container was removed.' }
   if (state.OOMKilled) return { code: 'out_of_memory', detail: 'It needed more memory than it may use.' }
+  if (state.ExitCode === 137) return { code: 'killed', detail: 'Its gateway was killed.' }
   return { code: 'exited', detail: `Its gateway ended with exit code ${state.ExitCode}.` }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import { AgentError } from '../../errors.ts'
 import { archiveFolders, restoreFolders } from '../archive.ts'
+import { diskUsed } from '../disk.ts'
 import type { Runtime } from '../runtime.ts'
 import { fakeConversation } from './conversation.ts'
 import { type FakeFaults, type FakeGateway, startFakeGateway } from './gateway.ts'
@@ -38,8 +39,13 @@ export function createFakeRuntime(input: {
 
   return {
     name: 'fake',
-    async start(spec) {
+    async start(spec, goesDown) {
       if (faults.failStart) throw new AgentError('start_failed', 'The assistant did not come up.')
+      const before = gateways.get(spec.assistantId)
+      if (before && before.spec.restartCount !== spec.restartCount) {
+        goesDown?.()
+        await stop(spec.assistantId)
+      }
       const gateway = gateways.get(spec.assistantId) ?? (await start(spec))
       gateway.spec = spec
       gateways.set(spec.assistantId, gateway)
@@ -57,6 +63,7 @@ export function createFakeRuntime(input: {
     conversation: (spec) => fakeConversation(join(input.dataDir, spec.userId, 'config')),
     archiveState: ({ userId }, destinationFile) =>
       archiveFolders(join(input.dataDir, userId), destinationFile),
+    diskUsed: ({ userId }) => diskUsed(join(input.dataDir, userId)),
     async restoreState({ assistantId, userId }, sourceFile, sha256) {
       await stop(assistantId)
       await restoreFolders(join(input.dataDir, userId), sourceFile, sha256)

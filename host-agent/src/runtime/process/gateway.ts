@@ -14,8 +14,11 @@ export interface GatewayProcess {
   url: string
   /** Resolves when it has ended, for whatever reason. */
   ended: Promise<void>
-  /** Resolves with true when a line that matches is printed after this call; false at the end of `timeoutMs`. */
-  printed(pattern: RegExp, timeoutMs: number): Promise<boolean>
+  /**
+   * Marks where its output stands. What is returned resolves with true when a match was printed after that; false at
+   * the end of `timeoutMs`.
+   */
+  listen(): (pattern: RegExp, timeoutMs: number) => Promise<boolean>
   /** Holds all of its group still, until `resume`. */
   pause(): void
   resume(): void
@@ -77,19 +80,21 @@ function gatewayOf(pid: number, port: number, home: string, ended: Promise<void>
     pid,
     url: `http://127.0.0.1:${port}`,
     ended,
-    async printed(pattern, timeoutMs) {
+    listen() {
       const path = outputPath(home)
       const before = statSync(path).size
-      const deadline = Date.now() + timeoutMs
-      let over = false
-      ended.then(() => {
-        over = true
-      })
-      while (!over && Date.now() < deadline) {
-        if (pattern.test((await readFile(path)).toString('utf8', before))) return true
-        await pause(50)
+      return async (pattern, timeoutMs) => {
+        const deadline = Date.now() + timeoutMs
+        let over = false
+        void ended.then(() => {
+          over = true
+        })
+        while (!over && Date.now() < deadline) {
+          if (pattern.test((await readFile(path)).toString('utf8', before))) return true
+          await pause(50)
+        }
+        return false
       }
-      return false
     },
     pause: () => signal(-pid, 'SIGSTOP'),
     resume: () => signal(-pid, 'SIGCONT'),

@@ -1,0 +1,2 @@
+/** Where what a host hands over lies in the store. */
+export const storedArchive = (operationId: string) => `operations/${operationId}`

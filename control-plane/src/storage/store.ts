@@ -1,0 +1,22 @@
+import type { Readable } from 'node:stream'
+import { createFileStore } from './file-store.ts'
+import { createS3Store, type S3Credentials } from './s3-store.ts'
+
+/** Where files are kept that every replica must reach: exports, and what hosts hand over. Names are paths with /. */
+export interface Store {
+  /** Whole or not at all; in the place of an earlier one. */
+  put(name: string, sourceFile: string): Promise<void>
+  /** Rejects with a `StoredFileMissing` when there is none. */
+  get(name: string): Promise<Readable>
+  /** Fine when there is none. */
+  delete(name: string): Promise<void>
+  /** Names that begin so. */
+  list(prefix: string): Promise<string[]>
+}
+
+export class StoredFileMissing extends Error {}
+
+/** `file:///folder`, which all replicas must share, or `s3://bucket/prefix?region=…&endpoint=https://…`. */
+export function openStore(url: string, credentials: S3Credentials): Store {
+  return url.startsWith('s3:') ? createS3Store(url, credentials) : createFileStore(url)
+}

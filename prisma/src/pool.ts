@@ -1,0 +1,106 @@
+import pg from 'pg'
+import type { Prisma } from '../generated/client.ts'
+import { createStatementNames } from './statement-names.ts'
+
+type Sql = ReturnType<typeof Prisma.sql>
+
+/** Plain connections, for what happens in every turn: no query compiler, and statements that travel together. */
+export interface Pool {
+  query<Row>(sql: Sql): Promise<Row[]>
+  /** Runs `work` in one transaction; a failure of it changes nothing. */
+  transaction<T>(work: (tx: PoolTransaction) => Promise<T>): Promise<T>
+  /** For libraries that bring a statement of their own. */
+  executeSql: ExecuteSql
+  /** Whether one of these connections is the server's process of that number. */
+  isOwn(processId: number): boolean
+  close(): Promise<void>
+}
+
+export interface PoolTransaction {
+  /** Asked without waiting for the one before, statements reach the server in one go; they run in the order asked. */
+  query<Row>(sql: Sql): Promise<Row[]>
+  /** The transaction's last statement, on its way together with the commit; resolves once both are done. */
+  last<Row>(sql: Sql): Promise<Row[]>
+  executeSql: ExecuteSql
+}
+
+type ExecuteSql = (text: string, values?: unknown[]) => Promise<{ rows: never[] }>
+
+/** What waits longer than this for the server, or lets it wait within a transaction, is given up. */
+const patienceMs = 20_000
+
+export function openPool(url: string, maxConnections = 8): Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: maxConnections,
+    pipeline: true,
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+    query_timeout: patienceMs,
+    idle_in_transaction_session_timeout: patienceMs,
+    types: { getTypeParser },
+  })
+  pool.on('error', () => {}) // An idle connection broke: the next caller gets another one.
+  const own = new Map<pg.ClientBase, number>()
+  pool.on('connect', (client) => own.set(client, processIdOf(client)))
+  pool.on('remove', (client) => own.delete(client))
+  const nameOf = createStatementNames()
+  const ask = <Row extends pg.QueryResultRow>(
+    client: pg.Pool | pg.ClientBase,
+    text: string,
+    values: unknown[],
+  ) => client.query<Row>({ name: nameOf(text), text, values })
+
+  async function transaction<T>(work: (tx: PoolTransaction) => Promise<T>): Promise<T> {
+    const client = await pool.connect()
+    // Whatever runs on the connection fails with the same error; unheard, it would end the process.
+    const onError = () => {}
+    client.on('error', onError)
+    let sound = false
+    let over = false
+    const end = async (word: 'COMMIT' | 'ROLLBACK') => {
+      over = true
+      await client.query(word)
+      sound = true
+    }
+    const query = async <Row>({ text, values }: Sql) => (await ask(client, text, values)).rows as Row[]
+    try {
+      // Not waited for: when it fails, so does everything after it.
+      client.query('BEGIN').catch(onError)
+      const result = await work({
+        query,
+        async last(sql) {
+          // After a statement that failed, COMMIT means ROLLBACK.
+          const [rows, ended] = await Promise.allSettled([query<never>(sql), end('COMMIT')])
+          if (rows.status === 'rejected') throw rows.reason
+          if (ended.status === 'rejected') throw ended.reason
+          return rows.value
+        },
+        executeSql: (text, values = []) => ask(client, text, values),
+      })
+      if (!over) await end('COMMIT')
+      return result
+    } catch (error) {
+      if (!over) await end('ROLLBACK').catch(onError)
+      throw error
+    } finally {
+      client.off('error', onError)
+      client.release(!sound)
+    }
+  }
+
+  return {
+    query: async <Row>({ text, values }: Sql) => (await ask(pool, text, values)).rows as Row[],
+    transaction,
+    executeSql: (text, values = []) => ask(pool, text, values),
+    isOwn: (processId) => [...own.values()].includes(processId),
+    close: () => pool.end(),
+  }
+}
+
+/** As Prisma reads them: a bigint stays one. */
+const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') =>
+  oid === pg.types.builtins.INT8 ? BigInt : pg.types.getTypeParser(oid, format as 'text')
+
+/** @types/pg leaves it out. */
+const processIdOf = (client: pg.ClientBase) => (client as unknown as { processID: number }).processID
