@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import { credentials } from '@grpc/grpc-js'
 import * as x509 from '@peculiar/x509'
+import { openPool } from '@yourclaw/db'
 import { createTestDatabase } from '@yourclaw/db/testing'
 import {
   type AgentMessage,
@@ -14,6 +15,7 @@ import { expect } from 'vitest'
 import { listen } from '../lib/notifications.ts'
 import { createVault } from '../lib/vault.ts'
 import type { ConversationCtx } from '../services/conversation/ctx.ts'
+import { createTogether } from '../services/conversation/together.ts'
 import { createJoinToken } from '../services/host/create-join-token.ts'
 import { enrollHost } from '../services/host/enroll-host.ts'
 import { testSettings } from '../testing/settings.ts'
@@ -33,13 +35,17 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
   const database = await createTestDatabase()
   const clock = { aheadMs, now: () => Date.now() + clock.aheadMs }
   const nothing = async () => {}
-  const ctx: ConversationCtx = {
+  const pool = openPool(database.url, 2)
+  const alone: Omit<ConversationCtx, 'together'> = {
     db: database.db,
+    pool,
+    wake: () => {},
     clock,
     log,
     settings: testSettings,
     outbox: { enqueueMessage: nothing, enqueueMessages: nothing, enqueueText: nothing, bury: nothing },
   }
+  const ctx: ConversationCtx = { ...alone, together: createTogether(alone) }
   const notifications = await listen(database.url, log)
   const authority = await openAuthority({ db: database.db, vault, clock })
   const clients: HostServiceClient[] = []
@@ -108,6 +114,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
     for (const client of clients) client.close()
     await server.close().catch(() => {})
     await notifications.close()
+    await pool.close()
     await database.close()
   }
   return {
