@@ -14,6 +14,7 @@ import { apiKeyRoutes } from './http/routes/api-keys.ts'
 import { assistantRoutes } from './http/routes/assistants.ts'
 import { authRoutes } from './http/routes/auth.ts'
 import { channelRoutes } from './http/routes/channels.ts'
+import { chatRoutes } from './http/routes/chats.ts'
 import { creditRoutes } from './http/routes/credits.ts'
 import { docsRoutes } from './http/routes/docs.ts'
 import { exportRoutes } from './http/routes/exports.ts'
@@ -98,6 +99,7 @@ export function createApp(deps: Deps) {
   )
   app.route(base, modelRoutes(ctx))
   app.route(base, planRoutes(ctx))
+  app.route(base, chatRoutes(ctx))
   app.route(base, hostRoutes({ ctx, signer: deps.authority, grpcAddress: env.GRPC_PUBLIC_ADDRESS }))
 
   app.doc31(`${base}/openapi.json`, {

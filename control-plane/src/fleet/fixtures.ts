@@ -36,7 +36,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
   const clock = { aheadMs, now: () => Date.now() + clock.aheadMs }
   const nothing = async () => {}
   const pool = openPool(database.url, 2)
-  const alone: Omit<ConversationCtx, 'together'> = {
+  const alone = {
     db: database.db,
     pool,
     wake: () => {},
