@@ -19,6 +19,7 @@ import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
 import { mailAlerts } from './services/alert/mail-alerts.ts'
 import { watchFleet } from './services/alert/watch-fleet.ts'
+import { moveRetired } from './services/assistant/move-retired.ts'
 import { adoptTurns } from './services/conversation/adopt-turns.ts'
 import { claimTurns } from './services/conversation/claim-turns.ts'
 import { failTurn } from './services/conversation/fail-turn.ts'
@@ -85,6 +86,7 @@ export async function startControlPlane(
   const { server, port: httpPort } = await listenHttp(deps, around)
   await registerWebhooks(deps)
   const sweeper = setInterval(() => {
+    moveRetired({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'people were not moved'))
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
     watchFleet({ ctx: deps.ctx })
       .then(() => mailAlerts({ ctx: deps.ctx }))
