@@ -134,6 +134,11 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       { provider: Provider.PROVIDER_GOOGLE, key: env.GOOGLE_API_KEY },
       ...(env.BRAVE_API_KEY ? [{ provider: Provider.PROVIDER_BRAVE, key: env.BRAVE_API_KEY }] : []),
     ],
+    tokenRates: [
+      { provider: Provider.PROVIDER_ANTHROPIC, perMinute: env.ANTHROPIC_TOKENS_PER_MINUTE },
+      { provider: Provider.PROVIDER_OPENAI, perMinute: env.OPENAI_TOKENS_PER_MINUTE },
+      { provider: Provider.PROVIDER_GOOGLE, perMinute: env.GOOGLE_TOKENS_PER_MINUTE },
+    ].flatMap(({ provider, perMinute }) => (perMinute === undefined ? [] : [{ provider, perMinute }])),
     hosts: hostVerbs({
       ctx,
       vault: deps.vault,

@@ -1,33 +1,39 @@
-/** `pnpm bench turn`: measures, prints, and writes the figures into docs/benchmarks.md. */
+/** `pnpm bench turn` and `pnpm bench gateway`: measures, prints, and writes the figures into docs/benchmarks.md. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { openclawVersion } from '../../host-agent/openclaw/install.ts'
 import { load, machine, type Row, rowsTable } from './figures.ts'
+import { benchGateway } from './gateway.ts'
 import { root } from './system.ts'
 import { benchInstant } from './turn/instant.ts'
 import { benchOpenclaw } from './turn/openclaw.ts'
 
 const page = path.join(root, 'docs/benchmarks.md')
-const parts = ['instant', 'openclaw'] as const
-const usage = `pnpm bench turn [--only ${parts.join('|')}] [--profile FOLDER]
+const benches = { turn: ['instant', 'openclaw'], gateway: ['gateway'] } as const
+type Part = (typeof benches)[keyof typeof benches][number]
+const usage = `pnpm bench gateway
+pnpm bench turn [--only ${benches.turn.join('|')}] [--profile FOLDER]
   --only     one half of it; the figures of the other stay on the page
   --profile  leaves CPU profiles and the statements of PostgreSQL there, and the page as it is`
 
 interface Settings {
   profile?: string | undefined
 }
-const run: Record<(typeof parts)[number], (settings: Settings) => Promise<Row[]>> = {
+const run: Record<Part, (settings: Settings) => Promise<Row[]>> = {
   instant: ({ profile }) => benchInstant({ profileDir: profile }),
   openclaw: () => benchOpenclaw(),
+  gateway: () => benchGateway(),
 }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { only: { type: 'string' }, profile: { type: 'string' } },
 })
-const chosen = parts.filter((part) => values.only === undefined || values.only === part)
-if (positionals.join() !== 'turn' || chosen.length === 0) {
+const named: readonly Part[] =
+  Object.entries(benches).find(([name]) => name === positionals.join())?.[1] ?? []
+const chosen = named.filter((part) => values.only === undefined || values.only === part)
+if (chosen.length === 0) {
   console.error(usage)
   process.exit(2)
 }

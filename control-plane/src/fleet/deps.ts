@@ -1,5 +1,5 @@
 import type { Channel } from '@yourclaw/db'
-import type { ProviderKey } from '@yourclaw/proto/host/v1'
+import type { Provider, ProviderKey } from '@yourclaw/proto/host/v1'
 import type { Ctx } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
 import type { Authority } from './authority.ts'
@@ -75,6 +75,8 @@ export interface FleetDeps {
   conversation: Conversation
   /** The platform's keys, sent to hosts with every snapshot. */
   sharedKeys: ProviderKey[]
+  /** Input tokens a minute that each shared key allows, for all hosts together. */
+  tokenRates?: { provider: Provider; perMinute: number }[]
   /** Names this process in host_sessions. */
   replica: string
   /** Called when a turn's stream is carried; what it returns, when that ends. Neither throws. */
