@@ -41,6 +41,8 @@ const emailList = z
   .default('')
   .transform((list) => list.split(',').flatMap((email) => email.trim().toLowerCase() || []))
   .pipe(z.array(z.email('must be a list of e-mail addresses')))
+const tokensPerMinute = z.coerce.number().int().min(1).max(1_000_000_000).optional()
+
 const providerUrl = (production: boolean, real: string, sandbox: string) =>
   z
     .url({ protocol: /^https?$/ })
@@ -160,6 +162,10 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     ANTHROPIC_BASE_URL: providerUrl(production, 'https://api.anthropic.com', 'anthropic'),
     OPENAI_BASE_URL: providerUrl(production, 'https://api.openai.com', 'openai'),
     GEMINI_BASE_URL: providerUrl(production, 'https://generativelanguage.googleapis.com', 'gemini'),
+    /** Input tokens a minute that the account of each shared key allows; absent = as many as come. */
+    ANTHROPIC_TOKENS_PER_MINUTE: production ? tokensPerMinute.default(50_000) : tokensPerMinute,
+    OPENAI_TOKENS_PER_MINUTE: tokensPerMinute,
+    GOOGLE_TOKENS_PER_MINUTE: tokensPerMinute,
     /** What all shared keys together may cost in a day (UTC), in micro-dollars; absent = no bound. */
     PLATFORM_DAILY_CAP_MICROS: z
       .string()

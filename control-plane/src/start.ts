@@ -21,6 +21,7 @@ import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
 import { mailAlerts } from './services/alert/mail-alerts.ts'
 import { watchFleet } from './services/alert/watch-fleet.ts'
+import { moveRetired } from './services/assistant/move-retired.ts'
 import { adoptTurns } from './services/conversation/adopt-turns.ts'
 import { claimTurns } from './services/conversation/claim-turns.ts'
 import { failTurn } from './services/conversation/fail-turn.ts'
@@ -31,11 +32,11 @@ import { sendNoticeIn } from './services/conversation/send-notice.ts'
 import { turnsToStop } from './services/conversation/stop-turn.ts'
 import { sweep } from './services/conversation/sweep.ts'
 import { texts } from './services/conversation/texts.ts'
-import { mailPerson } from './services/mail/mail-person.ts'
-import { checkPrice } from './services/subscription/check-price.ts'
 import { claimOperations } from './services/host-operation/claim-operations.ts'
 import { finishOperation } from './services/host-operation/finish-operation.ts'
 import { storeArchive } from './services/host-operation/store-archive.ts'
+import { mailPerson } from './services/mail/mail-person.ts'
+import { checkPrice } from './services/subscription/check-price.ts'
 import { createTyping } from './typing.ts'
 import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
@@ -100,6 +101,7 @@ export async function startControlPlane(
   const { server, port: httpPort } = await listenHttp(deps, around)
   await registerWebhooks(deps)
   const sweeper = setInterval(() => {
+    moveRetired({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'people were not moved'))
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
     watchFleet({ ctx: deps.ctx })
       .then(() => mailAlerts({ ctx: deps.ctx }))
@@ -147,6 +149,11 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       { provider: Provider.PROVIDER_GOOGLE, key: env.GOOGLE_API_KEY },
       ...(env.BRAVE_API_KEY ? [{ provider: Provider.PROVIDER_BRAVE, key: env.BRAVE_API_KEY }] : []),
     ],
+    tokenRates: [
+      { provider: Provider.PROVIDER_ANTHROPIC, perMinute: env.ANTHROPIC_TOKENS_PER_MINUTE },
+      { provider: Provider.PROVIDER_OPENAI, perMinute: env.OPENAI_TOKENS_PER_MINUTE },
+      { provider: Provider.PROVIDER_GOOGLE, perMinute: env.GOOGLE_TOKENS_PER_MINUTE },
+    ].flatMap(({ provider, perMinute }) => (perMinute === undefined ? [] : [{ provider, perMinute }])),
     hosts: hostVerbs({
       ctx,
       vault: deps.vault,

@@ -1,21 +1,28 @@
-/** `pnpm bench turn` and `pnpm bench web`: measure, print, and write the figures into docs/benchmarks.md. */
+/** `pnpm bench SUBJECT`: measures, prints, and writes the figures into docs/benchmarks.md. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { openclawVersion } from '../../host-agent/openclaw/install.ts'
 import { load, machine, type Row, rowsTable } from './figures.ts'
+import { benchGateway } from './gateway.ts'
 import { root } from './system.ts'
 import { benchInstant } from './turn/instant.ts'
 import { benchOpenclaw } from './turn/openclaw.ts'
 import { benchWeb } from './web/pages.ts'
 
 const page = path.join(root, 'docs/benchmarks.md')
-type Part = 'instant' | 'openclaw' | 'web'
-const suites: Record<string, readonly Part[]> = { turn: ['instant', 'openclaw'], web: ['web'] }
-const usage = `pnpm bench turn [--only instant|openclaw] [--profile FOLDER]
-pnpm bench web
+const subjects = {
+  turn: ['instant', 'openclaw'],
+  web: ['web'],
+  gateway: ['gateway'],
+} as const
+type Part = (typeof subjects)[keyof typeof subjects][number]
+const isSubject = (name: string): name is keyof typeof subjects => name in subjects
+const usage = `pnpm bench turn [--only ${subjects.turn.join('|')}] [--profile FOLDER]
   --only     one half of it; the figures of the other stay on the page
-  --profile  leaves CPU profiles and the statements of PostgreSQL there, and the page as it is`
+  --profile  leaves CPU profiles and the statements of PostgreSQL there, and the page as it is
+pnpm bench web
+pnpm bench gateway`
 
 interface Settings {
   profile?: string | undefined
@@ -24,15 +31,17 @@ const run: Record<Part, (settings: Settings) => Promise<Row[]>> = {
   instant: ({ profile }) => benchInstant({ profileDir: profile }),
   openclaw: () => benchOpenclaw(),
   web: () => benchWeb(),
+  gateway: () => benchGateway(),
 }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { only: { type: 'string' }, profile: { type: 'string' } },
 })
-const suite = suites[positionals.join()] ?? []
-const chosen = suite.filter((part) => values.only === undefined || values.only === part)
-if (chosen.length === 0) {
+const [subject = ''] = positionals
+const parts: readonly Part[] = isSubject(subject) ? subjects[subject] : []
+const chosen = parts.filter((part) => values.only === undefined || values.only === part)
+if (positionals.length !== 1 || chosen.length === 0) {
   console.error(usage)
   process.exit(2)
 }

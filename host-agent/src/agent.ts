@@ -88,6 +88,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     target: reconciler.target,
     conversation: reconciler.conversation,
     watch: watch.turn,
+    modelFailure: metering.lastFailure,
     log,
   })
   const operations = await createOperations({

@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
+import { braveRoutes } from './brave.ts'
 import { type Env, Faults } from './faults.ts'
 import { Provider } from './google/provider.ts'
 import { googleRoutes } from './google/routes.ts'
@@ -94,6 +95,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   app.route('/anthropic', anthropicRoutes(brain, faults))
   app.route('/openai', openaiRoutes(brain, faults))
   app.route('/gemini', geminiRoutes(brain, faults))
+  app.route('/brave', braveRoutes())
   app.route('/google', googleRoutes(google, faults))
   app.route('/resend', resendRoutes(mailbox, contacts, faults))
   app.route('/s3', s3Routes(faults))

@@ -104,6 +104,7 @@ const modelProviders = (sandbox: string) => ({
   ANTHROPIC_BASE_URL: `${sandbox}/anthropic`,
   OPENAI_BASE_URL: `${sandbox}/openai`,
   GEMINI_BASE_URL: `${sandbox}/gemini`,
+  BRAVE_BASE_URL: `${sandbox}/brave`,
 })
 
 /** A single-use token, good for an hour: for one more host, or for the host of that name, which may exist already. */

@@ -1,5 +1,5 @@
 import type { Channel } from '@yourclaw/db'
-import type { ProviderKey } from '@yourclaw/proto/host/v1'
+import type { Provider, ProviderKey } from '@yourclaw/proto/host/v1'
 import type { Ctx } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
 import type { ClaimedOperation } from '../services/host-operation/claim-operations.ts'
@@ -102,6 +102,8 @@ export interface FleetDeps {
   hostsHere: Map<string, TurnPlaces>
   /** Hears of those, and may give them another trace. */
   onClaimed: (turns: ClaimedTurn[]) => ClaimedTurn[]
+  /** Input tokens a minute that each shared key allows, for all hosts together. */
+  tokenRates?: { provider: Provider; perMinute: number }[]
   /** Names this process in host_sessions. */
   replica: string
   /** Called when a turn's stream is carried; what it returns, when that ends. Neither throws. */

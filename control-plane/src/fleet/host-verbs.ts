@@ -37,6 +37,8 @@ export interface HostVerbs {
   applyObserved(input: { hostId: string; sessionEpoch: bigint; observed: Observed }): Promise<unknown>
   storeUsage(input: { hostId: string; counts: readonly UsageCount[] }): Promise<void>
   allowances(input: { hostId: string }): Promise<Allowance[]>
+  /** Hosts with a living session, on any replica. */
+  liveHosts(): Promise<number>
   keyRefused(input: { hostId: string; refused: KeyRefused }): Promise<void>
 }
 
@@ -58,6 +60,8 @@ export function hostVerbs(deps: {
     applyObserved: (input) => applyObserved({ ...deps, input }),
     storeUsage: (input) => storeUsage({ ctx, input }),
     allowances: (input) => readAllowances({ ctx, input }),
+    liveHosts: () =>
+      ctx.db.hostSession.count({ where: { leaseExpiresAt: { gt: new Date(ctx.clock.now()) } } }),
     keyRefused: (input) => markRefused({ ...deps, input }),
   }
 }

@@ -185,6 +185,7 @@ export async function runSession(
     const spending = sessionSpending({
       hosts,
       hostId,
+      tokenRates: deps.tokenRates ?? [],
       send: (spending) => send({ $case: 'spending', spending }),
     })
     // Listen before reading, so that no change falls between. A revocation waits for no step before it.

@@ -3,6 +3,11 @@ import { readEnv } from '../env.ts'
 import { seedDevelopment } from '../seed.ts'
 import { createJoinToken } from '../services/host/create-join-token.ts'
 import { type Around, startControlPlane } from '../start.ts'
+
+export { readAllowances } from '../services/credit/allowances.ts'
+export { moneyFixture } from '../services/usage/fixtures.ts'
+export { storeUsage } from '../services/usage/store-usage.ts'
+
 import { freePort } from './free-port.ts'
 
 /** What the simulation runs against a virtual database and a virtual network. */

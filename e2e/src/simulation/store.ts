@@ -107,6 +107,7 @@ export function createStore(clock: VirtualClock, random: Random, trouble: Troubl
   const verbs: HostVerbs = {
     storeUsage: async () => {},
     allowances: async () => [],
+    liveHosts: async () => 1,
     keyRefused: async () => {},
     openSession: ({ hostId, leaseMs }) =>
       transaction(() => {

@@ -123,6 +123,7 @@ export function openJournal(path: string, now: () => number = Date.now): Journal
         finished: row.finished === 1,
       })),
     close() {
+      if (!db.isOpen) return
       commitBeginnings()
       db.close()
     },

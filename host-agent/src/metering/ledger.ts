@@ -154,7 +154,8 @@ export function openLedger(path: string, now: () => number = Date.now): Ledger {
       let settled = false
       return {
         settle(outcome) {
-          if (settled) return
+          // After the end it is left open, for the next life to settle.
+          if (settled || !db.isOpen) return
           settled = true
           const rest = (held.get(assistantId) ?? 0) - holdMicros
           if (rest > 0) held.set(assistantId, rest)
@@ -202,6 +203,8 @@ export function openLedger(path: string, now: () => number = Date.now): Ledger {
         sweep.run(series, quarter())
       })
     },
-    close: () => db.close(),
+    close() {
+      if (db.isOpen) db.close()
+    },
   }
 }

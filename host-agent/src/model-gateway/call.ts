@@ -156,7 +156,10 @@ async function passOn(
   },
 ): Promise<void> {
   const reader = createUsageReader(route.name, asked.flavor, answer.headers['content-type'])
+  let settled = false
   const settle = () => {
+    if (settled) return
+    settled = true
     const outcome =
       asked.flavor === 'count' ? 'free' : admitted.outcome(reader.reading(), performance.now() - startedMs)
     admitted.call.settle(outcome)
@@ -165,7 +168,7 @@ async function passOn(
   const counting = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       reader.push(chunk)
-      if (asked.isStreamed && reader.reading().isFinal) settle()
+      if (asked.isStreamed && reader.isFinal()) settle()
       done(null, chunk)
     },
     flush(done) {

@@ -348,3 +348,14 @@ test('F8: an assistant has eight calls at once and no more, and others go on', a
   release()
   for (const answer of await Promise.all([...open, other])) expect(answer.status).toBe(200)
 })
+
+test('B4: a web search leaves with the shared key, costs what a search costs, and is bounded like a call', async () => {
+  const { url, counts, metering } = await start()
+  const search = () =>
+    fetch(`${url}/brave/res/v1/web/search?q=otters`, { headers: { 'x-subscription-token': 'vk' } })
+  const answer = await search()
+  expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('otters')])
+  expect(counts()).toMatchObject([{ model: 'web-search', calls: 1, cost: 5_000, estimated: false }])
+  metering.ledger.allow('a', 4_999, 5_000)
+  expect((await search()).status).toBe(422)
+})

@@ -20,6 +20,8 @@ export interface UsageReader {
   push(chunk: Buffer): void
   /** The answer has come to its end. */
   end(): void
+  /** The provider has said its last word on usage. */
+  isFinal(): boolean
   reading(): Reading
 }
 
@@ -88,6 +90,7 @@ export function createUsageReader(
   const source = contentType?.includes('text/event-stream') ? eventsOf(takeText) : wholeOf(takeText)
   return {
     ...source,
+    isFinal: () => isFinal,
     reading: () => ({ usage: raw && priced(provider, flavor, raw), isFinal, characters }),
   }
 }

@@ -57,6 +57,7 @@ function planLive(desired: AssistantSpec, { applied, refused }: Seen): Step {
     return 'start'
   if (
     desired.model !== applied.model ||
+    desired.fallbackModel !== applied.fallbackModel ||
     desired.gatewayToken !== applied.gatewayToken ||
     desired.virtualKey !== applied.virtualKey ||
     limits(desired) !== limits(applied)

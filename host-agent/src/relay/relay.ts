@@ -36,6 +36,16 @@ export interface Relay {
   drain(ms: number): Promise<void>
 }
 
+/** Failures of a model call that another attempt may not meet. */
+const passing = [
+  'rate_limited',
+  'provider_down',
+  'provider_unreachable',
+  'provider_stalled',
+  'shared_key_busy',
+  'starting',
+]
+
 /** waiting: for input. running: the assistant answers. finished: the result is journaled until stored. */
 interface Turn extends TurnView {
   turnId: string
@@ -59,6 +69,8 @@ export function createRelay(deps: {
   target: (assistantId: string, signal: AbortSignal) => Promise<TurnTarget>
   conversation: (assistantId: string) => Conversation
   watch: Watch['turn']
+  /** Why the assistant's last model call since then came to nothing; absent = nobody knows. */
+  modelFailure?: (assistantId: string, sinceMs: number) => { code: string; detail: string } | undefined
   log: Logger
   now?: () => number
 }): Relay {
@@ -138,6 +150,7 @@ export function createRelay(deps: {
 
   async function run(turn: Turn, input: TurnInput): Promise<void> {
     turn.state = 'running'
+    const startedMs = now()
     const watch = deps.watch(turn)
     const deadline = setTimeout(
       () => turn.abort.abort(new AgentError('turn_deadline', 'The turn took too long.')),
@@ -148,10 +161,7 @@ export function createRelay(deps: {
       watch.end()
       finish(turn, { $case: 'done', done })
     } catch (error) {
-      const known =
-        error instanceof AgentError
-          ? error
-          : new AgentError('gateway_error', 'The turn failed.', { retryable: true })
+      const known = explained(turn, startedMs, error)
       log.warn({ turnId: turn.turnId, err: error }, 'turn failed')
       watch.end(known.code)
       const cause = { code: known.code, detail: known.detail }
@@ -159,6 +169,19 @@ export function createRelay(deps: {
     } finally {
       clearTimeout(deadline)
     }
+  }
+
+  /** What an assistant says about a failed model call is less than its model gateway knows. */
+  function explained(turn: Turn, startedMs: number, error: unknown): AgentError {
+    const known =
+      error instanceof AgentError
+        ? error
+        : new AgentError('gateway_error', 'The turn failed.', { retryable: true })
+    if (!['gateway_error', 'model_error'].includes(known.code)) return known
+    const failure = deps.modelFailure?.(turn.assistantId, startedMs)
+    if (!failure) return known
+    const retryable = passing.includes(failure.code) && known.retryable
+    return new AgentError(failure.code, failure.detail, { cause: error, retryable })
   }
 
   /** Asks the assistant what the conversation does not tell already. */

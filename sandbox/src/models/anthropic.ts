@@ -49,8 +49,13 @@ export function anthropicRoutes(brain: Brain, faults: Faults): Hono<Env> {
     if (input.messages.some(({ content }) => hasEmptyText(content)))
       throw new ModelError(400, 'messages: text content blocks must be non-empty')
     const spoken = input.messages.filter((message) => message.role === 'user')
-    const last = input.messages.at(-1)?.content
-    const afterTools = Array.isArray(last) && last.some((part) => part.type === 'tool_result')
+    // OpenClaw puts words of its own behind the tools' results.
+    const asked = input.messages.findLastIndex(
+      ({ role, content }) => role === 'user' && lastUserText([content]) !== '',
+    )
+    const afterTools = input.messages
+      .slice(asked)
+      .some(({ content }) => Array.isArray(content) && content.some((part) => part.type === 'tool_result'))
     const answer = await brain.answer(
       {
         provider: 'anthropic',

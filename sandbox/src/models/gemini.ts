@@ -43,6 +43,9 @@ export function geminiRoutes(brain: Brain, faults: Faults): Hono<Env> {
       return c.json(errorBody(404, 'Not found'), 404)
     const { body, input } = await readBody(c, generateInput)
     const spoken = input.contents.filter((entry) => (entry.role ?? 'user') === 'user')
+    const asked = input.contents.findLastIndex(
+      ({ role = 'user', parts }) => role === 'user' && lastUserText([parts]) !== '',
+    )
     const answer = await brain.answer(
       {
         provider: 'gemini',
@@ -51,7 +54,9 @@ export function geminiRoutes(brain: Brain, faults: Faults): Hono<Env> {
         key: c.req.header('x-goog-api-key') ?? c.req.query('key') ?? bearerOf(c),
         body,
         lastUserText: lastUserText(spoken.map((entry) => entry.parts)),
-        afterTools: input.contents.at(-1)?.parts.some((entry) => 'functionResponse' in entry) ?? false,
+        afterTools: input.contents
+          .slice(asked)
+          .some(({ parts }) => parts.some((entry) => 'functionResponse' in entry)),
       },
       c.req.raw.signal,
     )

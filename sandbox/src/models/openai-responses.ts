@@ -25,7 +25,9 @@ export function responses(brain: Brain): Handler<Env> {
   return async (c) => {
     const { body, input } = await readBody(c, responsesInput)
     const items = typeof input.input === 'string' ? [{ role: 'user', content: input.input }] : input.input
-    const last = items.at(-1)
+    const asked = items.findLastIndex(
+      (entry) => entry.role === 'user' && lastUserText([entry.content]) !== '',
+    )
     const spoken = items.filter((entry) => entry.role === 'user')
     const answer = await brain.answer(
       {
@@ -35,7 +37,9 @@ export function responses(brain: Brain): Handler<Env> {
         key: bearerOf(c),
         body,
         lastUserText: lastUserText(spoken.map((entry) => entry.content)),
-        afterTools: last !== undefined && 'type' in last && last.type === 'function_call_output',
+        afterTools: items
+          .slice(asked)
+          .some((entry) => 'type' in entry && entry.type === 'function_call_output'),
       },
       c.req.raw.signal,
     )

@@ -1,6 +1,8 @@
-import type { Channel } from '@yourclaw/db'
+import type { Channel, Transaction } from '@yourclaw/db'
 import { type Ctx, inTransaction, nudge } from '../../context.ts'
 import { invalidInput } from '../../errors.ts'
+import { lockAssistant } from '../assistant/lock-assistant.ts'
+import { recordChange } from '../assistant/record-change.ts'
 import { requireOffered } from '../assistant/require-offered.ts'
 import { sanitize } from '../conversation/sanitize.ts'
 import { type QuietHours, quietColumns } from './quiet-hours.ts'
@@ -38,6 +40,7 @@ export async function updateProfile({
     ...(fallbackModel !== undefined && { fallbackModel }),
   }
   await inTransaction(ctx, async (tx) => {
+    if (fallbackModel !== undefined) await applyFallback(tx, userId, fallbackModel)
     await tx.user.update({ where: { id: userId }, data })
     const actor = `user:${userId}`
     const changed = { changed: Object.keys(data) }
@@ -45,6 +48,14 @@ export async function updateProfile({
     nudge(tx, 'user', userId)
   })
   return readProfile({ ctx, input: { userId } })
+}
+
+/** The assistant's host hears of it, since OpenClaw is what falls back. */
+async function applyFallback(tx: Transaction, userId: string, fallbackModel: string | null): Promise<void> {
+  const assistant = await lockAssistant(tx, userId)
+  const user = await tx.user.findUniqueOrThrow({ where: { id: userId }, select: { fallbackModel: true } })
+  if (assistant.desired === 'ABSENT' || user.fallbackModel === fallbackModel) return
+  await recordChange(tx, assistant, 'MODEL')
 }
 
 /** The database counts a user's days, so it is the one that must know the name. */

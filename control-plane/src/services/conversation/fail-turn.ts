@@ -5,8 +5,8 @@ import { requestTurn } from './receive-message.ts'
 import { lockAssistant } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 import { sendNoticeIn } from './send-notice.ts'
-import { texts } from './texts.ts'
 import { assertRunningUnder, lockTurn, maxAttempts, type TurnRow, turnRecipient } from './turn-rows.ts'
+import { whyFailed } from './why-failed.ts'
 
 export interface FailInput {
   turnId: string
@@ -76,6 +76,11 @@ export async function giveUpIn(
   if (turn.hostServerId !== null) nudge(tx, 'turns', turn.hostServerId)
   if (isCanceled) return
   const once = { kind: 'turn_failed', key: turn.id }
-  const notice = { userId: turn.userId, code: 'turn_failed', text: texts.turnFailed, once }
+  const notice = {
+    userId: turn.userId,
+    code: 'turn_failed',
+    text: whyFailed(code, ctx.settings.webUrl),
+    once,
+  }
   await sendNoticeIn(tx, ctx, to ? { ...notice, to } : notice)
 }

@@ -27,6 +27,8 @@ export const texts = {
     `Four fifths of the cap you set for this month is spent. You can change it at ${webUrl}/usage.`,
   monthCapReached: (webUrl: string, until: string) =>
     `The cap you set for this month is reached. Your assistant goes on at ${until}, or as soon as you raise the cap or bring your own provider key at ${webUrl}/usage.`,
+  modelRetired: (old: string, next: string) =>
+    `${old} is no longer served by its provider, so your assistant now thinks with ${next}. You can choose another model at any time.`,
   keyInvalid: (provider: string, webUrl: string) =>
     `${provider} does not accept your key any more, so it is not used. Bring a new one, or remove it, at ${webUrl}/usage.`,
   mediaUnsupported: 'I can read text messages only, for now. Please send me that as text.',

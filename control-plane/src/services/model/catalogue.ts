@@ -22,10 +22,39 @@ export const models: readonly Model[] = [
   },
   { id: 'anthropic/claude-opus-4-5-20251101', provider: 'ANTHROPIC', name: 'Claude Opus 4.5' },
   { id: 'anthropic/claude-haiku-4-5-20251001', provider: 'ANTHROPIC', name: 'Claude Haiku 4.5' },
-  { id: 'openai/gpt-4o', provider: 'OPENAI', name: 'GPT-4o' },
-  { id: 'openai/gpt-4o-mini', provider: 'OPENAI', name: 'GPT-4o mini' },
-  { id: 'google/gemini-2.0-flash', provider: 'GOOGLE', name: 'Gemini 2.0 Flash' },
-  { id: 'google/gemini-2.0-flash-lite', provider: 'GOOGLE', name: 'Gemini 2.0 Flash Lite' },
+  // Shut down by OpenAI on that day: developers.openai.com/api/docs/deprecations.
+  {
+    id: 'openai/gpt-4o',
+    provider: 'OPENAI',
+    name: 'GPT-4o',
+    retiredOn: '2027-01-14',
+    replacedBy: 'openai/gpt-6-luna',
+  },
+  {
+    id: 'openai/gpt-4o-mini',
+    provider: 'OPENAI',
+    name: 'GPT-4o Mini',
+    retiredOn: '2027-01-14',
+    replacedBy: 'openai/gpt-6-luna',
+  },
+  { id: 'openai/gpt-6-luna', provider: 'OPENAI', name: 'GPT-6 Luna' },
+  // Shut down by Google: ai.google.dev/gemini-api/docs/deprecations. Their first replacements, 2.5, are gone as well.
+  {
+    id: 'google/gemini-2.0-flash',
+    provider: 'GOOGLE',
+    name: 'Gemini 2.0 Flash',
+    retiredOn: '2026-06-01',
+    replacedBy: 'google/gemini-3.5-flash',
+  },
+  {
+    id: 'google/gemini-2.0-flash-lite',
+    provider: 'GOOGLE',
+    name: 'Gemini 2.0 Flash Lite',
+    retiredOn: '2026-06-01',
+    replacedBy: 'google/gemini-3.1-flash-lite',
+  },
+  { id: 'google/gemini-3.5-flash', provider: 'GOOGLE', name: 'Gemini 3.5 Flash' },
+  { id: 'google/gemini-3.1-flash-lite', provider: 'GOOGLE', name: 'Gemini 3.1 Flash Lite' },
 ]
 
 export const defaultModel = 'anthropic/claude-sonnet-4-5-20250929'
@@ -37,4 +66,12 @@ export function offeredModels(nowMs: number): Model[] {
 
 export function findModel(id: string): Model | undefined {
   return models.find((model) => model.id === id)
+}
+
+/** What a retired model's users are moved to at `nowMs`, over as many retirements as it takes; absent = it is offered. */
+export function successorOf(id: string, nowMs: number): Model | undefined {
+  const model = findModel(id)
+  if (!model?.replacedBy || model.retiredOn === undefined || nowMs < Date.parse(model.retiredOn))
+    return undefined
+  return successorOf(model.replacedBy, nowMs) ?? findModel(model.replacedBy)
 }

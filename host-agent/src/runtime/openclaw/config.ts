@@ -92,7 +92,7 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
     agents: {
       defaults: {
         workspace: places.workspace,
-        model: { primary: spec.model },
+        model: { primary: spec.model, ...(spec.fallbackModel && { fallbacks: [spec.fallbackModel] }) },
         thinkingDefault: 'low',
         // Nothing may spend tokens unasked.
         heartbeat: { every: '0m' },

@@ -1,0 +1,38 @@
+import { inTransaction, nudge } from '../../context.ts'
+import type { ConversationCtx } from '../conversation/ctx.ts'
+import { sendNoticeIn } from '../conversation/send-notice.ts'
+import { texts } from '../conversation/texts.ts'
+import { findModel, models, successorOf } from '../model/catalogue.ts'
+import { lockAssistant } from './lock-assistant.ts'
+import { recordChange } from './record-change.ts'
+
+const batch = 100
+
+/**
+ * Moves people off models that their providers have retired: live, and with a notice to those who have an assistant.
+ * Safe to repeat and to run on every replica at once. Returns how many were moved.
+ */
+export async function moveRetired({ ctx }: { ctx: ConversationCtx }): Promise<number> {
+  const nowMs = ctx.clock.now()
+  const retired = models.filter(({ id }) => successorOf(id, nowMs)).map(({ id }) => id)
+  if (retired.length === 0) return 0
+  const left = { where: { model: { in: retired } }, select: { userId: true }, take: batch } as const
+  const users = await ctx.db.assistant.findMany(left)
+  for (const { userId } of users) {
+    await inTransaction(ctx, async (tx) => {
+      const assistant = await lockAssistant(tx, userId)
+      const successor = successorOf(assistant.model, nowMs)
+      if (!successor) return
+      const { id: model, name } = successor
+      if (assistant.desired === 'ABSENT') {
+        await tx.assistant.update({ where: { id: assistant.id }, data: { model } })
+        nudge(tx, 'assistant', userId)
+        return
+      }
+      await recordChange(tx, assistant, 'MODEL', { model })
+      const text = texts.modelRetired(findModel(assistant.model)?.name ?? assistant.model, name)
+      await sendNoticeIn(tx, ctx, { userId, code: 'model_retired', text })
+    })
+  }
+  return users.length
+}
