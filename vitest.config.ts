@@ -35,7 +35,8 @@ export default defineConfig({
       // Its own configuration knows Svelte.
       './web/vitest.config.ts',
       project('tools', './tools'),
-      project('e2e', './e2e', database),
+      project('e2e', './e2e/src', database),
+      project('install', './e2e/install', database),
     ],
   },
 })
