@@ -13,6 +13,7 @@ import { renew } from './identity/renewal.ts'
 import { type Identity, saveIdentity } from './identity/store.ts'
 import { openJournal } from './journal/journal.ts'
 import { keepLink, type LinkDeps } from './link/link.ts'
+import { createMetering } from './metering/metering.ts'
 import { createKeyRing } from './model-gateway/keys.ts'
 import { type ModelGateway, startModelGateway } from './model-gateway/server.ts'
 import { createMetrics, type Metrics, registerGauges } from './observability/metrics.ts'
@@ -60,7 +61,9 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT
   const tracing = await openTracing({ endpoint, service: 'yourclaw-host-agent', instance: env.HOST_NAME })
   const watch = createWatch({ metrics, tracing })
+  const metering = createMetering({ path: join(env.STATE_DIR, 'usage.sqlite') })
   const modelGateway = await startModelGateway({
+    metering,
     keys,
     env,
     watch,
@@ -73,6 +76,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     runtime,
     maxAssistants: env.MAX_ASSISTANTS,
     keys,
+    allowFirst: metering.ledger.allowFirst,
     log,
     disk: { maxBytes: env.ASSISTANT_DISK_MB * 2 ** 20, intervalMs: options.diskIntervalMs ?? 60_000 },
     ...(options.crashes && { crashes: options.crashes }),
@@ -119,7 +123,16 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       }),
       capacity,
       connected(_session, send) {
-        disconnect = reconciler.connect(send)
+        const ends = [
+          reconciler.connect((observed) => send({ $case: 'observed', observed })),
+          metering.connect({
+            report: (usageReport) => send({ $case: 'usageReport', usageReport }),
+            keyRefused: (keyRefused) => send({ $case: 'keyRefused', keyRefused }),
+          }),
+        ]
+        disconnect = () => {
+          for (const end of ends) end()
+        }
         metrics.linkUp.set(1)
         options.onSession?.({ certificateSerial: new X509Certificate(identity.certificatePem).serialNumber })
       },
@@ -138,6 +151,8 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
             )
           case 'delta':
             return reconciler.delta(body.delta.assistants)
+          case 'spending':
+            return metering.spending(body.spending)
           case 'startTurn':
             return relay.startTurn(body.startTurn, session)
           case 'cancelTurn':
@@ -160,6 +175,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       await Promise.all([reconciler.stop(), runtime.close()])
       await runtime.close()
       await modelGateway.close()
+      metering.close()
       journal.close()
       await metricsServer?.close()
       await tracing.close()

@@ -31,6 +31,7 @@ const schema = z.object({
   ANTHROPIC_BASE_URL: url.default('https://api.anthropic.com'),
   OPENAI_BASE_URL: url.default('https://api.openai.com'),
   GEMINI_BASE_URL: url.default('https://generativelanguage.googleapis.com'),
+  BRAVE_BASE_URL: url.default('https://api.search.brave.com'),
   /** How operators see this host. */
   HOST_NAME: z.string().default(hostname()),
   /** Where the agent's own /metrics is served, on 127.0.0.1 alone (S4); absent = nowhere. */
