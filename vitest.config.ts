@@ -42,7 +42,7 @@ export default defineConfig({
       // Its own configuration knows Svelte.
       './web/vitest.config.ts',
       project('tools', './tools'),
-      project('e2e', './e2e', { ...database, exclude: ['src/browser/**'] }),
+      project('e2e', './e2e/src', { ...database, exclude: ['browser/**'] }),
       // Drives the built web; its first start builds it.
       project('browser', './e2e/src/browser', {
         globalSetup: [database.globalSetup, at('./e2e/src/browser/build.ts')],
@@ -50,6 +50,7 @@ export default defineConfig({
         // Chromium drops what it loads when a network interface comes or goes, as Docker's do.
         retry: 1,
       }),
+      project('install', './e2e/install', database),
     ],
   },
 })

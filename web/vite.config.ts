@@ -1,7 +1,11 @@
-import adapter from '@sveltejs/adapter-node'
+import nodeAdapter from '@sveltejs/adapter-node'
 import { sveltekit } from '@sveltejs/kit/vite'
 import tailwindcss from '@tailwindcss/vite'
 import { defineConfig } from 'vite'
+
+/** A package that builds for a platform in place of Node; whoever wants it installs it. */
+const platform = process.env.WEB_ADAPTER
+const adapter = platform ? (await import(platform)).default : nodeAdapter
 
 // SvelteKit 3 reads its settings here; a svelte.config.js is no longer looked at.
 export default defineConfig({

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import { bundle, place, root } from './bundle.ts'
 
 // Makes the artifact that hosts install: dist/yourclaw-agent-VERSION-linux-x64.tar.gz and its .sha256. In it is one
 // folder with the agent, its commands and the Node that runs them; nothing else is needed but Linux with glibc.
-//   pnpm build:agent [--version 1.2.3] [--out DIR]
+//   pnpm build:agent [--version 1.2.3] [--out DIR] [--unpacked]
+// --unpacked leaves the folder and makes no archive, for an image.
 
 const run = promisify(execFile)
 const { version: packageVersion } = JSON.parse(await readFile(join(root, 'host-agent/package.json'), 'utf8'))
@@ -15,6 +16,7 @@ const { values } = parseArgs({
   options: {
     version: { type: 'string', default: packageVersion },
     out: { type: 'string', default: join(root, 'dist') },
+    unpacked: { type: 'boolean', default: false },
   },
 })
 const { version, out } = values
@@ -34,8 +36,18 @@ await bundle(
 )
 await place('host-agent/bin/yourclaw-agent', join(work, 'bin/yourclaw-agent'))
 await place('node_modules/node/bin/node', join(work, 'bin/node'))
+// The one library of Node's that a minimal Debian lacks comes from the machine that builds.
+const { stdout: libraries } = await run('ldd', [join(work, 'bin/node')])
+const libatomic = /libatomic\.so\.1 => (\S+)/.exec(libraries)?.[1]
+if (libatomic === undefined) throw new Error('libatomic.so.1 is not on this machine (Debian: libatomic1)')
+await mkdir(join(work, 'native'))
+await copyFile(libatomic, join(work, 'native/libatomic.so.1'))
 await run('chmod', ['-R', 'u=rwX,go=rX', work])
 await chmod(join(work, 'bin/node'), 0o755)
+if (values.unpacked) {
+  console.log(work)
+  process.exit()
+}
 // The same sources make the same archive, byte for byte.
 const reproducible = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner']
 await run(

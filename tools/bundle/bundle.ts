@@ -11,13 +11,15 @@ export interface Bundle {
   /** Programs, each a file of its own name in lib/. */
   entries: string[]
   version: string
+  /** Packages that stay outside, because their own files are read by name; whoever bundles places them. */
+  apart?: string[]
 }
 
 /**
  * Makes a program that needs nothing but Node: `into`/lib with all that the entries import, and the package.json that
  * says which version it is. What was in `into` before is gone.
  */
-export async function bundle({ from, entries, version }: Bundle, into: string): Promise<void> {
+export async function bundle({ from, entries, version, apart = [] }: Bundle, into: string): Promise<void> {
   await rm(into, { recursive: true, force: true })
   await build({
     cwd: join(root, from),
@@ -27,7 +29,11 @@ export async function bundle({ from, entries, version }: Bundle, into: string): 
     // Optional accelerators of ssh2, which does without; nothing here speaks SSH to Docker.
     // CommonJS that looks beside itself finds the bundle's folder, and there nothing; only Docker's unused parts do so.
     transform: { define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' } },
-    external: [/^cpu-features$/, /\.node$/],
+    external: [
+      /^cpu-features$/,
+      /\/build\/Release\/.*\.node$/,
+      ...apart.map((name) => new RegExp(`^${name}(/|$)`)),
+    ],
     output: {
       dir: join(into, 'lib'),
       format: 'esm',

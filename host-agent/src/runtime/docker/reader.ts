@@ -31,7 +31,12 @@ const deadlineMs = 5_000
 const maxAnswerLength = 4 * 2 ** 20
 
 export function startReader(): Reader {
-  const child = spawn(process.execPath, [script], { env: {}, stdio: ['pipe', 'pipe', 'ignore'] })
+  // Nothing of the agent's environment but what its Node may need to start.
+  const { LD_LIBRARY_PATH } = process.env
+  const child = spawn(process.execPath, [script], {
+    env: { LD_LIBRARY_PATH },
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
   const inTurn = pLimit(1)
   let over = false
   const { promise: ended, reject: end } = Promise.withResolvers<never>()
