@@ -1,33 +1,40 @@
-/** `pnpm bench turn`: measures, prints, and writes the figures into docs/benchmarks.md. */
+/** `pnpm bench turn` and `pnpm bench hosts`: measures, prints, and writes the figures into docs/benchmarks.md. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { openclawVersion } from '../../host-agent/openclaw/install.ts'
 import { load, machine, type Row, rowsTable } from './figures.ts'
+import { benchHosts } from './hosts/hosts.ts'
 import { root } from './system.ts'
 import { benchInstant } from './turn/instant.ts'
 import { benchOpenclaw } from './turn/openclaw.ts'
 
 const page = path.join(root, 'docs/benchmarks.md')
-const parts = ['instant', 'openclaw'] as const
-const usage = `pnpm bench turn [--only ${parts.join('|')}] [--profile FOLDER]
+const subjects = { turn: ['instant', 'openclaw'], hosts: ['hosts'] } as const
+type Part = (typeof subjects)[keyof typeof subjects][number]
+const isSubject = (name: string): name is keyof typeof subjects => name in subjects
+const usage = `pnpm bench turn [--only ${subjects.turn.join('|')}] [--profile FOLDER]
   --only     one half of it; the figures of the other stay on the page
-  --profile  leaves CPU profiles and the statements of PostgreSQL there, and the page as it is`
+  --profile  leaves CPU profiles and the statements of PostgreSQL there, and the page as it is
+pnpm bench hosts   needs root and what tools/ci/docker.sh prepares`
 
 interface Settings {
   profile?: string | undefined
 }
-const run: Record<(typeof parts)[number], (settings: Settings) => Promise<Row[]>> = {
+const run: Record<Part, (settings: Settings) => Promise<Row[]>> = {
   instant: ({ profile }) => benchInstant({ profileDir: profile }),
   openclaw: () => benchOpenclaw(),
+  hosts: () => benchHosts(),
 }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { only: { type: 'string' }, profile: { type: 'string' } },
 })
+const [subject = ''] = positionals
+const parts: readonly Part[] = isSubject(subject) ? subjects[subject] : []
 const chosen = parts.filter((part) => values.only === undefined || values.only === part)
-if (positionals.join() !== 'turn' || chosen.length === 0) {
+if (positionals.length !== 1 || chosen.length === 0) {
   console.error(usage)
   process.exit(2)
 }

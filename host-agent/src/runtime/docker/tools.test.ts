@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TurnInput } from '@yourclaw/proto/host/v1'
 import { startSandbox } from '@yourclaw/sandbox'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { complete } from '../../relay/completions.ts'
 import { assistantImage, inside, lacksDocker, startDocker, startInternet } from './testing.ts'
 
@@ -34,15 +34,21 @@ test.skipIf(await lacksDocker(assistantImage))(
     const picture = `echo ${png.toString('base64')} | base64 -d >/workspace/red.png`
     expect(await inside(containerId, picture)).toBe('')
 
-    /** A turn in which the model calls one tool; the request that brings the result back to it. */
-    const use = async (name: string, args: object) => {
-      await fetch(`${sandbox.url}/sim/models/script`, {
+    const script = (body: object) =>
+      fetch(`${sandbox.url}/sim/models/script`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ reply: 'Done.', toolCalls: [{ name, arguments: args }] }),
+        body: JSON.stringify(body),
       })
+    const requests = async () =>
+      (await (await fetch(`${sandbox.url}/sim/models/requests`)).json()) as { body: unknown }[]
+
+    /** A turn in which the model calls one tool; the request that brings the result back to it. */
+    const use = async (name: string, args: object) => {
+      const before = (await requests()).length
+      await script({ reply: '', toolCalls: [{ name, arguments: args }] })
       let said = ''
-      await complete({
+      const turn = complete({
         target: { url, gatewayToken: spec.gatewayToken },
         assistantId: spec.assistantId,
         turn: TurnInput.create({ messages: [{ text: `use ${name}` }] }),
@@ -51,11 +57,15 @@ test.skipIf(await lacksDocker(assistantImage))(
           said += piece
         },
       })
+      // OpenClaw adds words of its own to the result, so that the model would call again and again.
+      await vi.waitUntil(async () => (await requests()).length > before + 1, {
+        timeout: 90_000,
+        interval: 100,
+      })
+      await script({ reply: 'Done.' })
+      await turn
       expect(said).toContain('Done.')
-      const requests = (await (await fetch(`${sandbox.url}/sim/models/requests`)).json()) as {
-        body: unknown
-      }[]
-      return JSON.stringify(requests.at(-1)?.body)
+      return JSON.stringify((await requests())[before + 1]?.body)
     }
     expect(await use('web_fetch', { url: `http://${address}/` })).toContain('What the page says.')
     expect(await use('view_image', { path: '/workspace/red.png' })).toContain('"media_type":"image/')
