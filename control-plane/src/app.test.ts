@@ -218,6 +218,7 @@ test('I9: without a bearer every documented route but the public ones is closed'
     'get /plan',
     'get /auth/google',
     'get /auth/google/callback',
+    'get /channels',
     'post /hosts/enroll',
     'get /health',
     'get /health/ready',

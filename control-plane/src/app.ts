@@ -14,6 +14,7 @@ import { apiKeyRoutes } from './http/routes/api-keys.ts'
 import { assistantRoutes } from './http/routes/assistants.ts'
 import { authRoutes } from './http/routes/auth.ts'
 import { channelRoutes } from './http/routes/channels.ts'
+import { chatRoutes } from './http/routes/chats.ts'
 import { creditRoutes } from './http/routes/credits.ts'
 import { docsRoutes } from './http/routes/docs.ts'
 import { exportRoutes } from './http/routes/exports.ts'
@@ -25,8 +26,10 @@ import { operatorAssistantRoutes } from './http/routes/operator/assistants.ts'
 import { operatorDutyRoutes } from './http/routes/operator/duties.ts'
 import { operatorHostRoutes } from './http/routes/operator/hosts.ts'
 import { planRoutes } from './http/routes/plan.ts'
+import { subscriptionRoutes } from './http/routes/subscription.ts'
 import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
+import { stripeWebhook } from './http/webhooks/stripe.ts'
 import { telegramWebhook } from './http/webhooks/telegram.ts'
 import { twilioWebhooks } from './http/webhooks/twilio.ts'
 import { createExportEnqueuer } from './jobs/exports.ts'
@@ -38,6 +41,9 @@ const maxBodyBytes = 1024 * 1024
 const signedIn = [
   '/auth/logout',
   '/users/*',
+  '/checkout',
+  '/subscription',
+  '/subscription/*',
   '/usage',
   '/credits',
   '/credits/*',
@@ -87,8 +93,13 @@ export function createApp(deps: Deps) {
     const { TWILIO_AUTH_TOKEN: authToken, API_URL: apiUrl } = env
     app.route(`${base}/webhooks/twilio`, twilioWebhooks({ ctx, authToken, apiUrl }))
   }
+  app.route(
+    `${base}/webhooks/stripe`,
+    stripeWebhook({ ctx: deps.billing, secret: env.STRIPE_WEBHOOK_SECRET }),
+  )
   app.route(base, modelRoutes(ctx))
   app.route(base, planRoutes(ctx))
+  app.route(base, chatRoutes(ctx))
   app.route(base, hostRoutes({ ctx, signer: deps.authority, grpcAddress: env.GRPC_PUBLIC_ADDRESS }))
 
   app.doc31(`${base}/openapi.json`, {
@@ -122,6 +133,7 @@ export function createApp(deps: Deps) {
     base,
     exportRoutes({ ctx, vault: deps.vault, tokens: deps.tokens, store: deps.store, enqueue: enqueueExport }),
   )
+  app.route(base, subscriptionRoutes(deps.billing))
   app.route(base, messageRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))

@@ -89,3 +89,4 @@ export type Topic =
   | 'deliveries'
   | 'mails'
   | 'erasures'
+  | 'billing'

@@ -10,6 +10,7 @@ import { type Settings, systemClock } from './context.ts'
 import type { Env } from './env.ts'
 import { type Authority, openAuthority } from './fleet/authority.ts'
 import { createLimits, type Limits } from './http/middleware/limit.ts'
+import { createBillingJobs, createBillingQueues } from './jobs/billing.ts'
 import { openBoss } from './jobs/boss.ts'
 import { createDeliveryQueues, createOutbox } from './jobs/deliveries.ts'
 import { createExportQueue } from './jobs/exports.ts'
@@ -90,6 +91,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   await createDeliveryQueues(boss)
   await createMailQueues(boss)
   await createExportQueue(boss)
+  await createBillingQueues(boss)
   const notifications = await listen(databaseUrl, log, pool.isOwn)
   const clock = systemClock
   const own = { db, pool, wake: notifications.tell, clock, log }
@@ -119,6 +121,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       stripe: createStripe({ secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE }),
       priceId: env.STRIPE_PRICE_ID,
       vault,
+      billingJobs: createBillingJobs(boss),
     },
     vault,
     tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),

@@ -20,6 +20,7 @@ const bearerTtlSeconds = 30 * 86_400
  * so that the phone works at once. Safe to repeat.
  */
 export async function seedDevelopment(deps: Deps, sandboxUrl: string): Promise<void> {
+  await hearFromStripe(deps, sandboxUrl)
   const answer = await fetch(`${sandboxUrl}/sim/people`)
   const people = z.array(personSchema).parse(await answer.json())
   for (const person of people) {
@@ -32,6 +33,16 @@ export async function seedDevelopment(deps: Deps, sandboxUrl: string): Promise<v
     })
     await createAssistant({ ctx: deps.ctx, vault: deps.vault, input: { userId } })
   }
+}
+
+/** What an operator does in Stripe's dashboard; the sandbox forgets it with every start. */
+async function hearFromStripe({ env }: Deps, sandboxUrl: string): Promise<void> {
+  const url = `${env.API_URL}/api/v1/webhooks/stripe`
+  await fetch(`${sandboxUrl}/sim/stripe/webhook`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ url, secret: env.STRIPE_WEBHOOK_SECRET }),
+  })
 }
 
 async function seedPerson({ ctx }: Deps, person: z.infer<typeof personSchema>): Promise<string> {

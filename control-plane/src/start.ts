@@ -11,6 +11,7 @@ import type { Env } from './env.ts'
 import { fleetTiming } from './fleet/deps.ts'
 import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
+import { workBilling } from './jobs/billing.ts'
 import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
 import { workErasures } from './jobs/erasures.ts'
 import { workMails } from './jobs/mails.ts'
@@ -79,6 +80,7 @@ export async function startControlPlane(
   const deliveries = workDeliveries(delivery)
   const mails = workMails(deps)
   const erasures = workErasures({ ...deps, ctx: deps.billing })
+  const billing = await workBilling({ ...deps, ctx: deps.billing })
   const fleet = await startFleet(deps, around)
   const { server, port: httpPort } = await listenHttp(deps, around)
   await registerWebhooks(deps)
@@ -98,7 +100,8 @@ export async function startControlPlane(
     clearInterval(sweeper)
     clearInterval(registrar)
     await Promise.all([fleet.close(), closeHttp(server)])
-    await Promise.all([deliveries.stop(deliveryGraceMs), mails.stop(deliveryGraceMs), erasures.stop()])
+    const workers = [deliveries, mails, billing]
+    await Promise.all([...workers.map((worker) => worker.stop(deliveryGraceMs)), erasures.stop()])
     await metricsServer?.close()
     await deps.close()
   }
@@ -127,6 +130,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       { provider: Provider.PROVIDER_ANTHROPIC, key: env.ANTHROPIC_API_KEY },
       { provider: Provider.PROVIDER_OPENAI, key: env.OPENAI_API_KEY },
       { provider: Provider.PROVIDER_GOOGLE, key: env.GOOGLE_API_KEY },
+      ...(env.BRAVE_API_KEY ? [{ provider: Provider.PROVIDER_BRAVE, key: env.BRAVE_API_KEY }] : []),
     ],
     hosts: hostVerbs({
       ctx,

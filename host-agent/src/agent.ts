@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { openTracing, serveMetrics } from '@yourclaw/telemetry'
@@ -12,6 +13,7 @@ import { renew } from './identity/renewal.ts'
 import { type Identity, saveIdentity } from './identity/store.ts'
 import { openJournal } from './journal/journal.ts'
 import { keepLink, type LinkDeps } from './link/link.ts'
+import { createMetering } from './metering/metering.ts'
 import { createKeyRing } from './model-gateway/keys.ts'
 import { type ModelGateway, startModelGateway } from './model-gateway/server.ts'
 import { createMetrics, type Metrics, registerGauges } from './observability/metrics.ts'
@@ -24,6 +26,7 @@ import { createFakeRuntime } from './runtime/fake/fake.ts'
 import type { FakeFaults } from './runtime/fake/gateway.ts'
 import { createProcessRuntime } from './runtime/process/process.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { agentVersion } from './version.ts'
 
 export interface AgentOptions {
   log?: Logger
@@ -32,6 +35,8 @@ export interface AgentOptions {
   /** Runs the assistants in place of what RUNTIME names; for tests and benches. */
   runtime?: Runtime
   backoff?: LinkDeps['backoff']
+  /** Told whenever a session opens, and with undefined when it is over. */
+  onSession?: (session: { certificateSerial: string } | undefined) => void
   crashes?: CrashSettings
   /** How often the assistants' use of disk is measured. */
   diskIntervalMs?: number
@@ -43,8 +48,6 @@ export interface Agent {
   /** Ends it: running turns get `drainMs` (default 25 s) to finish and hand over. */
   stop(drainMs?: number): Promise<void>
 }
-
-const agentVersion = '0.1.0'
 
 /** Starts everything in the order it depends on each other, and returns once the link is being kept. */
 export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Promise<Agent> {
@@ -58,7 +61,9 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT
   const tracing = await openTracing({ endpoint, service: 'yourclaw-host-agent', instance: env.HOST_NAME })
   const watch = createWatch({ metrics, tracing })
+  const metering = createMetering({ path: join(env.STATE_DIR, 'usage.sqlite') })
   const modelGateway = await startModelGateway({
+    metering,
     keys,
     env,
     watch,
@@ -71,6 +76,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     runtime,
     maxAssistants: env.MAX_ASSISTANTS,
     keys,
+    allowFirst: metering.ledger.allowFirst,
     log,
     disk: { maxBytes: env.ASSISTANT_DISK_MB * 2 ** 20, intervalMs: options.diskIntervalMs ?? 60_000 },
     ...(options.crashes && { crashes: options.crashes }),
@@ -117,12 +123,23 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       }),
       capacity,
       connected(_session, send) {
-        disconnect = reconciler.connect(send)
+        const ends = [
+          reconciler.connect((observed) => send({ $case: 'observed', observed })),
+          metering.connect({
+            report: (usageReport) => send({ $case: 'usageReport', usageReport }),
+            keyRefused: (keyRefused) => send({ $case: 'keyRefused', keyRefused }),
+          }),
+        ]
+        disconnect = () => {
+          for (const end of ends) end()
+        }
         metrics.linkUp.set(1)
+        options.onSession?.({ certificateSerial: new X509Certificate(identity.certificatePem).serialNumber })
       },
       disconnected() {
         disconnect()
         metrics.linkUp.set(0)
+        options.onSession?.(undefined)
       },
       message(body, session) {
         switch (body.$case) {
@@ -134,6 +151,8 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
             )
           case 'delta':
             return reconciler.delta(body.delta.assistants)
+          case 'spending':
+            return metering.spending(body.spending)
           case 'startTurn':
             return relay.startTurn(body.startTurn, session)
           case 'cancelTurn':
@@ -156,6 +175,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       await Promise.all([reconciler.stop(), runtime.close()])
       await runtime.close()
       await modelGateway.close()
+      metering.close()
       journal.close()
       await metricsServer?.close()
       await tracing.close()

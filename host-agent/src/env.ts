@@ -31,12 +31,16 @@ const schema = z.object({
   ANTHROPIC_BASE_URL: url.default('https://api.anthropic.com'),
   OPENAI_BASE_URL: url.default('https://api.openai.com'),
   GEMINI_BASE_URL: url.default('https://generativelanguage.googleapis.com'),
+  BRAVE_BASE_URL: url.default('https://api.search.brave.com'),
   /** How operators see this host. */
   HOST_NAME: z.string().default(hostname()),
   /** Where the agent's own /metrics is served, on 127.0.0.1 alone (S4); absent = nowhere. */
   AGENT_METRICS_PORT: optional(z.coerce.number().int().min(0).max(65_535)),
   /** An OTLP collector over HTTP; absent = spans are not even made. */
   OTEL_EXPORTER_OTLP_ENDPOINT: optional(url),
+  /** Set by systemd for services of Type=notify: where to tell it how we are, and how often at least. */
+  NOTIFY_SOCKET: optional(z.string()),
+  WATCHDOG_USEC: optional(z.coerce.number().int().positive()),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 })
 

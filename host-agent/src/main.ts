@@ -1,6 +1,8 @@
 import { pino } from 'pino'
 import { startAgent } from './agent.ts'
 import { type AgentEnv, readEnv } from './env.ts'
+import { createServiceManager } from './service-manager.ts'
+import { agentVersion } from './version.ts'
 
 // The agent of one host. Boot: settings → identity → journal → model gateway → runtime → link (see agent.ts).
 // SIGTERM and SIGINT drain: no new turns, running ones finish and hand over, then everything closes.
@@ -22,9 +24,21 @@ const signal = new Promise<NodeJS.Signals>((resolve) => {
   process.on('SIGINT', resolve)
 })
 
-const booted = startAgent(env, { log })
+const serviceManager = createServiceManager(env)
+const booted = startAgent(env, {
+  log,
+  // Read by whoever upgrades or renews: a new session says that both sides took the change.
+  onSession: (session) =>
+    serviceManager.status(
+      session
+        ? `connected; version ${agentVersion}; certificate ${session.certificateSerial}`
+        : `not connected; version ${agentVersion}`,
+    ),
+})
 const first = await Promise.race([booted, signal])
 if (typeof first === 'string') process.exit(0)
-log.info({ host: env.HOST_NAME, runtime: env.RUNTIME }, 'agent started')
+log.info({ host: env.HOST_NAME, version: agentVersion, runtime: env.RUNTIME }, 'agent started')
+serviceManager.ready()
 log.info({ signal: await signal }, 'draining')
+serviceManager.stopping()
 await first.stop()

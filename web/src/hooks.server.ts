@@ -1,21 +1,29 @@
 import type { Handle } from '@sveltejs/kit/hooks'
-
-/** The Content-Security-Policy is SvelteKit's own (vite.config.ts), since it carries a nonce per page. */
-const securityHeaders = {
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-  'referrer-policy': 'strict-origin-when-cross-origin',
-  'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
-}
+import { createApi } from '#lib/server/api/client.ts'
+import { proxyToApi } from '#lib/server/proxy.ts'
+import { secure } from '#lib/server/security-headers.ts'
+import { API_URL, GA_MEASUREMENT_ID } from '$app/env/private'
 
 export const handle: Handle = async ({ event, resolve }) => {
-  const response = await resolve(event)
-  for (const [name, value] of Object.entries(securityHeaders)) response.headers.set(name, value)
-  // Over plain HTTP browsers ignore this one, and on localhost it would be a nuisance.
-  if (event.url.protocol === 'https:' && event.url.hostname !== 'localhost') {
-    response.headers.set('strict-transport-security', 'max-age=31536000; includeSubDomains')
-  }
+  const { request, url } = event
+  const clientAddress = event.getClientAddress()
+  // The API has its own headers, its own checks and its own errors.
+  if (url.pathname === '/api/v1' || url.pathname.startsWith('/api/v1/'))
+    return proxyToApi({ request, apiUrl: API_URL, clientAddress, fetch })
+
+  const setCookies: string[] = []
+  event.locals.api = createApi({
+    apiUrl: API_URL,
+    request,
+    clientAddress,
+    fetch,
+    onSetCookie: (header) => setCookies.push(header),
+  })
+  const response = await resolve(event, {
+    preload: ({ type, path }) =>
+      type === 'css' || type === 'js' || (type === 'font' && /latin-wght/.test(path)),
+  })
+  secure(response, url, { hasAnalytics: GA_MEASUREMENT_ID !== undefined })
+  for (const header of setCookies) response.headers.append('set-cookie', header)
   return response
 }

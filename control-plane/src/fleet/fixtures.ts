@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import { credentials } from '@grpc/grpc-js'
 import * as x509 from '@peculiar/x509'
+import { openPool } from '@yourclaw/db'
 import { createTestDatabase } from '@yourclaw/db/testing'
 import {
   type AgentMessage,
@@ -11,9 +12,10 @@ import {
 } from '@yourclaw/proto/host/v1'
 import { pino } from 'pino'
 import { expect } from 'vitest'
-import type { Ctx } from '../context.ts'
 import { listen } from '../lib/notifications.ts'
 import { createVault } from '../lib/vault.ts'
+import type { ConversationCtx } from '../services/conversation/ctx.ts'
+import { createTogether } from '../services/conversation/together.ts'
 import { createJoinToken } from '../services/host/create-join-token.ts'
 import { enrollHost } from '../services/host/enroll-host.ts'
 import { testSettings } from '../testing/settings.ts'
@@ -32,12 +34,18 @@ export type Fleet = Awaited<ReturnType<typeof createFleet>>
 export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0) {
   const database = await createTestDatabase()
   const clock = { aheadMs, now: () => Date.now() + clock.aheadMs }
-  const ctx: Ctx = {
+  const nothing = async () => {}
+  const pool = openPool(database.url, 2)
+  const alone = {
     db: database.db,
+    pool,
+    wake: () => {},
     clock,
     log,
     settings: testSettings,
+    outbox: { enqueueMessage: nothing, enqueueMessages: nothing, enqueueText: nothing, bury: nothing },
   }
+  const ctx: ConversationCtx = { ...alone, together: createTogether(alone) }
   const notifications = await listen(database.url, log)
   const authority = await openAuthority({ db: database.db, vault, clock })
   const clients: HostServiceClient[] = []
@@ -106,6 +114,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
     for (const client of clients) client.close()
     await server.close().catch(() => {})
     await notifications.close()
+    await pool.close()
     await database.close()
   }
   return {

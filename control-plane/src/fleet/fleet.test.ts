@@ -3,7 +3,7 @@ import { createHash, X509Certificate } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { type HostServiceClient, Phase } from '@yourclaw/proto/host/v1'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type Ctx, inTransaction, nudge, systemClock } from '../context.ts'
+import { inTransaction, nudge, systemClock } from '../context.ts'
 import { createAssistant } from '../services/assistant/create-assistant.ts'
 import { createJoinToken } from '../services/host/create-join-token.ts'
 import { enrollHost } from '../services/host/enroll-host.ts'
@@ -36,7 +36,7 @@ test('S6: a join token works once, not after its hour, and a CSR without proof o
   await expect(attempt('a', x509.PemConverter.encode(der, 'CERTIFICATE REQUEST'))).rejects.toMatchObject({
     code: 'invalid_csr',
   })
-  const late: Ctx = { ...ctx, clock: { now: () => Date.now() + 3_600_001 } }
+  const late = { ...ctx, clock: { now: () => Date.now() + 3_600_001 } }
   await expect(attempt('a', csrPem, late)).rejects.toMatchObject({ code: 'invalid_join_token' })
   const results = await Promise.allSettled([attempt('a'), attempt('b'), attempt('c')])
   expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)

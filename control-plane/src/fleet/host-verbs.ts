@@ -1,10 +1,13 @@
-import type { AssistantSpec, Observed } from '@yourclaw/proto/host/v1'
-import { type Ctx, inTransaction } from '../context.ts'
+import type { Allowance, AssistantSpec, KeyRefused, Observed, UsageCount } from '@yourclaw/proto/host/v1'
+import { inTransaction } from '../context.ts'
 import type { Vault } from '../lib/vault.ts'
+import { markRefused } from '../services/api-key/mark-refused.ts'
 import { applyObserved, type OnFirstReady } from '../services/assistant/apply-observed.ts'
 import { desiredGenerations, desiredState } from '../services/assistant/desired-state.ts'
 import { placeWaiting } from '../services/assistant/place-waiting.ts'
 import { recountSlots } from '../services/assistant/take-slot.ts'
+import type { ConversationCtx } from '../services/conversation/ctx.ts'
+import { readAllowances } from '../services/credit/allowances.ts'
 import {
   closeHostSession,
   type HostCapacity,
@@ -13,6 +16,7 @@ import {
   openHostSession,
 } from '../services/host/host-session.ts'
 import { type HostStanding, readStanding } from '../services/host/standing.ts'
+import { storeUsage } from '../services/usage/store-usage.ts'
 
 interface SessionId {
   hostId: string
@@ -31,9 +35,16 @@ export interface HostVerbs {
   desiredState(input: { hostId: string; assistantIds?: string[] }): Promise<AssistantSpec[]>
   desiredGenerations(input: { hostId: string }): Promise<Map<string, number>>
   applyObserved(input: { hostId: string; sessionEpoch: bigint; observed: Observed }): Promise<unknown>
+  storeUsage(input: { hostId: string; counts: readonly UsageCount[] }): Promise<void>
+  allowances(input: { hostId: string }): Promise<Allowance[]>
+  keyRefused(input: { hostId: string; refused: KeyRefused }): Promise<void>
 }
 
-export function hostVerbs(deps: { ctx: Ctx; vault: Vault; onFirstReady: OnFirstReady }): HostVerbs {
+export function hostVerbs(deps: {
+  ctx: ConversationCtx
+  vault: Vault
+  onFirstReady: OnFirstReady
+}): HostVerbs {
   const { ctx } = deps
   return {
     openSession: (input) => openHostSession({ ctx, input }),
@@ -45,5 +56,8 @@ export function hostVerbs(deps: { ctx: Ctx; vault: Vault; onFirstReady: OnFirstR
     desiredState: (input) => desiredState({ ...deps, input }),
     desiredGenerations: (input) => desiredGenerations({ ctx, input }),
     applyObserved: (input) => applyObserved({ ...deps, input }),
+    storeUsage: (input) => storeUsage({ ctx, input }),
+    allowances: (input) => readAllowances({ ctx, input }),
+    keyRefused: (input) => markRefused({ ...deps, input }),
   }
 }

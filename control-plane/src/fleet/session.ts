@@ -3,6 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { AgentMessage, Hello, ServerMessage } from '@yourclaw/proto/host/v1'
 import { hostRevoked, invalidInput, ServiceError, unauthenticated } from '../errors.ts'
 import type { FleetDeps } from './deps.ts'
+import { sessionSpending } from './spending.ts'
 import { writeTo } from './stream.ts'
 import { type SessionTurns, sessionTurns } from './turns.ts'
 
@@ -172,10 +173,17 @@ export async function runSession(
     }
     const push = (standing: { removeOrphans: boolean }) =>
       standing.removeOrphans ? pushSnapshot(true) : pushDelta()
+    const spending = sessionSpending({
+      hosts,
+      hostId,
+      send: (spending) => send({ $case: 'spending', spending }),
+    })
     // Listen before reading, so that no change falls between. A revocation waits for no step before it.
     onNotice('changes', async () => {
       const standing = await mayGoOn()
-      if (standing) await step(() => push(standing))
+      if (!standing) return
+      await step(() => push(standing))
+      await step(spending.refresh)
     })
     onNotice('turns', () => step(turns.pump))
     onNotice('stops', () => step(turns.stop))
@@ -216,6 +224,12 @@ export async function runSession(
               leaseMs,
             })
             break
+          case 'usageReport':
+            await spending.store(message.body.usageReport)
+            break
+          case 'keyRefused':
+            await hosts.keyRefused({ hostId, refused: message.body.keyRefused })
+            break
           case 'observed':
             await observe(message.body.observed)
             break
@@ -229,7 +243,10 @@ export async function runSession(
             break
         }
         receivedSeq = message.seq
-        if (message.body?.$case === 'heartbeat') await acknowledge()
+        if (message.body?.$case === 'heartbeat') {
+          await acknowledge()
+          void step(spending.refresh)
+        }
       }
     }
     const listening = listen().catch((error: unknown) => {

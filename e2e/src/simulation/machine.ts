@@ -146,7 +146,7 @@ export function createMachine(deps: MachineDeps) {
             }),
             capacity,
             welcomed(_welcome, send) {
-              disconnect = reconciler.connect(send)
+              disconnect = reconciler.connect((observed) => send({ $case: 'observed', observed }))
             },
             message(body) {
               if (body.$case === 'snapshot')

@@ -105,6 +105,9 @@ export function createStore(clock: VirtualClock, random: Random, trouble: Troubl
     })
 
   const verbs: HostVerbs = {
+    storeUsage: async () => {},
+    allowances: async () => [],
+    keyRefused: async () => {},
     openSession: ({ hostId, leaseMs }) =>
       transaction(() => {
         const host = hostOf(hostId)

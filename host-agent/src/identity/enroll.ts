@@ -17,7 +17,8 @@ export async function ensureIdentity(env: AgentEnv): Promise<Identity> {
   return identity
 }
 
-async function enroll(env: AgentEnv): Promise<Identity> {
+/** A new identity for the join token, which is spent with it; nothing is stored. */
+export async function enroll(env: AgentEnv): Promise<Identity> {
   const token = await joinToken(env)
   const { privateKeyPem, csrPem } = await createKeyAndCsr(env.HOST_NAME)
   const response = await post(`${env.CONTROL_PLANE_URL}/api/v1/hosts/enroll`, {

@@ -13,7 +13,7 @@ export interface LinkDeps {
   renew: (client: HostServiceClient) => Promise<void>
   hello: SessionHandlers['hello']
   capacity: SessionHandlers['capacity']
-  connected: (session: LiveSession, report: Parameters<SessionHandlers['welcomed']>[1]) => void
+  connected: (session: LiveSession, send: Parameters<SessionHandlers['welcomed']>[1]) => void
   disconnected: () => void
   message: (body: NonNullable<ServerMessage['body']>, session: LiveSession) => void
   log: Logger
@@ -52,10 +52,10 @@ async function connectOnce(deps: LinkDeps, stop: AbortSignal): Promise<string> {
   const handlers: SessionHandlers = {
     hello: deps.hello,
     capacity: deps.capacity,
-    welcomed(welcome: Welcome, report) {
+    welcomed(welcome: Welcome, send) {
       session = { epoch: welcome.sessionEpoch, client, ended: over.signal }
       deps.log.info({ epoch: String(welcome.sessionEpoch) }, 'session open')
-      deps.connected(session, report)
+      deps.connected(session, send)
       void renewInTime(deps, client, identity, over.signal, renewed)
     },
     message(body) {

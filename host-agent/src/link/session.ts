@@ -4,7 +4,6 @@ import {
   type Capacity,
   type Hello,
   HostServiceClient,
-  type Observed,
   type ServerMessage,
   type Welcome,
 } from '@yourclaw/proto/host/v1'
@@ -40,7 +39,8 @@ export function createClient(identity: Identity): HostServiceClient {
 export interface SessionHandlers {
   hello(): Hello
   capacity(): Capacity
-  welcomed(welcome: Welcome, report: (observed: Observed) => void): void
+  /** `send` says something on this session for as long as it lasts. */
+  welcomed(welcome: Welcome, send: (body: NonNullable<AgentMessage['body']>) => void): void
   message(body: NonNullable<ServerMessage['body']>): void
 }
 
@@ -91,7 +91,7 @@ export function runSession(
         return
       }
       clearTimeout(timers.silence)
-      handlers.welcomed(welcome, (observed) => send({ $case: 'observed', observed }))
+      handlers.welcomed(welcome, send)
       beat(welcome.heartbeatIntervalMs || 10_000)
     } else if (body?.$case === 'goAway') {
       isAskedToGo = true

@@ -1,5 +1,11 @@
 import type { Provider, ProviderKey } from '@yourclaw/proto/host/v1'
 
+/** Who calls, and with which real key; without `key` there is none for the provider. */
+export interface Caller {
+  assistantId: string
+  key?: { value: string; isOwn: boolean }
+}
+
 /** Which real key an assistant's call leaves with. Lives in memory only and is rebuilt from every snapshot. */
 export interface KeyRing {
   /** False until a snapshot came: a virtual key that is unknown till then may be a good one. */
@@ -8,7 +14,7 @@ export interface KeyRing {
   setAssistant(assistantId: string, virtualKey: string, ownKeys: ProviderKey[]): void
   dropAssistant(assistantId: string): void
   /** Undefined = nobody has this virtual key; `key` is absent when there is none for the provider. */
-  resolve(virtualKey: string, provider: Provider): { assistantId: string; key?: string } | undefined
+  resolve(virtualKey: string, provider: Provider): Caller | undefined
 }
 
 export function createKeyRing(): KeyRing {
@@ -33,10 +39,11 @@ export function createKeyRing(): KeyRing {
     resolve(virtualKey, provider) {
       const entry = byVirtualKey.get(virtualKey)
       if (!entry) return undefined
-      const key = [...entry.ownKeys, ...(shared ?? [])].find(
-        (candidate) => candidate.provider === provider,
-      )?.key
-      return key === undefined ? { assistantId: entry.assistantId } : { assistantId: entry.assistantId, key }
+      const find = (keys: ProviderKey[]) => keys.find((candidate) => candidate.provider === provider)?.key
+      const own = find(entry.ownKeys)
+      const value = own ?? find(shared ?? [])
+      const { assistantId } = entry
+      return value === undefined ? { assistantId } : { assistantId, key: { value, isOwn: own !== undefined } }
     },
   }
 }

@@ -1,26 +1,36 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
 import { Provider } from '@yourclaw/proto/host/v1'
 import type { AgentEnv } from '../env.ts'
+import type { Flavor } from './asked.ts'
+
+export type ProviderName = 'anthropic' | 'openai' | 'google' | 'brave'
 
 /** Where a provider's calls go, which of them an assistant may make, and how the key travels. */
 export interface ProviderRoute {
+  name: ProviderName
   provider: Provider
+  method: 'GET' | 'POST'
   /** Ends in the version. */
   baseUrl: string
   /** Whole paths below the provider's segment; group 1 goes behind `baseUrl`. Clients differ in who adds the version. */
   calls: RegExp
+  flavor(path: string): Flavor
   keyHeaders(key: string): OutgoingHttpHeaders
 }
 
 /** Routes by the first segment of the path that assistants use as base URL. */
 export function providerRoutes(
-  env: Pick<AgentEnv, 'ANTHROPIC_BASE_URL' | 'OPENAI_BASE_URL' | 'GEMINI_BASE_URL'>,
+  env: Pick<AgentEnv, 'ANTHROPIC_BASE_URL' | 'OPENAI_BASE_URL' | 'GEMINI_BASE_URL'> &
+    Partial<Pick<AgentEnv, 'BRAVE_BASE_URL'>>,
 ): Map<string, ProviderRoute> {
-  return new Map([
+  return new Map<string, ProviderRoute>([
     [
       'anthropic',
       {
+        name: 'anthropic',
         provider: Provider.PROVIDER_ANTHROPIC,
+        method: 'POST',
+        flavor: (path: string) => (path.endsWith('/count_tokens') ? 'count' : 'messages'),
         baseUrl: versioned(env.ANTHROPIC_BASE_URL, '/v1'),
         calls: /^(?:\/v1)?(\/messages(?:\/count_tokens)?)$/,
         keyHeaders: (key: string) => ({ 'x-api-key': key }),
@@ -29,7 +39,10 @@ export function providerRoutes(
     [
       'openai',
       {
+        name: 'openai',
         provider: Provider.PROVIDER_OPENAI,
+        method: 'POST',
+        flavor: (path: string) => (path === '/responses' ? 'responses' : 'chat'),
         baseUrl: versioned(env.OPENAI_BASE_URL, '/v1'),
         calls: /^(?:\/v1)?(\/responses|\/chat\/completions)$/,
         keyHeaders: (key: string) => ({ authorization: `Bearer ${key}` }),
@@ -38,10 +51,25 @@ export function providerRoutes(
     [
       'google',
       {
+        name: 'google',
         provider: Provider.PROVIDER_GOOGLE,
+        method: 'POST',
+        flavor: (path: string) => (path.endsWith(':countTokens') ? 'count' : 'generate'),
         baseUrl: versioned(env.GEMINI_BASE_URL, '/v1beta'),
         calls: /^(?:\/v1beta)?(\/models\/[\w.-]+:(?:streamGenerateContent|generateContent|countTokens))$/,
         keyHeaders: (key: string) => ({ 'x-goog-api-key': key }),
+      },
+    ],
+    [
+      'brave',
+      {
+        name: 'brave',
+        provider: Provider.PROVIDER_BRAVE,
+        method: 'GET',
+        baseUrl: env.BRAVE_BASE_URL ?? 'https://api.search.brave.com',
+        calls: /^(\/res\/v1\/(?:web\/search|llm\/context))$/,
+        flavor: () => 'search',
+        keyHeaders: (key: string) => ({ 'x-subscription-token': key }),
       },
     ],
   ])
@@ -52,17 +80,21 @@ const versioned = (baseUrl: string, version: string) =>
 
 /** What the caller shows as its key, in whichever header its provider's client uses. */
 export function shownKey(headers: IncomingHttpHeaders): string | undefined {
-  for (const name of ['x-api-key', 'x-goog-api-key']) {
+  for (const name of ['x-api-key', 'x-goog-api-key', 'x-subscription-token']) {
     const value = headers[name]
     if (typeof value === 'string' && value !== '') return value
   }
   return /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1]
 }
 
+/** The model that a path names; other providers name it in the body. */
+export const modelInPath = (path: string): string | undefined => /^\/models\/([\w.-]+):/.exec(path)?.[1]
+
 /** Keys of the caller are replaced; the rest is of this connection alone (RFC 9110, 7.6.1). */
 const notForwarded = new Set([
   'x-api-key',
   'x-goog-api-key',
+  'x-subscription-token',
   'authorization',
   'cookie',
   'host',

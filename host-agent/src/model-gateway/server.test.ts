@@ -14,6 +14,8 @@ import { createWatch } from '../observability/watch.ts'
 import { createKeyRing } from './keys.ts'
 import { startModelGateway } from './server.ts'
 
+const asked = JSON.stringify({ model: 'm', max_tokens: 5 })
+
 interface Answer {
   status?: number
   headers?: Record<string, string>
@@ -58,7 +60,7 @@ async function start({ status = 200, headers = {}, body = '' }: Answer = {}) {
   })
   const { url } = gateway
   const post = (path: string, headers: Record<string, string> = { 'x-api-key': 'vk' }) =>
-    fetch(url + path, { method: 'POST', headers })
+    fetch(url + path, { method: 'POST', headers, body: asked })
   return { url, release, seen, post, metrics }
 }
 
@@ -74,8 +76,13 @@ test('S3: the own key wins over the shared one, and the answer streams through',
 test('S3: without an own key the shared one is used, and the virtual one never leaves', async () => {
   const { post, release } = await start()
   release()
-  const response = await post('/google/v1beta/models/g-2.0:streamGenerateContent?alt=sse&key=vk', {})
-  expect(await response.text()).toBe('/v1beta/models/g-2.0:streamGenerateContent?alt=sse shared-g end')
+  const response = await post(
+    '/google/v1beta/models/gemini-2.0-flash:streamGenerateContent?alt=sse&key=vk',
+    {},
+  )
+  expect(await response.text()).toBe(
+    '/v1beta/models/gemini-2.0-flash:streamGenerateContent?alt=sse shared-g end',
+  )
 })
 
 test('base URLs with and without the version lead to the same call', async () => {
@@ -150,7 +157,11 @@ interface Refused {
 }
 
 test('S3: a refused key reaches the assistant as a coded 422 without the provider’s words', async () => {
-  for (const status of [401, 402, 403]) {
+  for (const [status, code] of [
+    [401, 'key_invalid'],
+    [402, 'out_of_quota'],
+    [403, 'key_forbidden'],
+  ] as const) {
     const { post, release } = await start({
       status,
       body: '{"error":{"message":"Wrong key own-a, billing"}}',
@@ -159,16 +170,16 @@ test('S3: a refused key reaches the assistant as a coded 422 without the provide
     const response = await post('/anthropic/v1/messages')
     const words = await response.text()
     expect(response.status).toBe(422)
-    expect(JSON.parse(words)).toMatchObject({ type: 'error', error: { code: 'provider_refused' } })
+    expect(JSON.parse(words)).toMatchObject({ type: 'error', error: { code } })
     expect(words).not.toMatch(/own-a|billing|40\d/)
   }
 })
 
 test('other errors of a provider go through as they are', async () => {
-  const { post, release } = await start({ status: 429, headers: { 'retry-after': '7' }, body: 'slow down' })
+  const { post, release } = await start({ status: 429, headers: { 'retry-after': '60' }, body: 'slow down' })
   release()
   const response = await post('/anthropic/v1/messages')
-  expect([response.status, response.headers.get('retry-after')]).toEqual([429, '7'])
+  expect([response.status, response.headers.get('retry-after')]).toEqual([429, '60'])
   expect(await response.text()).toBe('slow down end')
 })
 
@@ -185,7 +196,7 @@ test('headers of one connection, and those it names, stay on it in both directio
     'proxy-authorization': 'p',
     'anthropic-version': '2023-06-01',
   }
-  const call = httpRequest(`${url}/anthropic/v1/messages`, { method: 'POST', headers: sent }).end('{}')
+  const call = httpRequest(`${url}/anthropic/v1/messages`, { method: 'POST', headers: sent }).end(asked)
   const [response] = await once(call, 'response')
   await text(response)
   expect(response.headers).toMatchObject({ 'x-kept': '1' })
@@ -233,7 +244,7 @@ test('a caller that breaks off in its request leaves the gateway serving others'
 test('O2: calls are counted by provider and status, refused ones by code', async () => {
   const { post, release, metrics } = await start()
   release()
-  await (await post('/google/v1beta/models/g:generateContent?key=vk', {})).text()
+  await (await post('/google/v1beta/models/gemini-2.0-flash:generateContent?key=vk', {})).text()
   await post('/unheard-of/v1')
   const figures = () => metrics.registry.metrics()
   await expect.poll(figures).toContain('model_call_seconds_count{provider="google",status="200"} 1')

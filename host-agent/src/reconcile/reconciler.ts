@@ -49,6 +49,8 @@ export function createReconciler(deps: {
   /** Most assistants that run here at once. */
   maxAssistants: number
   keys: KeyRing
+  /** Hears of an assistant's first allowance before its key opens anything. */
+  allowFirst?: (assistantId: string, remainingMicros: number) => void
   log: Logger
   now?: () => number
   crashes?: CrashSettings
@@ -205,6 +207,7 @@ export function createReconciler(deps: {
     if (known && known.generation > spec.generation) return
     if (known && known.generation < spec.generation) crashes.forget(spec.assistantId)
     desired.set(spec.assistantId, spec)
+    if (spec.allowance) deps.allowFirst?.(spec.assistantId, Number(spec.allowance.remainingMicros))
     const mayCall = spec.presence === Presence.PRESENCE_RUNNING
     keys.setAssistant(spec.assistantId, mayCall ? spec.virtualKey : '', spec.ownKeys)
     void converge(spec.assistantId)

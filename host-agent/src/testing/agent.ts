@@ -95,7 +95,7 @@ export const spec = (more: Partial<AssistantSpec> = {}) =>
     userId: 'u1',
     generation: 1,
     presence: Presence.PRESENCE_RUNNING,
-    model: 'anthropic/claude-x',
+    model: 'anthropic/claude-haiku-4-5',
     gatewayToken: 'gt',
     virtualKey: 'vk',
     ...more,

@@ -155,6 +155,7 @@ export async function startTestControlPlane({
 
   const enrollments: unknown[] = []
   const http = createServer(async (request, response) => {
+    if (request.url === '/health') return void response.end('{}')
     const body = (await json(request)) as { csr: string; token: string }
     enrollments.push(body)
     const { csr, token } = body

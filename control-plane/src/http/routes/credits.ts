@@ -56,7 +56,11 @@ export function creditRoutes({ ctx, openPage }: { ctx: Ctx; openPage: OpenTopUpP
         path: '/credits/top-up',
         tags: ['usage'],
         summary: 'Buy credit',
-        request: jsonBody(z.object({ amountCents: z.literal([...topUpAmountsCents]) })),
+        request: jsonBody(
+          z.object({
+            amountCents: z.literal([...topUpAmountsCents]).openapi({ enum: [...topUpAmountsCents] }),
+          }),
+        ),
         responses: jsonResponse(200, z.object({ url: z.string() }), 'Where to pay; credited once it is paid'),
       }),
       async (c) => {

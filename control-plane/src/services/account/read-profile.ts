@@ -10,7 +10,8 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
     include: {
       phones: { where: { unboundAt: null }, orderBy: { boundAt: 'asc' } },
       bindCodes: { where: { usedAt: null, expiresAt: { gt: new Date(ctx.clock.now()) } } },
-      subscriptions: { orderBy: { createdAt: 'desc' }, take: 1 },
+      // The live one first: ACTIVE, PAST_DUE, CANCELED.
+      subscriptions: { orderBy: [{ status: 'asc' }, { createdAt: 'desc' }], take: 1 },
     },
   })
   if (user === null) throw notFound('There is no such user.', 'user_not_found')

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Transaction } from '@yourclaw/db'
 import { type Ctx, inTransaction } from '../../context.ts'
 import { assistantSuspended, ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
@@ -30,42 +31,57 @@ export async function createAssistant({
   vault: Vault
   input: CreateAssistantInput
 }): Promise<void> {
+  const secrets = await newSecrets(vault)
+  await inTransaction(ctx, (tx) => createAssistantIn(tx, ctx, secrets, input))
+}
+
+/** The same, in a transaction of `inTransaction`. */
+export async function createAssistantIn(
+  tx: Transaction,
+  ctx: Pick<Ctx, 'clock'>,
+  secrets: Secrets,
+  { userId, model }: CreateAssistantInput,
+): Promise<void> {
   const nowMs = ctx.clock.now()
-  if (input.model) requireOffered(input.model, nowMs)
-  const secrets = {
+  if (model) requireOffered(model, nowMs)
+  await requireEntitlement(tx, userId, new Date(nowMs))
+  await tx.assistant.createMany({ data: [{ userId, model: model ?? defaultModel }], skipDuplicates: true })
+  const assistant = await lockAssistant(tx, userId)
+  if (assistant.status !== 'NONE' && assistant.desired === 'ABSENT') {
+    throw new ServiceError(409, 'assistant_being_deleted', 'The assistant is still being deleted.', {
+      retryable: true,
+    })
+  }
+  if (assistant.suspendedAt) throw assistantSuspended()
+  if (assistant.status === 'PROVISIONING' || assistant.status === 'READY') return
+  const change = { status: 'PROVISIONING', lastErrorCode: null, lastErrorDetail: null } as const
+  if (assistant.status === 'ERROR') {
+    await recordChange(tx, assistant, 'RETRY', change)
+    return
+  }
+  const hostServerId = await takeSlot(tx, new Date(nowMs))
+  await recordChange(tx, assistant, 'CREATE', {
+    ...change,
+    ...secrets,
+    desired: 'PRESENT',
+    hostServerId,
+    model: model ?? assistant.model,
+    containerId: null,
+    readyAt: null,
+  })
+}
+
+interface Secrets {
+  gatewayTokenEncrypted: string
+  virtualKeyEncrypted: string
+}
+
+/** What a new assistant is opened with, sealed. */
+export async function newSecrets(vault: Vault): Promise<Secrets> {
+  return {
     gatewayTokenEncrypted: await vault.seal(newSecret()),
     virtualKeyEncrypted: await vault.seal(`yc-${newSecret()}`),
   }
-  await inTransaction(ctx, async (tx) => {
-    await requireEntitlement(tx, input.userId, new Date(nowMs))
-    await tx.assistant.createMany({
-      data: [{ userId: input.userId, model: input.model ?? defaultModel }],
-      skipDuplicates: true,
-    })
-    const assistant = await lockAssistant(tx, input.userId)
-    if (assistant.status !== 'NONE' && assistant.desired === 'ABSENT') {
-      throw new ServiceError(409, 'assistant_being_deleted', 'The assistant is still being deleted.', {
-        retryable: true,
-      })
-    }
-    if (assistant.suspendedAt) throw assistantSuspended()
-    if (assistant.status === 'PROVISIONING' || assistant.status === 'READY') return
-    const change = { status: 'PROVISIONING', lastErrorCode: null, lastErrorDetail: null } as const
-    if (assistant.status === 'ERROR') {
-      await recordChange(tx, assistant, 'RETRY', change)
-      return
-    }
-    const hostServerId = await takeSlot(tx, new Date(nowMs))
-    await recordChange(tx, assistant, 'CREATE', {
-      ...change,
-      ...secrets,
-      desired: 'PRESENT',
-      hostServerId,
-      model: input.model ?? assistant.model,
-      containerId: null,
-      readyAt: null,
-    })
-  })
 }
 
 const newSecret = () => randomBytes(32).toString('base64url')

@@ -2,6 +2,7 @@ import type { Assistant, LlmProvider } from '@yourclaw/db'
 import { type AssistantSpec, Presence, Provider } from '@yourclaw/proto/host/v1'
 import type { Ctx } from '../../context.ts'
 import type { Vault } from '../../lib/vault.ts'
+import { readAllowances } from '../credit/allowances.ts'
 
 const providers: Record<LlmProvider, Provider> = {
   ANTHROPIC: Provider.PROVIDER_ANTHROPIC,
@@ -22,9 +23,10 @@ export async function desiredState({
 }): Promise<AssistantSpec[]> {
   const assistants = await ctx.db.assistant.findMany({
     where: { hostServerId: input.hostId, ...(input.assistantIds && { id: { in: input.assistantIds } }) },
-    include: { user: { select: { apiKeys: { where: { invalidSince: null } } } } },
+    include: { user: { select: { fallbackModel: true, apiKeys: { where: { invalidSince: null } } } } },
     orderBy: { id: 'asc' },
   })
+  const allowances = new Map((await readAllowances({ ctx, input })).map((one) => [one.assistantId, one]))
   return Promise.all(
     assistants.map(async (assistant) => ({
       assistantId: assistant.id,
@@ -43,6 +45,8 @@ export async function desiredState({
       ),
       limits: undefined,
       image: '',
+      allowance: allowances.get(assistant.id),
+      fallbackModel: assistant.user.fallbackModel ?? '',
     })),
   )
 }

@@ -1,11 +1,16 @@
 import type { Transaction } from '@yourclaw/db'
 import { notEntitled } from '../../errors.ts'
 
-/**
- * Throws not_entitled unless the user has a live subscription: ACTIVE (trials are), or PAST_DUE within its grace.
- * Whoever asked to be forgotten has none, whatever a late event says.
- */
+/** Throws not_entitled unless the user may have an assistant now (I8). */
 export async function requireEntitlement(tx: Transaction, userId: string, now: Date): Promise<void> {
+  if (!(await isEntitled(tx, userId, now))) throw notEntitled()
+}
+
+/**
+ * A live subscription: ACTIVE (trials are), or PAST_DUE within its grace. Whoever asked to be forgotten has none,
+ * whatever a late event says. `userStanding` asks the same in SQL.
+ */
+export async function isEntitled(tx: Transaction, userId: string, now: Date): Promise<boolean> {
   const live = await tx.subscription.findFirst({
     where: {
       userId,
@@ -14,5 +19,5 @@ export async function requireEntitlement(tx: Transaction, userId: string, now: D
     },
     select: { id: true },
   })
-  if (!live) throw notEntitled()
+  return live !== null
 }

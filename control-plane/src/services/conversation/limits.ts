@@ -18,8 +18,8 @@ const dayOf = (at: Date) => Prisma.sql`
 
 /** Of a row of `users`: whether the person's messages are paid for. */
 export const isEntitled = (at: Date) => Prisma.sql`
-  EXISTS (SELECT FROM subscriptions s WHERE s.user_id = users.id
-    AND (s.status = 'ACTIVE' OR (s.status = 'PAST_DUE' AND s.grace_end > ${at})))`
+  (users.deletion_requested_at IS NULL AND EXISTS (SELECT FROM subscriptions s WHERE s.user_id = users.id
+    AND (s.status = 'ACTIVE' OR (s.status = 'PAST_DUE' AND s.grace_end > ${at}))))`
 
 /** Of a row of `messages`: what the limit of a minute counts. */
 export const countsAsWritten = Prisma.sql`(direction = 'INBOUND' AND state IN ('RECEIVED', 'ANSWERED'))`

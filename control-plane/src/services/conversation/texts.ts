@@ -19,6 +19,16 @@ export const texts = {
     `This link has expired or was used before. Get a new one at ${webUrl} and open it within 15 minutes.`,
   bindAddressTaken: 'This chat is already connected to another account. Disconnect it there first.',
   optedIn: 'Welcome back. Write to your assistant right here.',
+  creditLow: (webUrl: string) =>
+    `Four fifths of your credit is spent. You can top up, or bring your own provider key, at ${webUrl}/usage.`,
+  creditSpent: (webUrl: string) =>
+    `Your credit is spent, so your assistant cannot think any more. Top up, or bring your own provider key, at ${webUrl}/usage.`,
+  monthCapNear: (webUrl: string) =>
+    `Four fifths of the cap you set for this month is spent. You can change it at ${webUrl}/usage.`,
+  monthCapReached: (webUrl: string, until: string) =>
+    `The cap you set for this month is reached. Your assistant goes on at ${until}, or as soon as you raise the cap or bring your own provider key at ${webUrl}/usage.`,
+  keyInvalid: (provider: string, webUrl: string) =>
+    `${provider} does not accept your key any more, so it is not used. Bring a new one, or remove it, at ${webUrl}/usage.`,
   mediaUnsupported: 'I can read text messages only, for now. Please send me that as text.',
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type BillingFixture, createBillingFixture, createCustomer } from '../../testing/billing.ts'
+import { type BillingFixture, createBillingFixture } from '../../testing/billing.ts'
 import { cancelForDeletion } from './cancel-for-deletion.ts'
+import { ensureCustomer } from './ensure-customer.ts'
 
 let fixture: BillingFixture
 beforeAll(async () => {
@@ -10,11 +11,13 @@ afterAll(() => fixture.close())
 
 test('D1: a person who leaves is charged by nothing any more, however often it is asked for', async () => {
   const { ctx, stripe, db } = fixture
-  const { userId, customerId } = await createCustomer(fixture)
+  const { userId } = await fixture.signUp()
+  const { customerId } = await ensureCustomer({ ctx, input: { userId } })
   const line_items = [{ price: ctx.priceId, quantity: 1 }]
   const subscription = await stripe.subscriptions.create({
     customer: customerId,
     items: [{ price: ctx.priceId }],
+    trial_period_days: 2,
   })
   const checkout = await stripe.checkout.sessions.create({
     mode: 'subscription',
@@ -30,16 +33,13 @@ test('D1: a person who leaves is charged by nothing any more, however often it i
 })
 
 test('D1: while Stripe is away nothing is taken for canceled', async () => {
-  const { ctx, db, sandbox } = fixture
-  const { userId } = await createCustomer(fixture)
+  const { ctx, db } = fixture
+  const { userId } = await fixture.signUp()
+  await ensureCustomer({ ctx, input: { userId } })
   await db.subscription.create({ data: { userId, status: 'ACTIVE' } })
-  await fetch(`${sandbox.url}/sim/faults`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ provider: 'stripe', status: 503 }),
-  })
+  await fixture.sim('faults', { provider: 'stripe', status: 503 })
   const asked = cancelForDeletion({ ctx, input: { userId } })
   await expect(asked).rejects.toMatchObject({ code: 'stripe_unavailable', retryable: true })
   expect(await db.subscription.count({ where: { userId, status: 'ACTIVE' } })).toBe(1)
-  await fetch(`${sandbox.url}/sim/reset`, { method: 'POST' })
+  await fixture.sim('reset')
 })

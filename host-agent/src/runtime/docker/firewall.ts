@@ -6,6 +6,10 @@ import { filterTable, forwardChain, inputChain, rulesV4, rulesV6 } from './rules
 export interface Firewall {
   /** Makes the rules stand, whatever was there; repeated, it changes nothing. Throws firewall_unavailable. */
   ensure(): Promise<void>
+  /** Lets the kernel check the rules, and changes nothing; rejects when it would refuse them. */
+  rehearse(): Promise<void>
+  /** Whether the rules are there and asked first, as `ensure` leaves them. */
+  stands(): Promise<boolean>
   /** Takes away all that `ensure` made. */
   remove(): Promise<void>
 }
@@ -56,6 +60,15 @@ export function createFirewall({ tenantSubnet }: { tenantSubnet: string }): Fire
           )
         }
       }),
+    rehearse: async () => {
+      for (const { command, rules } of await families()) {
+        await run(`${command}-restore`, ['--wait', '--noflush', '--test'], rules)
+      }
+    },
+    stands: async () => {
+      const standing = await Promise.all((await families()).map(isInstalled))
+      return standing.every(Boolean)
+    },
     remove: () =>
       inTurn(async () => {
         for (const family of await families()) await uninstall(family)
@@ -73,6 +86,23 @@ async function install({ command, rules, jumps }: Family): Promise<void> {
     await restore(command, filterTable([...old, `-I ${from} 1 -j ${to}`]))
   }
 }
+
+/** Every jump is its chain's first rule, and every chain as long as ours. */
+async function isInstalled({ command, rules, jumps }: Family): Promise<boolean> {
+  try {
+    for (const [from, to] of jumps) {
+      const present = await jumpsIn(command, from, to)
+      const standing = appended(await run(command, ['--wait', '-S', to]), to)
+      if (present.join() !== '1' || standing !== appended(rules, to)) return false
+    }
+    return true
+  } catch {
+    return false
+  }
+}
+
+const appended = (rules: string, chain: string) =>
+  rules.split('\n').filter((line) => line.startsWith(`-A ${chain} `)).length
 
 async function uninstall({ command, jumps }: Family): Promise<void> {
   for (const [from, to] of jumps) {

@@ -12,6 +12,9 @@ function open({ rights, home, assistantId }: Place): Conversation {
   if (rights) {
     setgroups?.([])
     setgid?.(rights.gid)
+    // By way of root, where we may: going from root to a user is what takes capabilities away (capabilities(7)), and
+    // an agent that is not root hands its own on to its children.
+    if (process.getuid?.() !== rights.uid) setuid?.(0)
     setuid?.(rights.uid)
   }
   return openclawConversation(home, assistantId)

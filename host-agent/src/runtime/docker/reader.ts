@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pLimit from 'p-limit'
 
@@ -24,7 +25,8 @@ export interface Reader {
   end(): void
 }
 
-const script = fileURLToPath(new URL('./read-conversation.ts', import.meta.url))
+/** Beside this file, in the sources and in a bundle of them. */
+const script = fileURLToPath(new URL(`./read-conversation${extname(import.meta.url)}`, import.meta.url))
 const deadlineMs = 5_000
 const maxAnswerLength = 4 * 2 ** 20
 

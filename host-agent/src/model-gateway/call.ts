@@ -1,0 +1,251 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Logger } from 'pino'
+import type { Metering } from '../metering/metering.ts'
+import type { CallWatch, Watch } from '../observability/watch.ts'
+import { type Admitted, admit } from './admission.ts'
+import { type Asked, readAsked } from './asked.ts'
+import { readBody } from './body.ts'
+import { failureDetail, mayPass } from './failures.ts'
+import type { Caller, KeyRing } from './keys.ts'
+import { forwardedHeaders, modelInPath, type ProviderRoute, shownKey } from './providers.ts'
+import type { Rates } from './rates.ts'
+import { Refusal } from './refusal.ts'
+import { send, type Upstream } from './upstream.ts'
+import { createUsageReader } from './usage-reader.ts'
+
+export interface CallDeps {
+  routes: Map<string, ProviderRoute>
+  keys: KeyRing
+  metering: Metering
+  watch: Watch
+  log: Logger
+  /** Calls that each assistant has open. */
+  open: Map<string, number>
+}
+
+/** What one assistant has open at once; a turn has one, and a few more run beside it. */
+const maxCalls = 8
+/** Longest wait for the shared key's rate. */
+const maxRateWaitMs = 120_000
+/** A provider that has begun and says nothing more. */
+const stalledMs = 120_000
+
+/** One call from its head to its end. Throws a Refusal for what is not made, or whose failure is told in our words. */
+export async function handleCall(
+  request: IncomingMessage,
+  response: ServerResponse,
+  deps: CallDeps,
+  /** Whose door it came through; another's key is worth nothing there. */
+  owner: string | undefined,
+): Promise<void> {
+  const { route, path, query } = findRoute(request, deps.routes)
+  const caller = identify(request, query, route, deps.keys, owner)
+  const { assistantId } = caller
+  const already = deps.open.get(assistantId) ?? 0
+  if (already >= maxCalls) throw new Refusal(429, 'too_many_calls', `At most ${maxCalls} calls at once.`, 1)
+  deps.open.set(assistantId, already + 1)
+  try {
+    await make(request, response, deps, { route, path, query, caller })
+  } catch (error) {
+    if (error instanceof Refusal) deps.metering.failed(assistantId, error)
+    throw error
+  } finally {
+    const rest = (deps.open.get(assistantId) ?? 1) - 1
+    if (rest > 0) deps.open.set(assistantId, rest)
+    else deps.open.delete(assistantId)
+  }
+}
+
+interface Target {
+  route: ProviderRoute
+  path: string
+  query: URLSearchParams
+  caller: Required<Caller>
+}
+
+async function make(request: IncomingMessage, response: ServerResponse, deps: CallDeps, target: Target) {
+  const { route, path, query, caller } = target
+  const { assistantId, key } = caller
+  const sent = await readBody(request)
+  const isSse = path.includes(':streamGenerateContent')
+  const asked = readAsked(route.flavor(path), modelInPath(path), sent, isSse)
+  const admitted = admit({
+    ledger: deps.metering.ledger,
+    caller,
+    route,
+    asked,
+    bytes: sent,
+    bound: deps.metering.bound(assistantId),
+    now: Date.now,
+  })
+  const left = new AbortController()
+  response.once('close', () => left.abort())
+  if (response.destroyed) left.abort()
+  let upstream: Upstream
+  const watched = deps.watch.modelCall({ provider: route.name, assistantId })
+  let sentMs: number | undefined
+  try {
+    if (!key.isOwn) await waitForRate(deps.metering.rates, route, assistantId, asked, left.signal)
+    const headers = {
+      ...forwardedHeaders(request.headers),
+      'accept-encoding': 'identity',
+      ...(route.method === 'POST' && { 'content-length': admitted.bytes.length }),
+      ...route.keyHeaders(key.value),
+    }
+    const url = new URL(route.baseUrl + path + (query.size > 0 ? `?${query}` : ''))
+    sentMs = performance.now()
+    upstream = await send(
+      {
+        provider: route.name,
+        method: route.method,
+        url,
+        headers,
+        bytes: admitted.bytes,
+        isStreamed: asked.isStreamed,
+      },
+      left.signal,
+    )
+  } catch (error) {
+    // A provider that fails counts nothing; one whose caller left was at work.
+    const wasLeft = sentMs !== undefined && left.signal.aborted
+    admitted.call.settle(wasLeft ? admitted.outcome(undefined, performance.now() - (sentMs ?? 0)) : 'free')
+    deps.metering.counted()
+    watched.end('unreachable')
+    throw error
+  }
+  if (upstream.kind === 'failure') {
+    admitted.call.settle('free')
+    return fail(response, deps, target, upstream, watched)
+  }
+  await passOn(upstream.answer, response, deps, { asked, admitted, route, startedMs: sentMs, watched })
+}
+
+async function waitForRate(
+  rates: Rates,
+  route: ProviderRoute,
+  assistantId: string,
+  asked: Asked,
+  left: AbortSignal,
+): Promise<void> {
+  const signal = AbortSignal.any([left, AbortSignal.timeout(maxRateWaitMs)])
+  if (await rates.take(route.provider, assistantId, asked.inputTokens, signal)) return
+  left.throwIfAborted()
+  throw new Refusal(429, 'shared_key_busy', 'The platform’s key is busy. Try again in a minute.', 30)
+}
+
+/** Passes an answer on as it comes and counts it: at the provider's last word, before the caller has that. */
+async function passOn(
+  answer: IncomingMessage,
+  response: ServerResponse,
+  deps: CallDeps,
+  {
+    asked,
+    admitted,
+    route,
+    startedMs,
+    watched,
+  }: {
+    asked: Asked
+    admitted: Admitted
+    route: ProviderRoute
+    startedMs: number
+    watched: CallWatch
+  },
+): Promise<void> {
+  const reader = createUsageReader(route.name, asked.flavor, answer.headers['content-type'])
+  const settle = () => {
+    const outcome =
+      asked.flavor === 'count' ? 'free' : admitted.outcome(reader.reading(), performance.now() - startedMs)
+    admitted.call.settle(outcome)
+    deps.metering.counted()
+  }
+  const counting = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      reader.push(chunk)
+      if (asked.isStreamed && reader.reading().isFinal) settle()
+      done(null, chunk)
+    },
+    flush(done) {
+      reader.end()
+      settle()
+      done()
+    },
+  })
+  answer.setTimeout(stalledMs, () =>
+    answer.destroy(new Refusal(504, 'provider_stalled', 'The provider fell silent.')),
+  )
+  let status: number | 'unreachable' = 'unreachable'
+  try {
+    response.writeHead(answer.statusCode ?? 502, forwardedHeaders(answer.headers))
+    response.flushHeaders()
+    await pipeline(answer, counting, response)
+    status = answer.statusCode ?? 502
+  } finally {
+    settle()
+    watched.end(status)
+  }
+}
+
+/** What an assistant may hear of a provider's failure goes through; the rest is told in our words. */
+function fail(
+  response: ServerResponse,
+  deps: CallDeps,
+  { route, path, caller }: Target,
+  { code, answer, body }: Extract<Upstream, { kind: 'failure' }>,
+  watched: CallWatch,
+): void {
+  const status = answer.statusCode ?? 502
+  const { assistantId, key } = caller
+  watched.end(status)
+  const isOurs = !key.isOwn && (code === 'key_invalid' || code === 'key_forbidden' || code === 'out_of_quota')
+  deps.log[isOurs ? 'error' : 'warn'](
+    { call: path, status, code, ownKey: key.isOwn },
+    'a provider refused a call',
+  )
+  if (key.isOwn && code === 'key_invalid') {
+    const keySha256 = createHash('sha256').update(key.value).digest('hex')
+    deps.metering.keyRefused({ assistantId, provider: route.provider, keySha256 })
+  }
+  const told = key.isOwn || !isOurs ? code : 'platform_key_refused'
+  const detail = isOurs ? 'The platform’s key does not work at the moment.' : failureDetail[code]
+  if (!mayPass.includes(code) && code !== 'request_refused') throw new Refusal(422, told, detail)
+  deps.metering.failed(assistantId, { code, detail })
+  response.writeHead(status, { ...forwardedHeaders(answer.headers), 'content-length': body.length })
+  response.end(body)
+}
+
+function identify(
+  request: IncomingMessage,
+  query: URLSearchParams,
+  route: ProviderRoute,
+  keys: KeyRing,
+  owner: string | undefined,
+): Required<Caller> {
+  const shown = shownKey(request.headers) ?? query.get('key')
+  query.delete('key')
+  const caller = shown ? keys.resolve(shown, route.provider) : undefined
+  // An agent that has just started holds no keys yet; OpenClaw tries again.
+  if (!caller && !keys.isFilled()) throw new Refusal(503, 'starting', 'The host agent is starting.')
+  if (!caller || (owner !== undefined && owner !== caller.assistantId)) {
+    throw new Refusal(422, 'unknown_virtual_key', 'This key belongs to no assistant of this host.')
+  }
+  const { assistantId, key } = caller
+  if (!key) throw new Refusal(422, 'no_provider_key', 'There is no key for this provider.')
+  return { assistantId, key }
+}
+
+/** Compares the path as it was sent, undecoded: whatever is not exactly a known call goes nowhere. */
+function findRoute(request: IncomingMessage, routes: Map<string, ProviderRoute>) {
+  const [sent = '', ...rest] = (request.url ?? '').split('?')
+  const [, name = '', below = ''] = /^\/([a-z]+)(\/.*)$/.exec(sent) ?? []
+  const route = routes.get(name)
+  if (!route) throw new Refusal(404, 'unknown_provider', 'No such provider.')
+  const path = route.calls.exec(below)?.[1]
+  if (path === undefined || request.method !== route.method) {
+    throw new Refusal(404, 'unknown_call', 'Assistants may not make this call.')
+  }
+  return { route, path, query: new URLSearchParams(rest.join('?')) }
+}

@@ -1,0 +1,111 @@
+import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { classify, type FailureCode } from './failures.ts'
+import type { ProviderName } from './providers.ts'
+import { unreachable } from './refusal.ts'
+
+/** What a provider answered: its answer, still to be read, or a failure with its whole body. */
+export type Upstream =
+  | { kind: 'answer'; answer: IncomingMessage }
+  | { kind: 'failure'; code: FailureCode; answer: IncomingMessage; body: Buffer }
+
+/** Waits of a failed call, in all; who asks for more is told to wait himself. */
+const maxWaitMs = 15_000
+const maxTries = 3
+/** No word of a provider for so long is none at all. A whole answer takes longer to begin than a stream. */
+const silentMs = { streamed: 60_000, whole: 300_000 }
+/** Of a failure's body; more says nothing new. */
+const maxFailureBytes = 64 * 1024
+
+export interface Outgoing {
+  provider: ProviderName
+  method: string
+  url: URL
+  headers: OutgoingHttpHeaders
+  bytes: Buffer
+  isStreamed: boolean
+}
+
+/**
+ * Sends a call, and again after a 429, a 5xx or a broken connection, as long as no byte of an answer has come: nothing
+ * is asked twice that may have been answered in part. Throws provider_unreachable, or what ended `signal`.
+ */
+export async function send(outgoing: Outgoing, signal: AbortSignal): Promise<Upstream> {
+  const until = performance.now() + maxWaitMs
+  for (let tries = 1; ; tries += 1) {
+    const result = await attempt(outgoing, signal)
+    if (result && result.kind === 'answer') return result
+    const waitMs = pauseBefore(tries, result?.answer)
+    const isWorthIt = !result || result.code === 'rate_limited' || result.code === 'provider_down'
+    if (!isWorthIt || tries === maxTries || performance.now() + waitMs > until) {
+      if (!result) throw unreachable()
+      return result
+    }
+    await sleep(waitMs, undefined, { signal })
+  }
+}
+
+/** Undefined when the connection broke before an answer. */
+async function attempt(outgoing: Outgoing, signal: AbortSignal): Promise<Upstream | undefined> {
+  let answer: IncomingMessage
+  try {
+    answer = await head(outgoing, signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof SilenceError) throw unreachable()
+    return undefined
+  }
+  const status = answer.statusCode ?? 502
+  if (status < 400) return { kind: 'answer', answer }
+  const body = await failureBody(answer)
+  return { kind: 'failure', code: classify(outgoing.provider, status, body.toString('utf8')), answer, body }
+}
+
+class SilenceError extends Error {}
+
+function head({ method, url, headers, bytes, isStreamed }: Outgoing, signal: AbortSignal) {
+  return new Promise<IncomingMessage>((resolve, reject) => {
+    const open = url.protocol === 'https:' ? httpsRequest : httpRequest
+    const upstream = open(url, { method, headers, signal })
+    const silence = setTimeout(
+      () => upstream.destroy(new SilenceError('silent')),
+      isStreamed ? silentMs.streamed : silentMs.whole,
+    )
+    upstream.once('response', (answer) => {
+      clearTimeout(silence)
+      resolve(answer)
+    })
+    upstream.on('error', (error) => {
+      clearTimeout(silence)
+      reject(error)
+    })
+    upstream.end(bytes)
+  })
+}
+
+async function failureBody(answer: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of answer.setTimeout(10_000, () => answer.destroy())) {
+      chunks.push(chunk as Buffer)
+      bytes += (chunk as Buffer).length
+      if (bytes > maxFailureBytes) break
+    }
+  } catch {
+    // The status alone says what happened.
+  }
+  return Buffer.concat(chunks).subarray(0, maxFailureBytes)
+}
+
+/** `retry-after` in seconds or as a date (RFC 9110, 10.2.3); else longer each time, not all at once. */
+function pauseBefore(tries: number, answer: IncomingMessage | undefined): number {
+  const said = answer?.headers['retry-after']
+  if (said !== undefined) {
+    const seconds = Number(said)
+    const ms = Number.isNaN(seconds) ? Date.parse(said) - Date.now() : seconds * 1_000
+    if (Number.isFinite(ms)) return Math.max(0, ms)
+  }
+  return 250 * 4 ** (tries - 1) * (0.75 + Math.random() / 2)
+}

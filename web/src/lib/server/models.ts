@@ -1,0 +1,15 @@
+import { ask } from './api/answer.ts'
+import type { Api } from './api/client.ts'
+import type { Model } from './api/views.ts'
+
+const lifeMs = 60_000
+let kept: { models: Model[]; until: number } | undefined
+
+/** What is on offer, asked once a minute; the same for everybody who is not signed in. Empty when nobody answers. */
+export async function offeredModels(api: Api): Promise<Model[]> {
+  if (kept && Date.now() < kept.until) return kept.models
+  const answer = await ask(api.GET('/api/v1/models'))
+  if (!answer.ok) return kept?.models ?? []
+  kept = { models: answer.data.models, until: Date.now() + lifeMs }
+  return kept.models
+}
