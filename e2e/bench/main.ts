@@ -4,19 +4,19 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { openclawVersion } from '../../host-agent/openclaw/install.ts'
 import { load, machine, type Row, rowsTable } from './figures.ts'
-import { benchHosts } from './hosts/hosts.ts'
+import { benchCreate, benchCrowd } from './hosts/hosts.ts'
 import { root } from './system.ts'
 import { benchInstant } from './turn/instant.ts'
 import { benchOpenclaw } from './turn/openclaw.ts'
 
 const page = path.join(root, 'docs/benchmarks.md')
-const subjects = { turn: ['instant', 'openclaw'], hosts: ['hosts'] } as const
+const subjects = { turn: ['instant', 'openclaw'], hosts: ['create', 'crowd'] } as const
 type Part = (typeof subjects)[keyof typeof subjects][number]
 const isSubject = (name: string): name is keyof typeof subjects => name in subjects
 const usage = `pnpm bench turn [--only ${subjects.turn.join('|')}] [--profile FOLDER]
   --only     one half of it; the figures of the other stay on the page
   --profile  leaves CPU profiles and the statements of PostgreSQL there, and the page as it is
-pnpm bench hosts   needs root and what tools/ci/docker.sh prepares`
+pnpm bench hosts [--only ${subjects.hosts.join('|')}]   needs root and what tools/ci/docker.sh prepares`
 
 interface Settings {
   profile?: string | undefined
@@ -24,7 +24,8 @@ interface Settings {
 const run: Record<Part, (settings: Settings) => Promise<Row[]>> = {
   instant: ({ profile }) => benchInstant({ profileDir: profile }),
   openclaw: () => benchOpenclaw(),
-  hosts: () => benchHosts(),
+  create: () => benchCreate(),
+  crowd: () => benchCrowd(),
 }
 
 const { positionals, values } = parseArgs({

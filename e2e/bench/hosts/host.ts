@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startEngineTap, startTestControlPlane } from '@yourclaw/host-agent/testing'
 import { AssistantSpec, type Observed, Phase, Presence, Provider } from '@yourclaw/proto/host/v1'
+import { bundle } from '../../../tools/bundle/bundle.ts'
 import { until } from '../../src/until.ts'
 import { monotonicMs } from '../figures.ts'
 import { type Program, startProgram } from '../program.ts'
-import { root } from '../system.ts'
 
 /** One host agent as a process of its own, before a control plane that only tells it what to run. */
 export async function startHost(image: string) {
@@ -15,6 +15,10 @@ export async function startHost(image: string) {
   const socket = path.join(folder, 'docker.sock')
   const tap = await startEngineTap(socket)
   const dataDir = path.join(folder, 'data')
+  // As hosts run it: Node that reads TypeScript takes more memory and longer to start.
+  const program = path.join(folder, 'program')
+  const entries = ['src/main.ts', 'src/runtime/docker/read-conversation.ts']
+  await bundle({ from: 'host-agent', entries, version: '0.0.0' }, program)
   const seen = new Map<string, Observed>()
   void (async () => {
     for (;;) {
@@ -27,7 +31,7 @@ export async function startHost(image: string) {
   let seq = 1n
   async function boot() {
     agent = startProgram({
-      script: path.join(root, 'host-agent/src/main.ts'),
+      script: path.join(program, 'lib/main.js'),
       env: {
         CONTROL_PLANE_URL: control.url,
         JOIN_TOKEN: 'join',
@@ -39,6 +43,8 @@ export async function startHost(image: string) {
         ASSISTANT_IMAGE: image,
         DOCKER_HOST: `unix://${socket}`,
         LOG_LEVEL: 'error',
+        // As bin/yourclaw-agent starts it.
+        NODE_OPTIONS: '--max-semi-space-size=1',
       },
       logPath: path.join(folder, 'agent.log'),
     })
