@@ -13,10 +13,8 @@ export async function docker(...args: string[]): Promise<string> {
 
 /** What an assistant's container is, started by hand: the same image, config, limits and command. Resolves when ready. */
 export async function dockerRun(configPath: string): Promise<() => Promise<unknown>> {
-  const tmpfs = ['/tmp', '/home/assistant', '/workspace'].flatMap((path) => [
-    '--tmpfs',
-    `${path}:rw,mode=1777`,
-  ])
+  const own = ['/home/assistant', '/workspace'].flatMap((at) => ['--tmpfs', `${at}:rw,uid=1000,gid=1000`])
+  const tmpfs = ['--tmpfs', '/tmp:rw,mode=1777', ...own]
   const id = await docker(
     ...['run', '--detach', '--init', '--memory', '2g', '--cpus', '1', '--pids-limit', '512', ...tmpfs],
     ...['--volume', `${configPath}:/etc/openclaw/openclaw.json:ro`],
