@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { openclawVersion } from '../../host-agent/openclaw/install.ts'
 import { load, machine, type Row, rowsTable } from './figures.ts'
 import { benchGateway } from './gateway.ts'
+import { benchCreate, benchCrowd } from './hosts/hosts.ts'
 import { root } from './system.ts'
 import { benchInstant } from './turn/instant.ts'
 import { benchOpenclaw } from './turn/openclaw.ts'
@@ -15,6 +16,7 @@ const subjects = {
   turn: ['instant', 'openclaw'],
   web: ['web'],
   gateway: ['gateway'],
+  hosts: ['create', 'crowd'],
 } as const
 type Part = (typeof subjects)[keyof typeof subjects][number]
 const isSubject = (name: string): name is keyof typeof subjects => name in subjects
@@ -22,7 +24,8 @@ const usage = `pnpm bench turn [--only ${subjects.turn.join('|')}] [--profile FO
   --only     one half of it; the figures of the other stay on the page
   --profile  leaves CPU profiles and the statements of PostgreSQL there, and the page as it is
 pnpm bench web
-pnpm bench gateway`
+pnpm bench gateway
+pnpm bench hosts [--only ${subjects.hosts.join('|')}]   needs root and what tools/ci/docker.sh prepares`
 
 interface Settings {
   profile?: string | undefined
@@ -32,6 +35,8 @@ const run: Record<Part, (settings: Settings) => Promise<Row[]>> = {
   openclaw: () => benchOpenclaw(),
   web: () => benchWeb(),
   gateway: () => benchGateway(),
+  create: () => benchCreate(),
+  crowd: () => benchCrowd(),
 }
 
 const { positionals, values } = parseArgs({

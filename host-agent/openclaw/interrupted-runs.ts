@@ -76,7 +76,7 @@ async function up(): Promise<void> {
   const port = await freePort()
   await writeConfig(
     configPath(places),
-    renderConfig(spec, places, { port, bind: 'loopback', modelGatewayUrl: modelUrl }),
+    renderConfig(spec, places, { port, bind: 'loopback', modelGatewayUrl: modelUrl, browser: false }),
   )
   gateway = spawnGateway({ entry, places, port })
   await ready(gateway, 90_000)

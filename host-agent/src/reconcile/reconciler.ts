@@ -66,6 +66,7 @@ export function createReconciler(deps: {
   const lock = createKeyedLock()
   let stopped = false
   let heldStrays = 0
+  let strays: 'unknown' | 'decided' = 'unknown'
   let report: ((observed: Observed) => void) | undefined
 
   runtime.onExit(
@@ -244,11 +245,14 @@ export function createReconciler(deps: {
   /** Now that it is known who should run, whoever else runs here should not. */
   async function endUnnamed(manyMayLeave: boolean): Promise<void> {
     for (const [id, { phase }] of seen) if (phase === Phase.PHASE_ABSENT && !desired.has(id)) forget(id)
-    const present = new Set([...seen.keys(), ...desired.keys(), ...(await runtime.leftRunning())])
+    // What an agent before this one left is looked for until it is decided upon: after that, all that runs is known.
+    const left = strays === 'decided' ? [] : await runtime.leftRunning()
+    const present = new Set([...seen.keys(), ...desired.keys(), ...left])
     const unnamed = () => [...present].filter((id) => !desired.has(id))
     const leaving = unnamed().length
     const mayLeave = manyMayLeave || isFew(leaving, present.size)
     heldStrays = mayLeave ? 0 : leaving
+    strays = mayLeave ? 'decided' : 'unknown'
     if (!mayLeave) {
       log.error(
         { leaving, present: present.size },

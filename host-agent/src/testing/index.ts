@@ -10,4 +10,7 @@ export { createKeyRing } from '../model-gateway/keys.ts'
 export { createReconciler } from '../reconcile/reconciler.ts'
 export type { FakeFaults } from '../runtime/fake/gateway.ts'
 export type { Runtime } from '../runtime/runtime.ts'
+/** What the bench of hosts drives an agent with. */
+export { startTestControlPlane } from './control-plane.ts'
+export { startEngineTap } from './engine-tap.ts'
 export { startBenchGateway } from './model-gateway.ts'

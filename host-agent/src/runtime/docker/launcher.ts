@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import { AgentError } from '../../errors.ts'
 import type { Door, ModelGateway } from '../../model-gateway/server.ts'
 import { renderConfig, writeConfig } from '../openclaw/config.ts'
+import { writeFirstFiles } from '../openclaw/first-files.ts'
 import {
   type Brought,
   createStartLimit,
@@ -22,6 +23,7 @@ import {
   gatewayPort,
   limitsOf,
   specHash,
+  tenantUid,
   trialName,
 } from './container.ts'
 import { refusal, tolerating, unlessGone } from './errors.ts'
@@ -84,7 +86,12 @@ export function createLauncher(deps: LauncherDeps): Launcher {
     })
 
   function writeConfigOf(spec: AssistantSpec, network: TenantNetwork, configDir = folders(spec).config) {
-    const reach = { port: gatewayPort, bind: 'lan' as const, modelGatewayUrl: doorUrl(network) }
+    const reach = {
+      port: gatewayPort,
+      bind: 'lan' as const,
+      modelGatewayUrl: doorUrl(network),
+      browser: true,
+    }
     return writeConfig(join(configDir, 'openclaw.json'), renderConfig(spec, containerPlaces, reach), 0o644)
   }
 
@@ -131,6 +138,7 @@ export function createLauncher(deps: LauncherDeps): Launcher {
     const door = await openDoor(spec.assistantId, network)
     try {
       await makeFolders(folders(spec))
+      await writeFirstFiles(folders(spec).workspace, { uid: tenantUid, gid: tenantUid })
       if (berth.writesConfig) await writeConfigOf(spec, network)
       const container = await create(berth)
       try {

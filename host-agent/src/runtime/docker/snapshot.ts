@@ -95,8 +95,6 @@ export function snapshotOf(folders: Folders) {
   }
 }
 
-export type Snapshot = ReturnType<typeof snapshotOf>
-
 async function replaceFile(path: string, text: string): Promise<void> {
   await writeFile(`${path}.new`, text, { mode: 0o600 })
   await rename(`${path}.new`, path)

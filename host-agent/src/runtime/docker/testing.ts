@@ -61,6 +61,28 @@ export const inside = (containerId: string, script: string): Promise<string> =>
     )
   })
 
+/** A machine of the internet, which serves a folder: an address beyond this host, behind an interface of its own. */
+export async function startInternet(folder = '/etc') {
+  const machine = `ycnet${process.pid}`
+  const link = `yc${process.pid}`.slice(0, 12)
+  await run('ip', 'netns', 'add', machine)
+  onTestFinished(async () => void (await run('ip', 'netns', 'del', machine)))
+  const within = (...args: string[]) => run('ip', 'netns', 'exec', machine, ...args)
+  await run('ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', machine)
+  await run('ip', 'address', 'add', '198.41.0.1/24', 'dev', link)
+  await run('ip', 'link', 'set', link, 'up')
+  await within('ip', 'address', 'add', '198.41.0.2/24', 'dev', 'eth0')
+  await within('ip', 'link', 'set', 'eth0', 'up')
+  await within('ip', 'route', 'add', 'default', 'via', '198.41.0.1')
+  // Daemons of the namespace, which end with it: what is left in it is ended by its process ids.
+  for (const port of ['80', '25']) await within('busybox', 'httpd', '-p', port, '-h', folder)
+  onTestFinished(async () => {
+    const pids = (await run('ip', 'netns', 'pids', machine)).split(/\s+/).filter((pid) => pid !== '')
+    for (const pid of pids) process.kill(Number(pid))
+  })
+  return '198.41.0.2'
+}
+
 /** Runtimes and assistants of one test, and a model gateway whose provider is at `modelUrl`. */
 export async function startDocker(options: { modelUrl?: string; image?: string } = {}) {
   const dataDir = await mkdtemp(join(tmpdir(), 'docker-'))

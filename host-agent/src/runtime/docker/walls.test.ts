@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createFirewall } from './firewall.ts'
-import { inside, lacksDocker, run, startDocker, tenantSubnet } from './testing.ts'
+import { inside, lacksDocker, run, startDocker, startInternet, tenantSubnet } from './testing.ts'
 
 // Hostile probes from inside a real container. What must not be reached is there and answers, so that an open wall shows.
 const skip = await lacksDocker()
@@ -23,28 +23,6 @@ async function startService() {
     server.close()
   })
   return (server.address() as AddressInfo).port
-}
-
-/** A machine of the internet: an address beyond this host, behind an interface of its own. */
-async function startInternet() {
-  const machine = `ycnet${process.pid}`
-  const link = `yc${process.pid}`.slice(0, 12)
-  await run('ip', 'netns', 'add', machine)
-  onTestFinished(async () => void (await run('ip', 'netns', 'del', machine)))
-  const within = (...args: string[]) => run('ip', 'netns', 'exec', machine, ...args)
-  await run('ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', machine)
-  await run('ip', 'address', 'add', '198.41.0.1/24', 'dev', link)
-  await run('ip', 'link', 'set', link, 'up')
-  await within('ip', 'address', 'add', '198.41.0.2/24', 'dev', 'eth0')
-  await within('ip', 'link', 'set', 'eth0', 'up')
-  await within('ip', 'route', 'add', 'default', 'via', '198.41.0.1')
-  // Daemons of the namespace, which end with it: what is left in it is ended by its process ids.
-  for (const port of ['80', '25']) await within('busybox', 'httpd', '-p', port, '-h', '/etc')
-  onTestFinished(async () => {
-    const pids = (await run('ip', 'netns', 'pids', machine)).split(/\s+/).filter((pid) => pid !== '')
-    for (const pid of pids) process.kill(Number(pid))
-  })
-  return '198.41.0.2'
 }
 
 /** What a GET from within a container comes to. */

@@ -60,7 +60,14 @@ export interface Reach {
   port: number
   bind: 'loopback' | 'lan'
   modelGatewayUrl: string
+  /** Whether the image's browser tool is there. */
+  browser: boolean
 }
+
+/** What is paid for is what is sent: longer windows are not used to their end. */
+const maxContextTokens = 200_000
+/** Each session has a browser of its own, which is ended when nobody uses it. */
+const browserIdleMs = 10 * 60_000
 
 /** The config of the pinned version, which refuses unknown keys. Holds the virtual key, never a provider's. */
 export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) {
@@ -70,7 +77,11 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
     apiKey: spec.virtualKey,
     models: offeredModels
       .filter((model) => model.provider === name)
-      .map(({ provider: _, ...model }) => ({ ...model, input: ['text', 'image'] })),
+      .map(({ provider: _, ...model }) => ({
+        ...model,
+        contextTokens: Math.min(model.contextWindow, maxContextTokens),
+        input: ['text', 'image'],
+      })),
   })
   return {
     gateway: {
@@ -94,6 +105,8 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
         workspace: places.workspace,
         model: { primary: spec.model, ...(spec.fallbackModel && { fallbacks: [spec.fallbackModel] }) },
         thinkingDefault: 'low',
+        blockStreamingDefault: 'on',
+        compaction: { memoryFlush: { enabled: true } },
         // Nothing may spend tokens unasked.
         heartbeat: { every: '0m' },
         skipBootstrap: true,
@@ -108,18 +121,24 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
     update: { checkOnStart: false },
     discovery: { mdns: { mode: 'off' } },
     browser: { enabled: false },
-    tools: { profile: 'full', deny: deniedTools },
+    tools: {
+      profile: 'full',
+      deny: deniedTools,
+      web: { fetch: { enabled: true } },
+      media: { image: { enabled: true } },
+    },
+    ...(reach.browser && {
+      mcp: { sessionIdleTtlMs: browserIdleMs, servers: { playwright: { command: 'playwright-mcp' } } },
+    }),
+    // Restarts are the agent's.
+    commands: { restart: false },
     skills: { allowBundled: [] },
     logging: { file: join(places.home, '.openclaw', 'logs', 'gateway.log') },
   }
 }
 
 /** Replaces the config in one step, since the gateway reads it whenever it changes; false when it is as it was. */
-export async function writeConfig(
-  path: string,
-  config: ReturnType<typeof renderConfig>,
-  mode = 0o600,
-): Promise<boolean> {
+export async function writeConfig(path: string, config: object, mode = 0o600): Promise<boolean> {
   const text = `${JSON.stringify(config, null, 2)}\n`
   if ((await readFile(path, 'utf8').catch(() => '')) === text) return false
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })

@@ -88,7 +88,7 @@ const isAlive = (pid: number) => {
   }
 }
 
-test('F6, F9, M13, S3: a real OpenClaw answers, remembers over a change of model and of agent in one process, and holds no provider key', {
+test('F6, F9, M13, S3, D1, D2: a real OpenClaw answers, remembers over a change of model and of agent in one process, and holds no provider key', {
   timeout: 180_000,
 }, async () => {
   const { runtime, spec, script, requests, ask, dataDir, anotherModelGateway } = await start()

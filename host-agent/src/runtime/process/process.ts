@@ -7,6 +7,7 @@ import { archiveFolders, restoreFolders } from '../archive.ts'
 import { diskUsed } from '../disk.ts'
 import { configPath, type Places, renderConfig, writeConfig } from '../openclaw/config.ts'
 import { openclawConversation } from '../openclaw/conversation.ts'
+import { writeFirstFiles } from '../openclaw/first-files.ts'
 import { createGateways, createStartLimit, type Gateway, turnSeconds } from '../openclaw/gateways.ts'
 import { ready } from '../openclaw/ready.ts'
 import type { Runtime } from '../runtime.ts'
@@ -38,7 +39,7 @@ export function createProcessRuntime(input: {
 
   async function write(spec: AssistantSpec, port: number): Promise<boolean> {
     const at = places(spec.userId)
-    const reach = { port, bind: 'loopback' as const, modelGatewayUrl: input.modelGatewayUrl }
+    const reach = { port, bind: 'loopback' as const, modelGatewayUrl: input.modelGatewayUrl, browser: false }
     return writeConfig(configPath(at), renderConfig(spec, at, reach))
   }
 
@@ -70,6 +71,7 @@ export function createProcessRuntime(input: {
     const at = places(spec.userId)
     await mkdir(at.home, { recursive: true, mode: 0o700 })
     await mkdir(at.workspace, { recursive: true, mode: 0o700 })
+    await writeFirstFiles(at.workspace)
     const port = await freePort()
     const { home } = at
     const { restartCount } = spec
