@@ -30,7 +30,8 @@ import { createTogether } from './services/conversation/together.ts'
 import type { OpenTopUpPage } from './services/credit/top-up.ts'
 import type { BillingCtx } from './services/subscription/ctx.ts'
 import { createTopUpPages } from './services/subscription/top-ups.ts'
-import { openStore, type Store } from './storage/store.ts'
+import { openStore } from './storage/open-store.ts'
+import type { Store } from './storage/store.ts'
 
 /** Everything that lives as long as the process; made once, in main.ts and in tests. */
 export interface Deps {

@@ -8,8 +8,9 @@ import { pipeline } from 'node:stream/promises'
 import { pathToFileURL } from 'node:url'
 import { type Sandbox, startSandbox } from '@yourclaw/sandbox'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openStore } from './open-store.ts'
 import { readSealed, sealStream } from './sealed-file.ts'
-import { openStore, type Store, StoredFileMissing } from './store.ts'
+import { type Store, StoredFileMissing } from './store.ts'
 
 let sandbox: Sandbox
 let folder: string

@@ -1,6 +1,4 @@
 import type { Readable } from 'node:stream'
-import { createFileStore } from './file-store.ts'
-import { createS3Store, type S3Credentials } from './s3-store.ts'
 
 /** Where files are kept that every replica must reach: exports, and what hosts hand over. Names are paths with /. */
 export interface Store {
@@ -15,8 +13,3 @@ export interface Store {
 }
 
 export class StoredFileMissing extends Error {}
-
-/** `file:///folder`, which all replicas must share, or `s3://bucket/prefix?region=…&endpoint=https://…`. */
-export function openStore(url: string, credentials: S3Credentials): Store {
-  return url.startsWith('s3:') ? createS3Store(url, credentials) : createFileStore(url)
-}
