@@ -31,6 +31,9 @@ const typedPackages = [
 ]
 const layered = ['proto', 'prisma', 'control-plane', 'host-agent', 'sandbox', 'telemetry', 'e2e', 'tools']
 
+const web = join(root, 'web')
+let syncing: Promise<Outcome> | undefined
+
 function command(name: string, program: string, args: string[], cwd = root): Check {
   return { name, run: () => execute(program, args, cwd) }
 }
@@ -48,10 +51,10 @@ function execute(program: string, args: string[], cwd: string): Promise<Outcome>
 
 const checks: Check[] = [
   ...typedPackages.map((name) => command(`types ${name}`, 'tsc', ['-p', name])),
-  { name: 'types web', run: checkWeb },
+  { name: 'types web', run: () => afterSync('svelte-check', ['--tsconfig', './tsconfig.json'], web) },
   command('biome', 'biome', ['check', '--error-on-warnings', '.']),
   command('import direction', 'depcruise', ['--config', '.dependency-cruiser.cjs', ...layered]),
-  command('dead code', 'knip', ['--no-progress']),
+  { name: 'dead code', run: () => afterSync('knip', ['--no-progress'], root) },
   command('proto', 'buf', ['lint'], join(root, 'proto')),
   // Against the first protocol that was ever spoken: an agent of that release still understands us (F11).
   command('proto breaking', 'buf', ['breaking', '--against', 'first/host-v1.binpb'], join(root, 'proto')),
@@ -59,11 +62,11 @@ const checks: Check[] = [
   { name: 'guarantees page', run: checkGuarantees },
 ]
 
-/** The generated types of the routes come first; svelte-check reads them. */
-async function checkWeb(): Promise<Outcome> {
-  const cwd = join(root, 'web')
-  const synced = await execute('svelte-kit', ['sync'], cwd)
-  return synced.ok ? execute('svelte-check', ['--tsconfig', './tsconfig.json'], cwd) : synced
+/** For what reads the generated types of the web's routes, which a fresh clone has not. */
+async function afterSync(program: string, args: string[], cwd: string): Promise<Outcome> {
+  syncing ??= execute('svelte-kit', ['sync'], web)
+  const synced = await syncing
+  return synced.ok ? execute(program, args, cwd) : synced
 }
 
 async function checkPackages(): Promise<Outcome> {
