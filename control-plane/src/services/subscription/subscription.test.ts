@@ -312,6 +312,6 @@ test('I8: who pays for nothing is answered nothing and changes nothing, from the
   const input = { userId }
   await expect(createAssistant({ ctx, vault: ctx.vault, input })).rejects.toMatchObject(refused)
   await expect(restartAssistant({ ctx, input })).rejects.toMatchObject(refused)
-  const change = changeModel({ ctx, input: { userId, model: 'openai/gpt-4o' } })
+  const change = changeModel({ ctx, input: { userId, model: 'anthropic/claude-haiku-4-5-20251001' } })
   await expect(change).rejects.toMatchObject(refused)
 })
