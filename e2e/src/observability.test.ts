@@ -99,8 +99,8 @@ test('O2: a turn that fails is counted with its cause', async () => {
   await webhook(ben, 900_002, 'break please')
   await eventually(async () => {
     const { controlPlane, agent } = await figures()
-    expect(controlPlane).toMatch(/yourclaw_turn_attempts_failed_total\{code="model_error"\} [1-9]/)
-    expect(agent).toMatch(/yourclaw_agent_turn_seconds_count\{outcome="model_error"\} [1-9]/)
+    expect(controlPlane).toMatch(/yourclaw_turn_attempts_failed_total\{code="provider_down"\} [1-9]/)
+    expect(agent).toMatch(/yourclaw_agent_turn_seconds_count\{outcome="provider_down"\} [1-9]/)
   })
 })
 
