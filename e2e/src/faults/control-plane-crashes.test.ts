@@ -31,8 +31,9 @@ test.each(points)(
   async (point) => {
     const text = `at ${point}`
     const deaths = system.replicas[0]?.deaths() ?? 0
+    if (point.startsWith('claimTurns')) await sayDuringTurn(text)
     system.crashAt(point)
-    await system.say(ada, text)
+    if (!point.startsWith('claimTurns')) await system.say(ada, text)
     await eventually(async () => expect(await system.heard(ada)).toContain(text))
     await eventually(async () => expect(system.replicas[0]?.deaths()).toBe(deaths + 1))
 
@@ -51,3 +52,18 @@ test.each(points)(
   },
   300_000,
 )
+
+/**
+ * The transaction that stores a message claims its turn when it can; what waits for a turn before it is claimed in a
+ * step of its own, when that one is over.
+ */
+async function sayDuringTurn(text: string): Promise<void> {
+  const first = `before ${text}`
+  await system.sandbox('/sim/models/script', { match: first, reply: 'A while later.', delayMs: 2_000 })
+  await system.say(ada, first)
+  await eventually(async () =>
+    expect(JSON.stringify(await system.sandbox('/sim/models/requests'))).toContain(first),
+  )
+  await system.say(ada, text)
+  await eventually(async () => expect(await system.db.message.count({ where: { body: text } })).toBe(1))
+}
