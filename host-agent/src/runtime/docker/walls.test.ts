@@ -79,13 +79,14 @@ test.skipIf(skip)(
     expect(await reaches(mine.containerId, internet)).toBe(true)
 
     // Its model gateway takes its own key alone.
+    const asked = JSON.stringify({ model: 'claude-haiku-4-5-20251001', max_tokens: 5 })
     const call = (gateway: string, key: string) =>
       inside(
         mine.containerId,
-        `timeout 5 wget -q -O - --header 'x-api-key: ${key}' --post-data hello http://${gateway}:18790/anthropic/v1/messages`,
+        `timeout 5 wget -q -O - --header 'x-api-key: ${key}' --post-data '${asked}' http://${gateway}:18790/anthropic/v1/messages`,
       )
     expect(await call(mine.gateway, mine.spec.virtualKey)).toBe(
-      'served /v1/messages sk-canary-of-the-provider hello',
+      `served /v1/messages sk-canary-of-the-provider ${asked}`,
     )
     expect(await call(mine.gateway, other.spec.virtualKey)).toContain('422')
     expect(await call(other.gateway, other.spec.virtualKey)).not.toContain('served')
