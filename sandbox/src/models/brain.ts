@@ -42,6 +42,8 @@ export const scriptInput = z.object({
     })
     .optional(),
   usage: z.object({ inputTokens: tokens.optional(), outputTokens: tokens.optional() }).optional(),
+  /** Answers so often and is gone; absent = until the reset. */
+  times: z.int().min(1).optional(),
 })
 export type Script = z.infer<typeof scriptInput>
 
@@ -120,7 +122,7 @@ export class Brain {
     requireKey(question.key)
     if (!families[question.provider].test(question.model))
       throw new ModelError(404, `model: ${question.model}`)
-    const script = this.#scripts.find((candidate) => fits(candidate, question))
+    const script = this.#take(question)
     if (script?.delayMs) {
       await sleep(script.delayMs, undefined, { signal }).catch(() => {
         throw new ModelError(499, 'The client went away.')
@@ -139,6 +141,16 @@ export class Brain {
       outputTokens: script?.usage?.outputTokens ?? countTokens(text),
     }
     return { id, stream: script?.stream ?? {}, text, toolCalls, usage: request.usage }
+  }
+
+  /** The newest script that fits; one with `times` is used up by it. */
+  #take(question: Question): Script | undefined {
+    const script = this.#scripts.find((candidate) => fits(candidate, question))
+    if (script?.times !== undefined) {
+      script.times -= 1
+      if (script.times === 0) this.#scripts = this.#scripts.filter((other) => other !== script)
+    }
+    return script
   }
 }
 

@@ -149,6 +149,14 @@ describe('scripts', () => {
     expect((await requests())[0]?.usage).toBeNull()
   })
 
+  test('a script that answers so many times makes way for the one before it', async () => {
+    await script({ reply: 'from now on' })
+    await script({ reply: 'just once', times: 1 })
+    const ask = () => anthropic.messages.create({ model: 'claude', max_tokens: 100, messages })
+    expect((await ask()).content).toMatchObject([{ text: 'just once' }])
+    expect((await ask()).content).toMatchObject([{ text: 'from now on' }])
+  })
+
   test('tools are called once, and the reply follows their results', async () => {
     await script({ reply: 'Sunny.', toolCalls: [{ name: 'weather', arguments: { city: 'Rome' } }] })
     const stream = anthropic.messages.stream({ model: 'claude', max_tokens: 100, messages })
