@@ -5,15 +5,15 @@ import { invalidInput, staleEpoch } from '../errors.ts'
 import type { FleetDeps, TurnInputMessages, TurnProgress } from './deps.ts'
 import type { Session } from './session.ts'
 import { writeTo } from './stream.ts'
+import { toTurnInput, turnDeadlineMs } from './turn-input.ts'
 
-const turnDeadlineMs = 10 * 60_000
 /** For a result that was finished in time and is still on its way. */
 const deadlineGraceMs = 30_000
 
 type Call = ServerDuplexStream<TurnEvent, TurnControl>
 
 /**
- * Carries one turn: TurnOpen → TurnInput → TextDelta… → TurnDone → TurnStored, or TurnFailed. The next event is read
+ * Carries one turn: TurnOpen → TurnInput, if it is needed → TextDelta… → TurnDone → TurnStored, or TurnFailed. The next event is read
  * when the last one is dealt with, so HTTP/2 flow control holds an agent back that is faster than we are.
  * `session` is this host's session on this replica; a stream of an older epoch is refused.
  */
@@ -51,11 +51,7 @@ async function carry(
     input: { ...turn, claimed, withHistory: open.needsInput && !open.conversationExists },
   })
   if (open.needsInput) {
-    const deadlineUnixMs = BigInt(ctx.clock.now() + turnDeadlineMs)
-    const messages = read.messages.map(({ text, at }) => ({ text, atUnixMs: BigInt(at) }))
-    await writeTo(call, {
-      body: { $case: 'input', input: { messages, history: read.history, deadlineUnixMs } },
-    })
+    await writeTo(call, { body: { $case: 'input', input: toTurnInput(read, ctx.clock.now()) } })
   }
   const stopTyping = deps.showTyping(read)
   try {

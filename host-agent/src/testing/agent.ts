@@ -130,7 +130,13 @@ export async function ready(control: TestControlPlane) {
   return session
 }
 
-export const startTurn = { turnId: 't1', assistantId: 'a1', attempt: 1, traceParent: '' }
+export const startTurn = {
+  turnId: 't1',
+  assistantId: 'a1',
+  attempt: 1,
+  traceParent: '',
+  input: undefined,
+}
 export const is = (kind: string) => (event: TurnEvent) => event.body?.$case === kind
 
 /** A turn that has its input and has shown the first piece of its answer. */
