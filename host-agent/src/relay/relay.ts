@@ -1,3 +1,4 @@
+import { setImmediate as nextLook } from 'node:timers/promises'
 import { type ServiceError, status } from '@grpc/grpc-js'
 import {
   type CancelTurn,
@@ -87,7 +88,12 @@ export function createRelay(deps: {
   async function attach(turn: Turn, session: LiveSession, input?: TurnInput): Promise<void> {
     const conversationExists = turn.state !== 'waiting' || (await remembers(turn.assistantId))
     if (session.ended.aborted || turns.get(turn.turnId) !== turn) return
-    if (input && conversationExists && turn.state === 'waiting') void run(turn, input)
+    if (input && conversationExists && turn.state === 'waiting') {
+      void run(turn, input)
+      // The assistant is asked first: making a stream ready takes this process as long as asking does.
+      for (let looks = 0; looks < 2; looks++) await nextLook()
+      if (session.ended.aborted || turns.get(turn.turnId) !== turn) return
+    }
     turn.stream?.cancel()
     const stream = openTurnStream({
       call: session.client.runTurn(),
