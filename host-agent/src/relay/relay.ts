@@ -90,7 +90,7 @@ export function createRelay(deps: {
     if (session.ended.aborted || turns.get(turn.turnId) !== turn) return
     if (input && conversationExists && turn.state === 'waiting') {
       void run(turn, input)
-      // The assistant is asked first: making a stream ready takes this process as long as asking does.
+      // The journal goes first: while it waits for its disk, there is time to open the stream.
       for (let looks = 0; looks < 2; looks++) await nextLook()
       if (session.ended.aborted || turns.get(turn.turnId) !== turn) return
     }
