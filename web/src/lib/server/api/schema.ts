@@ -2307,6 +2307,8 @@ export interface paths {
                         /** @description Answers while the chosen model cannot */
                         fallbackModel?: string | null;
                         name?: string;
+                        /** @description Whether the assistant may speak first */
+                        proactive?: boolean;
                         /**
                          * @description Where the assistant speaks first; null = where the person wrote last
                          * @enum {string|null}
@@ -2915,6 +2917,8 @@ export interface components {
             fallbackModel: string | null;
             id: string;
             name: string;
+            /** @description Whether the assistant may speak first */
+            proactive: boolean;
             /** @enum {string|null} */
             proactiveChannel: "WHATSAPP" | "TELEGRAM" | "WEB" | null;
             /** @description In the person’s own time; from 22:00 until 07:00 goes over midnight */
