@@ -116,6 +116,7 @@ test('F7: what crashes is started again; a crash loop ends with its cause, and a
       assistantId: 'a1',
       attempt: 1,
       traceParent: '',
+      conversation: 0,
       input: undefined,
     }
     session.call.write({ seq: BigInt(2 + count), ack: 0n, body: { $case: 'startTurn', startTurn } })

@@ -135,6 +135,7 @@ export const startTurn = {
   assistantId: 'a1',
   attempt: 1,
   traceParent: '',
+  conversation: 0,
   input: undefined,
 }
 export const is = (kind: string) => (event: TurnEvent) => event.body?.$case === kind
