@@ -58,6 +58,7 @@ export interface SentMessage {
   caption_entities?: MessageEntity[]
   photo?: object[]
   document?: object
+  voice?: object
   reply_markup?: InlineKeyboardMarkup
 }
 
