@@ -13,8 +13,8 @@ export function withFiles(words: Payload[], files: readonly OutgoingFile[]): Pay
 }
 
 /** What is heard has no place for words on WhatsApp. */
-const takesCaption = ({ kind }: OutgoingFile, { text }: Payload) =>
-  text.length <= longestCaption && kind !== 'AUDIO' && kind !== 'STICKER'
+const takesCaption = ({ kind }: OutgoingFile, { text, buttons }: Payload) =>
+  text.length <= longestCaption && buttons === undefined && kind !== 'AUDIO' && kind !== 'STICKER'
 
 /** The words of a part whose file can only be fetched: its name, size and address follow them. */
 export function linkLine({ name, sizeBytes }: OutgoingFile, url: string): string {

@@ -5,8 +5,8 @@ import type { Tokens } from '../../lib/tokens.ts'
 import { maxFiles } from '../../services/attachment/limits.ts'
 import type { ConversationCtx } from '../../services/conversation/ctx.ts'
 import { listMessages } from '../../services/conversation/list-messages.ts'
-import { receiveMessage } from '../../services/conversation/receive-message.ts'
 import { stopTurn } from '../../services/conversation/stop-turn.ts'
+import { takeWritten } from '../../services/conversation/take-written.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 import { attachmentSchema, createFileUrls } from './files.ts'
 import { jsonBody, jsonResponse, refuseInvalid } from './openapi.ts'
@@ -21,6 +21,16 @@ const message = z.object({
   at: z.string(),
   state: z.enum(['RECEIVED', 'ANSWERED', 'REFUSED', 'PENDING', 'SENT', 'DELIVERED', 'READ', 'FAILED']),
   attachments: z.array(attachmentSchema).optional(),
+  stopped: z.literal(true).optional().openapi({ description: 'It is what was there when it was stopped' }),
+  question: z
+    .object({
+      id: z.string(),
+      options: z.array(z.object({ id: z.string(), label: z.string() })),
+      expiresAt: z.string(),
+      answer: z.string().optional().openapi({ description: 'The id of the option that was chosen' }),
+    })
+    .optional()
+    .openapi({ description: 'What the message asks; answered once, before it expires' }),
 })
 
 const listRoute = createRoute({
@@ -112,7 +122,7 @@ export function messageRoutes({ ctx, tokens }: { ctx: ConversationCtx; tokens: T
       const { id: address } = c.get('user')
       const { text, attachmentIds } = c.req.valid('json')
       const key = c.req.valid('header')['idempotency-key'] ?? randomUUID()
-      const received = await receiveMessage({
+      const received = await takeWritten({
         ctx,
         input: {
           channel: 'WEB',

@@ -68,7 +68,7 @@ async function createPerson() {
       expiresAt: new Date(Date.now() + 60_000),
     },
   })
-  await db.aside.create({ data: { userId, turnId: turn.id, topic: 'test', text: 'liked it' } })
+  await db.reaction.create({ data: { userId, turnId: turn.id, target: 'test', text: 'liked it' } })
   await db.delivery.create({ data: { ...to, messageId: message.id, userId, part: 0, payload: {} } })
   await inTransaction(ctx, (tx) => ctx.outbox.enqueueMessage(tx, to, message.id))
   await db.usageDaily.create({ data: { userId, date: new Date() } })

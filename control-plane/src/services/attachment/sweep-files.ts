@@ -26,7 +26,7 @@ export async function sweepFiles({ ctx, store }: { ctx: Ctx; store: Store }): Pr
   }
   // Answered or told by then.
   const toldBefore = new Date(now.getTime() - 7 * dayMs)
-  await db.aside.deleteMany({ where: { turnId: { not: null }, createdAt: { lt: toldBefore } } })
+  await db.reaction.deleteMany({ where: { turnId: { not: null }, createdAt: { lt: toldBefore } } })
 }
 
 /** Removes files that were left behind by somebody who died, or left, while they were written. */

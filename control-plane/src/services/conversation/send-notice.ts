@@ -1,5 +1,6 @@
 import type { Transaction } from '@yourclaw/db'
 import { render } from '../../channels/render.ts'
+import type { Button } from '../../channels/sender.ts'
 import { inTransaction, nudge } from '../../context.ts'
 import { attachTo, unsentFiles } from '../attachment/attach.ts'
 import { hasOptedOut } from '../channel/contact.ts'
@@ -47,7 +48,8 @@ export async function storeOutgoing(tx: Transaction, ctx: ConversationCtx, input
   const { userId, to } = input
   const body = sanitize(input.text)
   const files = await unsentFiles(tx, { userId, attachmentIds: input.attachmentIds ?? [] })
-  const payloads = render(to.channel, body, files)
+  const { buttons } = input
+  const payloads = render(to.channel, sanitize(input.shown ?? body), { buttons, files })
   const state = payloads.length === 0 ? 'DELIVERED' : 'PENDING'
   const [message] = await tx.$queryRaw<{ id: string }[]>`
     WITH numbered AS (
@@ -77,6 +79,9 @@ interface OutgoingInput {
   to: Recipient
   kind: 'CHAT' | 'NOTICE'
   text: string
+  /** What phones show instead. */
+  shown?: string
+  buttons?: Button[]
   code?: string
   turnId?: string
   /** Files that storeFile kept; they go out in this order. */

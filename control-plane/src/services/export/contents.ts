@@ -53,7 +53,7 @@ export function exportContents(
       }),
     ),
     list('messages.json', () => messages(ctx, userId, onMessages)),
-    json('reactions.json', () => db.aside.findMany({ ...mine, select: { text: true, createdAt: true } })),
+    json('reactions.json', () => db.reaction.findMany({ ...mine, select: { text: true, createdAt: true } })),
     json('usage/messages-per-day.json', () =>
       db.usageDaily.findMany({ where: { userId }, orderBy: { date: 'asc' }, omit: { userId: true } }),
     ),

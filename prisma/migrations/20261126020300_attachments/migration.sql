@@ -30,15 +30,15 @@ CREATE TABLE "attachments" (
 );
 
 -- CreateTable
-CREATE TABLE "asides" (
+CREATE TABLE "reactions" (
     "id" UUID NOT NULL DEFAULT uuidv7(),
     "user_id" UUID NOT NULL,
-    "turn_id" UUID,
-    "topic" TEXT NOT NULL,
+    "target" TEXT NOT NULL,
     "text" TEXT NOT NULL,
+    "turn_id" UUID,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
-    CONSTRAINT "asides_pkey" PRIMARY KEY ("id")
+    CONSTRAINT "reactions_pkey" PRIMARY KEY ("id")
 );
 
 -- CreateIndex
@@ -51,13 +51,13 @@ CREATE INDEX "attachments_user_id_idx" ON "attachments"("user_id");
 CREATE INDEX "attachments_kept" ON "attachments"("expires_at") WHERE (state <> 'EXPIRED');
 
 -- CreateIndex
-CREATE INDEX "asides_user_id_idx" ON "asides"("user_id");
+CREATE INDEX "reactions_user_id_idx" ON "reactions"("user_id");
 
 -- CreateIndex
-CREATE INDEX "asides_turn_id_idx" ON "asides"("turn_id");
+CREATE INDEX "reactions_turn_id_idx" ON "reactions"("turn_id");
 
 -- CreateIndex
-CREATE UNIQUE INDEX "asides_one_waiting_per_topic" ON "asides"("user_id", "topic") WHERE (turn_id IS NULL);
+CREATE UNIQUE INDEX "reactions_one_waiting_per_message" ON "reactions"("user_id", "target") WHERE (turn_id IS NULL);
 
 -- CreateIndex
 CREATE INDEX "messages_in_their_chat" ON "messages"("channel", "address", "chat_message_id") WHERE (chat_message_id IS NOT NULL);
@@ -69,7 +69,7 @@ ALTER TABLE "attachments" ADD CONSTRAINT "attachments_user_id_fkey" FOREIGN KEY 
 ALTER TABLE "attachments" ADD CONSTRAINT "attachments_message_id_fkey" FOREIGN KEY ("message_id") REFERENCES "messages"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "asides" ADD CONSTRAINT "asides_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "reactions" ADD CONSTRAINT "reactions_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "asides" ADD CONSTRAINT "asides_turn_id_fkey" FOREIGN KEY ("turn_id") REFERENCES "turns"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "reactions" ADD CONSTRAINT "reactions_turn_id_fkey" FOREIGN KEY ("turn_id") REFERENCES "turns"("id") ON DELETE CASCADE ON UPDATE CASCADE;
