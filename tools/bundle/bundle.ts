@@ -54,3 +54,10 @@ export async function place(file: string, into: string): Promise<void> {
   await mkdir(join(into, '..'), { recursive: true })
   await cp(join(root, file), into, { recursive: true, dereference: true })
 }
+
+/** The host agent's programs, with what they read by name beside them. */
+export async function bundleAgent(version: string, into: string, more: string[] = []): Promise<void> {
+  const entries = ['src/main.ts', 'src/runtime/docker/read-conversation.ts', ...more]
+  await bundle({ from: 'host-agent', entries, version }, into)
+  await place('host-agent/openclaw/web-search', join(into, 'openclaw/web-search'))
+}

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startEngineTap, startTestControlPlane } from '@yourclaw/host-agent/testing'
 import { AssistantSpec, type Observed, Phase, Presence, Provider } from '@yourclaw/proto/host/v1'
-import { bundle } from '../../../tools/bundle/bundle.ts'
+import { bundleAgent } from '../../../tools/bundle/bundle.ts'
 import { until } from '../../src/until.ts'
 import { monotonicMs } from '../figures.ts'
 import { type Program, startProgram } from '../program.ts'
@@ -17,8 +17,7 @@ export async function startHost(image: string) {
   const dataDir = path.join(folder, 'data')
   // As hosts run it: Node that reads TypeScript takes more memory and longer to start.
   const program = path.join(folder, 'program')
-  const entries = ['src/main.ts', 'src/runtime/docker/read-conversation.ts']
-  await bundle({ from: 'host-agent', entries, version: '0.0.0' }, program)
+  await bundleAgent('0.0.0', program)
   const seen = new Map<string, Observed>()
   void (async () => {
     for (;;) {
