@@ -3,6 +3,7 @@ import { lockAssistant } from './lock-assistant.ts'
 import { recordChange } from './record-change.ts'
 import { requireEntitlement } from './require-entitlement.ts'
 import { requireOffered } from './require-offered.ts'
+import { triedAgain } from './tried-again.ts'
 
 /**
  * Chooses the model. A ready assistant stays READY; a failed one is tried again; without one it is a preference.
@@ -25,10 +26,6 @@ export async function changeModel({
       return
     }
     await requireEntitlement(tx, input.userId, new Date(ctx.clock.now()))
-    const retry = assistant.status === 'ERROR'
-    await recordChange(tx, assistant, 'MODEL', {
-      model: input.model,
-      ...(retry && { status: 'PROVISIONING' as const, lastErrorCode: null, lastErrorDetail: null }),
-    })
+    await recordChange(tx, assistant, 'MODEL', { model: input.model, ...triedAgain(assistant) })
   })
 }
