@@ -15,8 +15,10 @@ import {
   turnSeconds,
 } from '../openclaw/gateways.ts'
 import { ready } from '../openclaw/ready.ts'
+import { placeWebSearch } from '../openclaw/web-search.ts'
 import type { Berth } from './berth.ts'
 import {
+  configMount,
   containerName,
   containerOptions,
   containerPlaces,
@@ -26,9 +28,10 @@ import {
   tenantUid,
   trialName,
 } from './container.ts'
-import { refusal, tolerating, unlessGone } from './errors.ts'
+import { refusal, tolerating, unlessGone, words } from './errors.ts'
 import type { Firewall } from './firewall.ts'
 import { foldersOf, makeFolders } from './folders.ts'
+import { createImages, imageMissing } from './images.ts'
 import type { Labels } from './labels.ts'
 import { type createNetworks, nameTaken, type TenantNetwork } from './network.ts'
 import { printed } from './output.ts'
@@ -37,6 +40,7 @@ import { modelGatewayPort } from './rules.ts'
 import { createUpdates } from './update.ts'
 import type { Watcher } from './watcher.ts'
 
+const webSearchFolder = 'web-search'
 const startDeadlineMs = 90_000
 /** One that ran already answers at once, or is not worth having. */
 const adoptDeadlineMs = 10_000
@@ -60,6 +64,7 @@ export interface LauncherDeps {
 /** Containers behind their walls: firewall, network and door to the model gateway first, then what is behind them. */
 export function createLauncher(deps: LauncherDeps): Launcher {
   const { docker, labels, networks, watcher, dataDir, closing, log } = deps
+  const images = createImages({ docker, log })
   const inTurn = createStartLimit()
   const folders = (spec: AssistantSpec) => foldersOf(dataDir, spec.userId)
   const parts = ({ spec, image, network }: Pick<Berth, 'spec' | 'image' | 'network'>) => ({
@@ -85,12 +90,18 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       assistantId,
     })
 
-  function writeConfigOf(spec: AssistantSpec, network: TenantNetwork, configDir = folders(spec).config) {
+  async function writeConfigOf(
+    spec: AssistantSpec,
+    network: TenantNetwork,
+    configDir = folders(spec).config,
+  ) {
+    await placeWebSearch(join(configDir, webSearchFolder))
     const reach = {
       port: gatewayPort,
       bind: 'lan' as const,
       modelGatewayUrl: doorUrl(network),
       browser: true,
+      webSearchPlugin: `${configMount}/${webSearchFolder}`,
     }
     return writeConfig(join(configDir, 'openclaw.json'), renderConfig(spec, containerPlaces, reach), 0o644)
   }
@@ -120,7 +131,11 @@ export function createLauncher(deps: LauncherDeps): Launcher {
         const asWanted = Object.entries(limits).every(
           ([name, value]) => Reflect.get(HostConfig, name) === value,
         )
-        if (!asWanted) await container.update(limits)
+        if (!asWanted) {
+          await container.update(limits).catch((error: unknown) => {
+            throw limitsRefused(error) ?? error
+          })
+        }
         return writeConfigOf(spec, network)
       },
       listen() {
@@ -130,6 +145,12 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       kill: () => tolerating([404, 409], container.kill()),
       release: () => door.close(),
     }
+  }
+
+  /** Its image first: who waits for a registry holds up no other start. */
+  async function launchInTurn(berth: Berth): Promise<Gateway> {
+    await orClosing(images.ensure(berth.image))
+    return inTurn(() => launchIn(berth))
   }
 
   /** Behind walls that stand. */
@@ -162,7 +183,7 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       return await docker.createContainer(containerOptions(parts(berth), labels))
     } catch (error) {
       if (refusal(error) === 409) throw nameTaken(containerName(berth.spec))
-      throw imageMissing(error) ?? error
+      throw imageMissing(error) ?? limitsRefused(error) ?? error
     }
   }
 
@@ -181,7 +202,8 @@ export function createLauncher(deps: LauncherDeps): Launcher {
     orClosing,
     heldStill: deps.heldStill,
     writeConfig: (berth, configDir) => writeConfigOf(berth.spec, berth.network, configDir),
-    launch: (berth) => inTurn(() => launchIn(berth)),
+    images,
+    launch: launchInTurn,
     log,
   })
 
@@ -241,7 +263,7 @@ export function createLauncher(deps: LauncherDeps): Launcher {
     adopt,
     async launch(spec) {
       const network = await walls(spec)
-      return inTurn(() => launchIn(berthOf(spec, network)))
+      return launchInTurn(berthOf(spec, network))
     },
     async replace(spec, gateway, goesDown) {
       const network = await walls(spec)
@@ -260,8 +282,8 @@ export function createLauncher(deps: LauncherDeps): Launcher {
   }
 }
 
-/** Docker's 404 at a creation. */
-function imageMissing(error: unknown): AgentError | undefined {
-  if (refusal(error) !== 404) return undefined
-  return new AgentError('image_missing', 'This host does not have the assistant’s image.', { cause: error })
-}
+/** A host with fewer processors, or more in use than the memory that is given: nothing is changed then. */
+const limitsRefused = (error: unknown): AgentError | undefined =>
+  (refusal(error) === 400 && /cpus|memory/i.test(words(error))) || /set memory limit/i.test(words(error))
+    ? new AgentError('limits_refused', 'This host cannot give the assistant these limits.', { cause: error })
+    : undefined

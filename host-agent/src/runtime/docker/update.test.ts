@@ -95,6 +95,33 @@ test.skipIf(skip)(
   },
 )
 
+test.skipIf(skip)(
+  'F7: a gateway that was paused is not taken for hung, gives memory back, and goes on where it stood',
+  async () => {
+    const { docker, agent, newSpec } = await startDocker()
+    const { runtime, exit } = await agent({ health: { intervalMs: 50, misses: 2 } })
+    const { rest } = runtime
+    if (!rest) throw new Error('the Docker runtime can rest')
+    const spec = newSpec()
+    const { containerId, url } = await runtime.start(spec)
+    // Of a file that is read, the page cache counts as memory, and can go without swap.
+    await inside(containerId, 'head -c 20000000 /dev/zero >/workspace/file && cat /workspace/file >/dev/null')
+    const startedAt = async () => (await docker.getContainer(containerId).inspect()).State
+    const before = await startedAt()
+    await rest.pause(spec.assistantId)
+    await rest.pause(spec.assistantId)
+    expect(await startedAt()).toMatchObject({ Paused: true, StartedAt: before.StartedAt })
+    expect(await rest.reclaimMemory(spec.assistantId)).toBeLessThan(15e6)
+    await expect(fetch(`${url}/readyz`, { signal: AbortSignal.timeout(500) })).rejects.toThrow()
+    await rest.unpause(spec.assistantId)
+    await rest.unpause(spec.assistantId)
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    expect(await startedAt()).toMatchObject({ Paused: false, StartedAt: before.StartedAt })
+    expect(await Promise.race([exit(), Promise.resolve('runs')])).toBe('runs')
+    await expect(rest.pause('nobody')).rejects.toMatchObject({ code: 'assistant_unreachable' })
+  },
+)
+
 test.skipIf(skip)('F7: a gateway that hangs is ended, and told with that cause', async () => {
   const { dataDir, agent, newSpec } = await startDocker()
   const { runtime, exit } = await agent({ health: { intervalMs: 100, misses: 2 } })

@@ -6,8 +6,9 @@ import { type Brought, type Gateway, turnSeconds } from '../openclaw/gateways.ts
 import type { Cause } from '../runtime.ts'
 import { type Berth, isSameProfile } from './berth.ts'
 import { trialOptions } from './container.ts'
-import { isEngineTrouble, toAgentError, tolerating, unlessGone } from './errors.ts'
+import { isEngineTrouble, toAgentError, tolerating } from './errors.ts'
 import { type Folders, foldersOf } from './folders.ts'
+import type { Images } from './images.ts'
 import type { Labels } from './labels.ts'
 import { briefSeconds, removeContainer, stopContainer } from './removal.ts'
 import { snapshotOf } from './snapshot.ts'
@@ -29,7 +30,7 @@ export interface Old {
  *
  * | on disk                 | in Docker        | next                                                              |
  * |-------------------------|------------------|-------------------------------------------------------------------|
- * | nothing                 | old, serving     | trial: image there? config valid for it, on a copy of the state?  |
+ * | nothing                 | old, serving     | trial: image there, or pulled? config valid for it, on a copy of the state?  |
  * | nothing                 | old, stopped     | trial, if this is another agent's life; then the snapshot         |
  * | before/                 | none, or new     | start the new one; ready: drop before/. Else mark it undone       |
  * | before/, marked undone  | none, or either  | put the snapshot back, start the old image, note the refusal, drop |
@@ -39,6 +40,7 @@ export interface Old {
 export function createUpdates(deps: {
   docker: Docker
   labels: Labels
+  images: Images
   dataDir: string
   parts(berth: Berth): Parameters<typeof trialOptions>[0]
   hashOf(berth: Berth): string
@@ -57,9 +59,7 @@ export function createUpdates(deps: {
   async function objection(berth: Berth): Promise<Cause | undefined> {
     const snapshot = snapshotFor(berth)
     try {
-      if (!(await unlessGone(docker.getImage(berth.image).inspect()))) {
-        return { code: 'image_missing', detail: 'This host does not have the assistant’s image.' }
-      }
+      await orClosing(deps.images.ensure(berth.image))
       const copied = await deps.heldStill(berth.spec.assistantId, snapshot.copyForTrial)
       await deps.writeConfig(berth, copied.config)
       if ((await validate(berth, copied)) === 0) return undefined

@@ -171,7 +171,7 @@ test.skipIf(skip)(
   async () => {
     const system = await startDocker()
     const { runtime } = await system.agent()
-    const limits = { memoryBytes: 64n * 2n ** 20n, cpuMillis: 0, pids: 50 }
+    const limits = { memoryBytes: 64n * 2n ** 20n, cpuMillis: 0, pids: 50, logBytes: 0n }
     const { containerId, url } = await runtime.start(system.newSpec({ limits }))
     expect(await inside(containerId, 'tail /dev/zero; echo died $?')).toContain('died 137')
     expect((await fetch(`${url}/readyz`)).status).toBe(200)

@@ -67,6 +67,17 @@ const reloadDeadlineMs = 15_000
 /** A start takes some seconds of a processor: more at once than there are would only make all of them late. */
 export const createStartLimit = () => pLimit(availableParallelism())
 
+/** What would be refused again leaves a gateway as it is. */
+async function refusalOf(change: Promise<void>): Promise<Cause | undefined> {
+  try {
+    await change
+    return undefined
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.retryable) throw error
+    return { code: error.code, detail: error.detail }
+  }
+}
+
 /** The OpenClaw gateways that an agent runs: what all runtimes of real ones do alike. */
 export function createGateways({
   launcher,
@@ -98,8 +109,7 @@ export function createGateways({
       const one = track(assistantId, adopted.gateway)
       try {
         // The spec may have changed meanwhile, and the model gateway may have another address.
-        if (!adopted.refused) await update(one, spec)
-        return adopted.refused
+        return adopted.refused ?? (await refusalOf(update(one, spec)))
       } catch (error) {
         if (!(error instanceof AgentError)) throw error
       }
@@ -149,6 +159,12 @@ export function createGateways({
     await launcher.end(assistantId, gateway, { seconds })
   }
 
+  /** Whoever calls keeps it still, or does not any more. */
+  function hold(assistantId: string, isHeld: boolean): void {
+    const one = live.get(assistantId)
+    if (one) one.isHeld = isHeld
+  }
+
   async function look(one: Live): Promise<void> {
     if (one.isHeld || one.hung) return
     const answers = await answersReady(one.gateway.url)
@@ -169,7 +185,7 @@ export function createGateways({
       const one = live.get(spec.assistantId)
       let refused: Cause | undefined
       if (!one) refused = await bringUp(spec)
-      else if (one.inEffect && one.gateway.fits(spec)) await apply(spec)
+      else if (one.inEffect && one.gateway.fits(spec)) refused = await refusalOf(apply(spec))
       else refused = await replace(spec, one.gateway, goesDown)
       const running = live.get(spec.assistantId)?.gateway
       if (!running) throw new AgentError('start_failed', 'The gateway ended at once.', { retryable: true })
@@ -177,14 +193,14 @@ export function createGateways({
     },
     apply,
     stop,
+    hold,
     /** Does it while whoever calls keeps the gateway still. */
     async whileHeld<T>(assistantId: string, work: () => Promise<T>): Promise<T> {
-      const one = live.get(assistantId)
-      if (one) one.isHeld = true
+      hold(assistantId, true)
       try {
         return await work()
       } finally {
-        if (one) one.isHeld = false
+        hold(assistantId, false)
       }
     },
     has: (assistantId: string) => live.has(assistantId),
