@@ -9,7 +9,7 @@ import { monotonicMs } from '../figures.ts'
 import { type Program, startProgram } from '../program.ts'
 
 /** One host agent as a process of its own, before a control plane that only tells it what to run. */
-export async function startHost(image: string) {
+export async function startHost(image: string, more: Record<string, string> = {}) {
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-hosts-'))
   const control = await startTestControlPlane({ sessionTimeoutMs: 60_000 })
   const socket = path.join(folder, 'docker.sock')
@@ -44,6 +44,7 @@ export async function startHost(image: string) {
         LOG_LEVEL: 'error',
         // As bin/yourclaw-agent starts it.
         NODE_OPTIONS: '--max-semi-space-size=1',
+        ...more,
       },
       logPath: path.join(folder, 'agent.log'),
     })

@@ -72,7 +72,7 @@ export interface Runtime {
   start(spec: AssistantSpec, goesDown?: () => void): Promise<Started>
   /**
    * Brings model, keys, token and limits of a running assistant up to date without a restart. What cannot be so is no
-   * retryable AgentError, and it runs on as it did.
+   * retryable AgentError, and it runs on without that.
    */
   apply(spec: AssistantSpec): Promise<void>
   /** Stops it and keeps its data; stopping one that is not there is fine. */

@@ -104,7 +104,9 @@ test.skipIf(skip)(
     const tooSmall = wanted({ memoryBytes: 20n * 2n ** 20n })
     const tooMany = wanted({ cpuMillis: 512_000 })
     const refused = { code: 'limits_refused', detail: expect.any(String) }
-    await expect(first.runtime.apply(tooSmall)).rejects.toMatchObject({ ...refused, retryable: false })
+    const otherModel = { ...tooSmall, model: 'openai/gpt-4o' }
+    await expect(first.runtime.apply(otherModel)).rejects.toMatchObject({ ...refused, retryable: false })
+    expect(await inside(containerId, 'cat /etc/openclaw/openclaw.json')).toContain('openai/gpt-4o')
     expect(await first.runtime.start(tooMany)).toEqual({ containerId, url, refused })
     expect(await memory()).toBe(before)
     await first.stop()

@@ -125,18 +125,17 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       url: `http://${network.address}:${gatewayPort}`,
       ended: watcher.ended(container.id),
       fits: (spec) => hashOf(berthOf(spec, network)) === hash,
-      async write(spec) {
+      write: (spec) => writeConfigOf(spec, network),
+      async bound(spec) {
         const limits = limitsOf(spec)
         const { HostConfig } = await container.inspect()
         const asWanted = Object.entries(limits).every(
           ([name, value]) => Reflect.get(HostConfig, name) === value,
         )
-        if (!asWanted) {
-          await container.update(limits).catch((error: unknown) => {
-            throw limitsRefused(error) ?? error
-          })
-        }
-        return writeConfigOf(spec, network)
+        if (asWanted) return
+        await container.update(limits).catch((error: unknown) => {
+          throw limitsRefused(error) ?? error
+        })
       },
       listen() {
         const sinceMs = Date.now()

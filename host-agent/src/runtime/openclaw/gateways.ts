@@ -14,6 +14,8 @@ export interface Gateway extends Running {
   fits(spec: AssistantSpec): boolean
   /** Puts what the spec asks for where the gateway reads it; false when its config stood there already. */
   write(spec: AssistantSpec): Promise<boolean>
+  /** Gives it the spec's limits, where the runtime has any. Not retryable = it cannot have them, and keeps its own. */
+  bound?(spec: AssistantSpec): Promise<void>
   /** Marks where its output stands now. What is returned resolves with whether a match was printed after that. */
   listen(): (pattern: RegExp, timeoutMs: number) => Promise<boolean>
   /** Ends it at once. */
@@ -136,10 +138,12 @@ export function createGateways({
   async function update(one: Live, spec: AssistantSpec): Promise<void> {
     const prints = one.gateway.listen()
     const changed = await one.gateway.write(spec)
-    if (!changed && one.inEffect) return
-    one.inEffect = await prints(reloaded, reloadDeadlineMs)
-    if (one.inEffect) return
-    throw new AgentError('apply_failed', 'The gateway did not take up its new config.', { retryable: true })
+    if (changed || !one.inEffect) one.inEffect = await prints(reloaded, reloadDeadlineMs)
+    if (!one.inEffect) {
+      throw new AgentError('apply_failed', 'The gateway did not take up its new config.', { retryable: true })
+    }
+    // Last: limits that are refused keep nobody from another model.
+    await one.gateway.bound?.(spec)
   }
 
   async function apply(spec: AssistantSpec): Promise<void> {
