@@ -211,7 +211,7 @@ test.skipIf(skip)(
     expect((await foreign.inspect()).State.Running).toBe(true)
     await foreign.remove({ force: true })
 
-    const other = newSpec({ image: 'yourclaw-openclaw@sha256:'.concat('0'.repeat(64)) })
+    const other = newSpec({ image: 'sha256:'.concat('0'.repeat(64)) })
     await expect(runtime.start(other)).rejects.toMatchObject({ code: 'image_missing' })
 
     // A network of that name is refused just the same.

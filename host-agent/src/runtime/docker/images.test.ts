@@ -14,7 +14,8 @@ test.skipIf(await lacksDocker())(
     const { RepoDigests } = await docker.getImage(`${name}:1`).inspect()
     const image = RepoDigests.find((digest) => digest.startsWith(name)) ?? ''
     expect(image).toMatch(/@sha256:[0-9a-f]{64}$/)
-    await run('docker', 'rmi', `${name}:1`, image)
+    // The last name under which the registry knows it: its digest goes with it.
+    await run('docker', 'rmi', `${name}:1`)
     onTestFinished(async () => void (await run('docker', 'rmi', '--force', image)))
     await expect(docker.getImage(image).inspect()).rejects.toMatchObject({ statusCode: 404 })
 

@@ -44,7 +44,7 @@ test.skipIf(skip)(
   async () => {
     const { agent, runtime, stop, spec, containerId, leftovers } = await start()
     const goesDown = vi.fn()
-    const missing = { ...spec, generation: 2, image: 'yourclaw-openclaw@sha256:'.concat('0'.repeat(64)) }
+    const missing = { ...spec, generation: 2, image: 'sha256:'.concat('0'.repeat(64)) }
     expect(await runtime.start(missing, goesDown)).toMatchObject({
       containerId,
       refused: { code: 'image_missing' },
