@@ -29,6 +29,7 @@ import { operatorDutyRoutes } from './http/routes/operator/duties.ts'
 import { operatorHostRoutes } from './http/routes/operator/hosts.ts'
 import { operatorImageRoutes } from './http/routes/operator/images.ts'
 import { planRoutes } from './http/routes/plan.ts'
+import { questionRoutes } from './http/routes/questions.ts'
 import { subscriptionRoutes } from './http/routes/subscription.ts'
 import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
@@ -57,6 +58,7 @@ const signedIn = [
   '/assistants/*',
   '/messages',
   '/messages/*',
+  '/questions/*',
   '/operator/*',
 ]
 
@@ -141,6 +143,7 @@ export function createApp(deps: Deps) {
   app.route(base, subscriptionRoutes(deps.billing))
   app.route(base, newsRoutes(deps))
   app.route(base, messageRoutes(ctx))
+  app.route(base, questionRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))
   app.route(base, operatorHostRoutes(ctx))
