@@ -44,15 +44,21 @@ export function createImages({ docker, log }: { docker: Docker; log: Logger }) {
     log.info({ image }, 'pulled an image')
   }
 
+  const find = async (image: string) => (await unlessGone(docker.getImage(image).inspect()))?.Id
+
   return {
-    /** Resolves once it is here. Throws image_missing, image_unavailable, disk_full, or what Docker says. */
-    async ensure(image: string): Promise<void> {
-      if (await unlessGone(docker.getImage(image).inspect())) return
+    /** Its id, when it is here. */
+    find,
+    /** Resolves with its id once it is here. Throws image_missing, image_unavailable, disk_full, or what Docker says. */
+    async ensure(image: string): Promise<string> {
+      const id = await find(image)
+      if (id !== undefined) return id
       if (!image.includes('@sha256:')) throw missing()
       // Many assistants may want it at once, and each has its own to wait for: nobody waits in a queue of starts.
       const pulling = pulls.get(image) ?? pull(image).finally(() => pulls.delete(image))
       pulls.set(image, pulling)
       await pulling
+      return (await docker.getImage(image).inspect()).Id
     },
   }
 }

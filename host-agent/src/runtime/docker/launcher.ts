@@ -31,6 +31,7 @@ import {
 import { refusal, tolerating, unlessGone, words } from './errors.ts'
 import type { Firewall } from './firewall.ts'
 import { foldersOf, makeFolders } from './folders.ts'
+import { notedImage, noteImage } from './image-note.ts'
 import { createImages, imageMissing } from './images.ts'
 import type { Labels } from './labels.ts'
 import { type createNetworks, nameTaken, type TenantNetwork } from './network.ts'
@@ -148,8 +149,12 @@ export function createLauncher(deps: LauncherDeps): Launcher {
 
   /** Its image first: who waits for a registry holds up no other start. */
   async function launchInTurn(berth: Berth): Promise<Gateway> {
-    await orClosing(images.ensure(berth.image))
-    return inTurn(() => launchIn(berth))
+    const imageId = await orClosing(images.ensure(berth.image))
+    return inTurn(async () => {
+      const gateway = await launchIn(berth)
+      await noteImage(folders(berth.spec), imageId)
+      return gateway
+    })
   }
 
   /** Behind walls that stand. */
@@ -227,7 +232,12 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       if (container) await orClosing(removeContainer(container, turnSeconds))
       return updates.finish(berth)
     }
-    if (!found || !container) return undefined
+    if (!found || !container) {
+      // It was stopped, and what it shall be now may be another version.
+      const ran = await notedImage(folders(spec))
+      const isSame = ran === undefined || ran === (await orClosing(images.find(berth.image)))
+      return isSame ? undefined : updates.replace(berth, { specHash: undefined, image: ran }, () => {})
+    }
     const hash = labels.specHash(found.Config.Labels)
     const isWanted = hash === hashOf(berth)
     if (!found.State.Running) {

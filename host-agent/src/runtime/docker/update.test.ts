@@ -96,6 +96,25 @@ test.skipIf(skip)(
 )
 
 test.skipIf(skip)(
+  'F5: an assistant that was stopped comes back on another image by the same way, or on its own',
+  async () => {
+    const { docker, runtime, spec, containerId, state, leftovers } = await start()
+    const before = await docker.getContainer(containerId).inspect()
+    await runtime.stop(spec.assistantId)
+    const image = await imageWith({ MIGRATE: 'spoilt', EXIT_STATUS: '9' })
+    const undone = await runtime.start({ ...spec, generation: 2, image })
+    expect(undone.refused).toMatchObject({ code: 'update_failed' })
+    expect((await docker.getContainer(undone.containerId).inspect()).Image).toBe(before.Image)
+    expect(await readFile(state, 'utf8')).toBe('of before')
+    await runtime.stop(spec.assistantId)
+    const good = await imageWith({ MIGRATE: 'migrated' })
+    expect((await runtime.start({ ...spec, generation: 3, image: good })).refused).toBeUndefined()
+    expect(await readFile(state, 'utf8')).toBe('migrated\n')
+    expect(await leftovers()).toEqual([])
+  },
+)
+
+test.skipIf(skip)(
   'F7: a gateway that was paused is not taken for hung, gives memory back, and goes on where it stood',
   async () => {
     const { docker, agent, newSpec } = await startDocker()
