@@ -7,6 +7,8 @@ import { buffer } from 'node:stream/consumers'
 /** Of both, and of lists of them. */
 const manifestType = 'application/vnd.docker.distribution.manifest.v2+json'
 
+const unknown = Buffer.from('{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}')
+
 const digestOf = (bytes: Buffer) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 
 /**
@@ -31,7 +33,7 @@ export async function startRegistry() {
     }
     if (kind === 'blobs' && rest.startsWith('uploads/')) return upload(request, url, name, body)
     const found = (kind === 'manifests' ? manifests : blobs).get(rest)
-    if (!found) return [404, {}]
+    if (!found) return [404, { 'content-type': 'application/json' }, unknown]
     const type = kind === 'manifests' ? manifestType : 'application/octet-stream'
     const about = { 'content-type': type, 'docker-content-digest': digestOf(found) }
     return [200, { ...about, 'content-length': String(found.length) }, found]

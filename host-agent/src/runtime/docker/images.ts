@@ -27,7 +27,9 @@ export function createImages({ docker, log }: { docker: Docker; log: Logger }) {
     try {
       stream = await docker.pull(image)
     } catch (error) {
-      throw refusal(error) === 404 ? missing(error) : unavailable(error)
+      // Engines before 23 say it with a 500.
+      const isUnknown = refusal(error) === 404 || /manifest unknown/i.test(String(error))
+      throw isUnknown ? missing(error) : unavailable(error)
     }
     const timer = setTimeout(() => stream.destroy?.(new Error('the pull took too long')), pullDeadlineMs)
     try {
