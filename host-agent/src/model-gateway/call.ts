@@ -9,7 +9,7 @@ import { type Account, openAccount } from './account.ts'
 import { type Admitted, admit } from './admission.ts'
 import { type Asked, readAsked } from './asked.ts'
 import { readBody } from './body.ts'
-import { failureDetail, mayPass } from './failures.ts'
+import { failureDetail } from './failures.ts'
 import type { Caller, KeyRing } from './keys.ts'
 import type { OpenCalls, OpenEntry } from './open-calls.ts'
 import {
@@ -149,7 +149,7 @@ async function waitForRate(
   const signal = AbortSignal.any([left, AbortSignal.timeout(maxRateWaitMs)])
   if (await rates.take(route.provider, assistantId, asked.inputTokens, signal)) return
   left.throwIfAborted()
-  throw new Refusal(429, 'shared_key_busy', 'The platform’s key is busy. Try again in a minute.', 30)
+  throw new Refusal(422, 'shared_key_busy', 'The platform’s key is busy. Try again in a minute.')
 }
 
 /** Passes an answer on as it comes and counts it: at the provider's last word, before the caller has that. */
@@ -211,9 +211,8 @@ function fail(
   }
   const told = key.isOwn || !isOurs ? code : 'platform_key_refused'
   const detail = isOurs ? 'The platform’s key does not work at the moment.' : failureDetail[code]
-  const mayHear = mayPass.includes(code) || code === 'request_refused'
-  // Some providers quote the key in their words.
-  if (!mayHear || body.includes(key.value)) throw new Refusal(422, told, detail)
+  // OpenClaw knows what to do about a request that is wrong; of the key, some providers quote it in their words.
+  if (code !== 'request_refused' || body.includes(key.value)) throw new Refusal(422, told, detail)
   deps.metering.failed(assistantId, { code, detail })
   response.writeHead(status, { ...answeredHeaders(answer.headers), 'content-length': body.length })
   response.end(body)

@@ -298,7 +298,7 @@ test('S3, S8: a redirect is not followed or told, and a failure that quotes the 
     return response.writeHead(307, { location: 'http://evil.example/' }).end()
   })
   const moved = await post('/anthropic/v1/messages', message())
-  expect([moved.status, moved.headers.get('location')]).toEqual([502, null])
+  expect([moved.status, moved.headers.get('location')]).toEqual([422, null])
   expect(await moved.json()).toMatchObject({ error: { code: 'provider_unreachable' } })
   const quoted = await post('/openai/v1/responses', { model: 'gpt-4o', input: 'x' })
   const words = await quoted.text()
@@ -322,7 +322,7 @@ test('F8: a provider that hangs ends a call after a bounded time, by code; a who
     const answer = await post('/anthropic/v1/messages', message({ stream }))
     expect([stream, answer.status, await answer.json()]).toMatchObject([
       stream,
-      502,
+      422,
       { error: { code: 'provider_unreachable' } },
     ])
   }

@@ -75,7 +75,7 @@ async function attempt(outgoing: Outgoing, signal: AbortSignal): Promise<Upstrea
 /** It took the call and said nothing: nobody knows whether it was at work. */
 export class ProviderSilent extends Refusal {
   constructor() {
-    super(502, 'provider_unreachable', 'The model provider did not answer.')
+    super(422, 'provider_unreachable', 'The model provider did not answer.')
   }
 }
 
