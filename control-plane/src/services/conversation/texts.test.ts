@@ -21,5 +21,8 @@ test('O3: what went wrong with a model is told apart by code, and each way out i
   const ours = Object.values(pages).map((page) => page(web))
   expect(new Set(links)).toEqual(new Set(ours))
   for (const page of ours)
-    expect([page, existsSync(path.join(routes, page.slice(web.length), '+page.svelte'))]).toEqual([page, true])
+    expect([page, existsSync(path.join(routes, page.slice(web.length), '+page.svelte'))]).toEqual([
+      page,
+      true,
+    ])
 })
