@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
+import { except } from 'hono/combine'
 import { requestId } from 'hono/request-id'
 import { secureHeaders } from 'hono/secure-headers'
 import type { Deps } from './deps.ts'
@@ -19,6 +20,7 @@ import { creditRoutes } from './http/routes/credits.ts'
 import { docsRoutes } from './http/routes/docs.ts'
 import { exportRoutes } from './http/routes/exports.ts'
 import { feedbackRoutes } from './http/routes/feedback.ts'
+import { fileRoutes } from './http/routes/files.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
@@ -55,6 +57,7 @@ const signedIn = [
   '/api-keys/*',
   '/assistants',
   '/assistants/*',
+  '/attachments',
   '/messages',
   '/messages/*',
   '/questions/*',
@@ -84,8 +87,14 @@ export function createApp(deps: Deps) {
     }),
   )
   const tooLarge = { detail: 'The body is too large.', code: 'body_too_large' }
-  app.use(bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }))
-  app.use(emptyBody())
+  // An upload is whatever it is, counted as it is stored, and has a limit of its own.
+  app.use(
+    except(
+      `${base}/attachments`,
+      bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }),
+      emptyBody(),
+    ),
+  )
   for (const path of forStrangers) app.use(`${base}${path}`, limitStrangers(deps.limits))
 
   const health = healthRoutes(ctx)
@@ -141,7 +150,8 @@ export function createApp(deps: Deps) {
   )
   app.route(base, subscriptionRoutes(deps.billing))
   app.route(base, newsRoutes(deps))
-  app.route(base, messageRoutes(ctx))
+  app.route(base, fileRoutes({ ctx, vault: deps.vault, tokens: deps.tokens, store: deps.store }))
+  app.route(base, messageRoutes({ ctx, tokens: deps.tokens }))
   app.route(base, questionRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))

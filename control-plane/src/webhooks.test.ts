@@ -5,10 +5,13 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTelegram } from './channels/telegram.ts'
 import { createWhatsapp } from './channels/whatsapp.ts'
+import { commands } from './services/command/commands.ts'
+import { noFiles } from './testing/no-files.ts'
 import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
 /** Both providers: where they send to, and how often somebody set that. */
 const state = { telegram: '', twilio: '', sets: 0 }
+let listed: { command: string; description: string }[] = []
 const server = createServer(async (request, response) => {
   const url = request.url ?? ''
   const body = await text(request)
@@ -21,6 +24,9 @@ const server = createServer(async (request, response) => {
   if (url.endsWith('/setWebhook')) {
     state.sets += 1
     state.telegram = JSON.parse(body).url
+    response.end(JSON.stringify({ ok: true, result: true }))
+  } else if (url.endsWith('/setMyCommands')) {
+    listed = JSON.parse(body).commands
     response.end(JSON.stringify({ ok: true, result: true }))
   } else if (url.endsWith('/getWebhookInfo')) {
     response.end(JSON.stringify({ ok: true, result: { url: state.telegram } }))
@@ -37,8 +43,9 @@ afterAll(() => server.close())
 
 test('a webhook is set at start, and afterwards only when it is lost', async () => {
   const root = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const telegram = createTelegram({ token: 'T', apiRoot: root })
+  const telegram = createTelegram({ token: 'T', apiRoot: root, files: noFiles })
   const whatsapp = createWhatsapp({
+    files: noFiles,
     accountSid: `AC${'0'.repeat(32)}`,
     authToken: 'secret-token',
     number: '+15550100',
@@ -50,6 +57,12 @@ test('a webhook is set at start, and afterwards only when it is lost', async () 
   const deps = { telegram, whatsapp, senders, env, log: pino({ enabled: false }) }
   await registerWebhooks(deps)
   await registerWebhooks(deps)
+  expect(listed.map(({ command }) => command)).toEqual(commands.map(({ name }) => name))
+  // What Telegram takes: https://core.telegram.org/bots/api#botcommand
+  for (const { command, description } of listed) {
+    expect(command).toMatch(/^[a-z0-9_]{1,32}$/)
+    expect(description).toMatch(/^.{1,256}$/)
+  }
   expect(state).toEqual({
     telegram: 'https://api.test/api/v1/webhooks/telegram',
     twilio: 'https://api.test/api/v1/webhooks/twilio/whatsapp#rc=5&rp=all',

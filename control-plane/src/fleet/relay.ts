@@ -90,13 +90,17 @@ async function follow(
         listener?.text?.(text)
         break
       case 'done':
+        await listener?.settle?.()
         await conversation.finishTurn({ ctx, input: { ...turn, text: body.done.text } })
         session.turns.finished(turnId)
         return 'answered'
       case 'failed': {
         const code = body.failed.cause?.code || 'gateway_error'
+        // An agent of an older release keeps it to itself; what was shown of it is known here.
         const { retryable } = body.failed
-        const next = await conversation.failTurn({ ctx, input: { ...turn, code, retryable } })
+        await listener?.settle?.()
+        const partialText = body.failed.partialText || text
+        const next = await conversation.failTurn({ ctx, input: { ...turn, code, retryable, partialText } })
         session.turns.failed(turnId, next)
         return next.outcome === 'waiting' ? 'cut' : next.outcome
       }
@@ -129,6 +133,7 @@ const overdueEvent = {
     failed: {
       cause: { code: 'turn_deadline', detail: 'The host did not answer in time.' },
       retryable: false,
+      partialText: '',
     },
   },
 }

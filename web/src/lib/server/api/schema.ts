@@ -313,6 +313,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Upload a file for a message: its bytes are the body, of up to 20 MB; POST /messages names it */
+        post: {
+            parameters: {
+                query?: {
+                    name?: string;
+                };
+                header?: {
+                    "content-type"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Stored; gone after a day unless a message takes it */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Attachment"];
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/google": {
         parameters: {
             query?: never;
@@ -803,6 +852,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/files/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The file behind a link */
+        get: {
+            parameters: {
+                query?: {
+                    token?: string;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The file */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/octet-stream": unknown;
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/health": {
         parameters: {
             query?: never;
@@ -966,6 +1064,7 @@ export interface paths {
                         "application/json": {
                             messages: {
                                 at: string;
+                                attachments?: components["schemas"]["Attachment"][];
                                 body: string;
                                 /** @enum {string} */
                                 channel: "WHATSAPP" | "TELEGRAM" | "WEB";
@@ -985,6 +1084,11 @@ export interface paths {
                                 };
                                 /** @enum {string} */
                                 state: "RECEIVED" | "ANSWERED" | "REFUSED" | "PENDING" | "SENT" | "DELIVERED" | "READ" | "FAILED";
+                                /**
+                                 * @description It is what was there when it was stopped
+                                 * @enum {boolean}
+                                 */
+                                stopped?: true;
                             }[];
                             nextBefore?: string;
                         };
@@ -1016,7 +1120,13 @@ export interface paths {
             requestBody: {
                 content: {
                     "application/json": {
-                        text: string;
+                        /**
+                         * @description Of POST /attachments, in their order; each goes with one message
+                         * @default []
+                         */
+                        attachmentIds?: string[];
+                        /** @default  */
+                        text?: string;
                     };
                 };
             };
@@ -2809,6 +2919,19 @@ export interface components {
             suspendedNote: string | null;
             userId: string;
             waitingMessages: number;
+        };
+        Attachment: {
+            id: string;
+            /** @enum {string} */
+            kind: "IMAGE" | "AUDIO" | "VIDEO" | "DOCUMENT" | "STICKER";
+            mimeType: string;
+            name: string;
+            sizeBytes?: number;
+            /** @enum {string} */
+            state: "WAITING" | "STORED" | "FAILED" | "EXPIRED";
+            transcript?: string;
+            /** @description Where it is, while it is STORED; works for some days */
+            url?: string;
         };
         Credits: {
             cap: {
