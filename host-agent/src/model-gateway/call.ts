@@ -10,6 +10,7 @@ import { type Admitted, admit } from './admission.ts'
 import { type Asked, readAsked } from './asked.ts'
 import { readBody } from './body.ts'
 import { failureDetail } from './failures.ts'
+import { searchFreely } from './free-search.ts'
 import type { Caller, KeyRing } from './keys.ts'
 import type { OpenCalls, OpenEntry } from './open-calls.ts'
 import {
@@ -31,6 +32,8 @@ export interface CallDeps {
   metering: Metering
   watch: Watch
   log: Logger
+  /** Asked for web searches when there is no key for them; absent = nobody is. */
+  freeSearchUrl?: string | undefined
   open: OpenCalls
   patience: Patience
 }
@@ -50,14 +53,27 @@ export async function handleCall(
   const caller = identify(request, query, route, deps.keys, owner)
   const { assistantId } = caller
   const entry = deps.open.enter(assistantId)
+  const called = { route, path, query, entry }
   try {
-    await make(request, response, deps, { route, path, query, caller, entry })
+    if (caller.key)
+      await make(request, response, deps, { ...called, caller: { assistantId, key: caller.key } })
+    else if (route.name === 'brave' && deps.freeSearchUrl !== undefined)
+      await searchWithoutKey(response, deps.freeSearchUrl, query)
+    else throw new Refusal(422, 'no_provider_key', 'There is no key for this provider.')
   } catch (error) {
     if (error instanceof Refusal) deps.metering.failed(assistantId, error)
     throw error
   } finally {
     entry.leave()
   }
+}
+
+async function searchWithoutKey(response: ServerResponse, baseUrl: string, query: URLSearchParams) {
+  const left = new AbortController()
+  response.once('close', () => left.abort())
+  const body = JSON.stringify(await searchFreely(baseUrl, query, left.signal))
+  response.writeHead(200, { 'content-type': 'application/json' })
+  response.end(body)
 }
 
 interface Target {
@@ -224,7 +240,7 @@ function identify(
   route: ProviderRoute,
   keys: KeyRing,
   owner: string | undefined,
-): Required<Caller> {
+): Caller {
   const shown = shownKey(request.headers) ?? query.get('key')
   const caller = shown ? keys.resolve(shown, route.provider) : undefined
   // An agent that has just started holds no keys yet; OpenClaw tries again.
@@ -232,9 +248,7 @@ function identify(
   if (!caller || (owner !== undefined && owner !== caller.assistantId)) {
     throw new Refusal(422, 'unknown_virtual_key', 'This key belongs to no assistant of this host.')
   }
-  const { assistantId, key } = caller
-  if (!key) throw new Refusal(422, 'no_provider_key', 'There is no key for this provider.')
-  return { assistantId, key }
+  return caller
 }
 
 /** Compares the path as it was sent, undecoded: whatever is not exactly a known call goes nowhere. */

@@ -43,7 +43,7 @@ export async function startModelGateway(
   input: Pick<CallDeps, 'keys' | 'watch' | 'log'> & {
     /** Without, nothing outlives the process and nobody is told. */
     metering?: Metering
-    env: Parameters<typeof providerRoutes>[0]
+    env: Parameters<typeof providerRoutes>[0] & { SEARXNG_URL?: string | undefined }
     /** Where its port is noted, so that it is the same next time; without, any free one. */
     portPath?: string
     patience?: Partial<Patience>
@@ -54,6 +54,7 @@ export async function startModelGateway(
     ...input,
     metering,
     routes: providerRoutes(input.env),
+    freeSearchUrl: input.env.SEARXNG_URL,
     open: createOpenCalls(),
     patience: { ...patience, ...input.patience },
   }
