@@ -35,7 +35,7 @@ export const pacedCode = 'paced'
 export interface Delivering extends DeliverDeps {
   /** Of the sender, whoever it writes to. */
   pace: Pace
-  load(messageId: string): Promise<Due>
+  load(messageId: string, job: Claimed): Promise<Due>
   /** False when it could not be noted together with others. */
   settle(part: SentPart): Promise<boolean>
 }
@@ -75,7 +75,7 @@ export async function deliver(
   }
   const { messageId } = data
   const plan = sender && (await planDelivery({ ctx, input: { to: data, messageId } }))
-  const { origin, parts } = await deps.load(messageId)
+  const { origin, parts } = await deps.load(messageId, job)
   onOrigin(origin)
   if (!plan) throw new SendError('channel_disabled')
   if (plan.action !== 'send') return { outcome: plan.action, settled: false }
