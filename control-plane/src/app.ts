@@ -139,7 +139,7 @@ export function createApp(deps: Deps) {
   )
   app.route(base, subscriptionRoutes(deps.billing))
   app.route(base, newsRoutes(deps))
-  app.route(base, messageRoutes(ctx))
+  app.route(base, messageRoutes(deps))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))
   app.route(base, operatorHostRoutes(ctx))

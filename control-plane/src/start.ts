@@ -186,7 +186,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
     },
     hostsHere: ctx.hostsHere,
     ...observed,
-    audience: everyone([observed.audience, createTyping(deps)], ctx.log),
+    audience: everyone([observed.audience, createTyping(deps), deps.live], ctx.log),
     maxTurnsPerHost: 40,
     timing: fleetTiming,
   })

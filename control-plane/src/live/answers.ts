@@ -143,9 +143,11 @@ export function createLiveAnswers(deps: {
           if (own.get(userId) !== answer) return
           own.delete(userId)
           const entry = watched.get(userId)
-          if (outcome !== 'cut') changed(userId, answer, true)
+          if (outcome !== 'cut') return changed(userId, answer, true)
+          if (!entry) return
           // It goes on here or elsewhere, and what is shown stays.
-          else if (entry) Object.assign(entry, { heard: answer, heardAtMs: clock.now() })
+          Object.assign(entry, { heard: answer, heardAtMs: clock.now() })
+          announce([userId], 'new')
         },
       }
     },
@@ -207,7 +209,11 @@ function createPublisher({ pool, clock, log }: { pool: Pick<Pool, 'query'>; cloc
   let isBusy = false
   let lastAtMs = 0
 
-  function* piecesOf(userId: string, { turnId, run, text }: RunningAnswer, isOver: boolean): Generator<Nudge> {
+  function* piecesOf(
+    userId: string,
+    { turnId, run, text }: RunningAnswer,
+    isOver: boolean,
+  ): Generator<Nudge> {
     const before = told.get(userId)
     let offset = before?.run === run ? before.length : 0
     const end = Math.max(offset, Math.min(text.length, maxLength))

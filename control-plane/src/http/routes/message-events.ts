@@ -35,13 +35,15 @@ export function messageEvents(
       const id = () => formatPosition({ seq: messages.seq(), ...answer.position() })
       // A browser that is cut off now comes back to this position.
       if (isFirst) await messages.begin()
-      if (isFirst) await send({ data: '', event: 'open', id: id(), retry: retryMs })
+      if (isFirst) await send({ data: '{}', event: 'begin', id: id(), retry: retryMs })
       isFirst = false
       // What is left of an answer comes before the message that it became.
       for (const data of answer.take()) await send({ event: 'answer', data: JSON.stringify(data), id: id() })
       if (!isDue) return
-      for await (const { event, message } of messages.changes())
+      for await (const { event, message } of messages.changes()) {
+        if (message.direction === 'OUTBOUND' && message.turnId) answer.isStored(message.turnId)
         await send({ event, data: JSON.stringify(message), id: id() })
+      }
     }
     return { round, stop: answer.stop }
   })
@@ -85,8 +87,9 @@ function followAnswer(live: LiveAnswers, userId: string, wake: () => void, from:
   const watch = live.watch(userId, wake)
   let sent = from
   let held: RunningAnswer | undefined
+  let stored: string | undefined
   function* news(answer: RunningAnswer | undefined) {
-    if (!answer) return
+    if (!answer || answer.turnId === stored) return
     const { turnId, run, text } = answer
     const isSame = sent?.turnId === turnId && sent.run === run
     const offset = isSame && sent ? sent.length : 0
@@ -103,6 +106,10 @@ function followAnswer(live: LiveAnswers, userId: string, wake: () => void, from:
       held = now
       yield* news(now)
     },
+    /** The rest of it is in the message. */
+    isStored(turnId: string) {
+      stored = turnId
+    },
     stop: watch.stop,
   }
 }
@@ -118,5 +125,4 @@ export function parsePosition(text: string | undefined): Position | undefined {
 }
 export const positionPattern = /^(\d{1,15})(?:\.([\w-]{1,40})\.(\w{1,40})\.(\d{1,9}))?$/
 
-const fingerprint = (message: object) =>
-  createHash('sha256').update(JSON.stringify(message)).digest('base64')
+const fingerprint = (message: object) => createHash('sha256').update(JSON.stringify(message)).digest('base64')

@@ -1,35 +1,52 @@
 import { randomUUID } from 'node:crypto'
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { invalidInput, ServiceError } from '../../errors.ts'
+import type { Notifications } from '../../lib/notifications.ts'
+import type { LiveAnswers } from '../../live/answers.ts'
 import type { ConversationCtx } from '../../services/conversation/ctx.ts'
 import { listMessages } from '../../services/conversation/list-messages.ts'
 import { receiveMessage } from '../../services/conversation/receive-message.ts'
 import { stopTurn } from '../../services/conversation/stop-turn.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
+import { messageEvents, positionPattern } from './message-events.ts'
 import { jsonBody, jsonResponse, refuseInvalid } from './openapi.ts'
 
 const maxTextLength = 32_000
 
-const message = z.object({
-  id: z.string(),
-  direction: z.enum(['INBOUND', 'OUTBOUND']),
-  channel: z.enum(['WHATSAPP', 'TELEGRAM', 'WEB']),
-  body: z.string(),
-  at: z.string(),
-  state: z.enum(['RECEIVED', 'ANSWERED', 'REFUSED', 'PENDING', 'SENT', 'DELIVERED', 'READ', 'FAILED']),
-})
+const message = z
+  .object({
+    id: z.string(),
+    direction: z.enum(['INBOUND', 'OUTBOUND']),
+    kind: z.enum(['CHAT', 'NOTICE']).openapi({ description: 'NOTICE: our own words, not the assistant’s' }),
+    channel: z.enum(['WHATSAPP', 'TELEGRAM', 'WEB']),
+    body: z.string().openapi({ description: 'Markdown' }),
+    at: z.string(),
+    state: z.enum(['RECEIVED', 'ANSWERED', 'REFUSED', 'PENDING', 'SENT', 'DELIVERED', 'READ', 'FAILED']),
+    seq: z.int().openapi({ description: 'Its place in the conversation; events go on `after` it' }),
+    turnId: z.string().optional().openapi({ description: 'What took it, and the answer to it' }),
+    code: z.string().optional().openapi({ description: 'Why it was refused, or what a notice is about' }),
+    key: z.string().optional().openapi({ description: 'The idempotency key that it was sent with' }),
+  })
+  .openapi('Message')
 
 const listRoute = createRoute({
   method: 'get',
   path: '/messages',
   tags: ['messages'],
-  summary: 'The conversation, newest first, in pages',
+  summary: 'The conversation, newest first, in pages; with `q` what holds it',
   request: {
     query: z.object({
       before: z
         .string()
         .regex(/^\d{1,18}$/)
         .optional(),
+      q: z
+        .string()
+        .trim()
+        .min(1)
+        .max(200)
+        .optional()
+        .openapi({ description: 'A part of the text; a page may then be empty and have a `nextBefore`' }),
       limit: z.coerce.number().int().min(1).max(200).default(50),
     }),
   },
@@ -71,13 +88,49 @@ const stopRoute = createRoute({
   responses: jsonResponse(202, z.object({ stopping: z.boolean() }), 'Whether a turn runs that will now stop'),
 })
 
+const eventsRoute = createRoute({
+  method: 'get',
+  path: '/messages/events',
+  tags: ['messages'],
+  summary: 'The conversation, live',
+  request: {
+    query: z.object({
+      after: z.string().regex(positionPattern).optional().openapi({
+        description: 'The `seq` of a message, or the id of an event; absent = what comes from now on',
+      }),
+    }),
+  },
+  responses: {
+    200: {
+      description: [
+        'Server-sent events. `message`: a new one; `change`: one of the last messages as it is now.',
+        '`answer`: `{ turnId, offset, text }`, a piece of the answer that is being written; `text` replaces whatever',
+        'stood from `offset` on. The whole of it is the `message` with that `turnId`. Whoever comes back with',
+        '`Last-Event-ID` or `after` gets what is missing, on any replica.',
+      ].join(' '),
+      content: { 'text/event-stream': { schema: z.string() } },
+    },
+  },
+})
+
+interface MessageDeps {
+  ctx: ConversationCtx
+  notifications: Notifications
+  live: LiveAnswers
+}
+
 /** The conversation of the signed-in person, the web being one more channel of it. */
-export function messageRoutes(ctx: ConversationCtx) {
-  return new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
+export function messageRoutes({ ctx, notifications, live }: MessageDeps) {
+  const app = new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
+  app.openapi(eventsRoute, (c) => messageEvents(c, { ctx, notifications, live }, c.req.valid('query').after))
+  return app
     .openapi(listRoute, async (c) => {
-      const { before, limit } = c.req.valid('query')
+      const { before, q: query, limit } = c.req.valid('query')
       const cursor = before === undefined ? undefined : BigInt(before)
-      const page = await listMessages({ ctx, input: { userId: c.get('user').id, before: cursor, limit } })
+      const page = await listMessages({
+        ctx,
+        input: { userId: c.get('user').id, before: cursor, query, limit },
+      })
       return c.json(page, 200)
     })
     .openapi(sendRoute, async (c) => {
@@ -98,7 +151,11 @@ export function messageRoutes(ctx: ConversationCtx) {
       })
       if (received.outcome === 'refused') {
         const status = received.code === 'not_entitled' ? 402 : received.code === 'no_assistant' ? 409 : 429
-        throw new ServiceError(status, received.code, 'The message was stored but will not be answered.')
+        throw new ServiceError(
+          status,
+          received.code,
+          received.text ?? 'The message was stored but will not be answered.',
+        )
       }
       if (received.outcome === 'unknown_sender') throw new Error('a signed-in user without an assistant row')
       return c.json({ messageId: received.messageId }, 202)

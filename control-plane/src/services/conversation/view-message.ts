@@ -3,6 +3,7 @@ import type { Message } from '@yourclaw/db'
 /** A message as its person sees it. */
 export function viewMessage(message: Message) {
   const { id, direction, kind, channel, body, createdAt, state, seq, turnId, code } = message
+  const key = channel === 'WEB' ? message.providerMessageId?.slice(message.address.length + 1) : undefined
   return {
     id,
     direction,
@@ -14,6 +15,7 @@ export function viewMessage(message: Message) {
     seq: Number(seq),
     ...(turnId !== null && { turnId }),
     ...(code !== null && { code }),
+    ...(key !== undefined && { key }),
   }
 }
 
