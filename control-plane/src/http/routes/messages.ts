@@ -26,6 +26,15 @@ const message = z
     turnId: z.string().optional().openapi({ description: 'What took it, and the answer to it' }),
     code: z.string().optional().openapi({ description: 'Why it was refused, or what a notice is about' }),
     key: z.string().optional().openapi({ description: 'The idempotency key that it was sent with' }),
+    question: z
+      .object({
+        id: z.string(),
+        options: z.array(z.object({ id: z.string(), label: z.string() })),
+        expiresAt: z.string(),
+        answer: z.string().optional().openapi({ description: 'The id of the option that was chosen' }),
+      })
+      .optional()
+      .openapi({ description: 'What the message asks; answered once, before it expires' }),
   })
   .openapi('Message')
 

@@ -1,6 +1,6 @@
 import { Prisma } from '@yourclaw/db'
 import type { Ctx } from '../../context.ts'
-import { viewMessage } from './view-message.ts'
+import { shown, viewMessage } from './view-message.ts'
 
 /** Messages that one search looks through at most; the next page goes on where it stopped. */
 const searched = 5_000
@@ -26,6 +26,7 @@ export async function listMessages({
     },
     orderBy: { seq: 'desc' },
     take: limit + 1,
+    include: shown,
   })
   const page = rows.slice(0, limit)
   const nextBefore = rows.length > page.length ? page.at(-1)?.seq : found?.goesOnBefore

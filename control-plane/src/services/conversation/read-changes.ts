@@ -1,5 +1,5 @@
 import type { Ctx } from '../../context.ts'
-import { type MessageView, viewMessage } from './view-message.ts'
+import { type MessageView, shown, viewMessage } from './view-message.ts'
 
 /** How far back a message still changes: it is answered, refused, sent, read. */
 const windowLength = 20
@@ -21,6 +21,7 @@ export async function readChanges({
     where: { userId, seq: { gt: after - windowLength } },
     orderBy: { seq: 'asc' },
     take: windowLength + pageLength,
+    include: shown,
   })
   return { messages: rows.map(viewMessage), isAll: rows.length < windowLength + pageLength }
 }

@@ -31,6 +31,10 @@ export const texts = {
     `${old} is no longer served by its provider, so your assistant now thinks with ${next}. You can choose another model at any time.`,
   keyInvalid: (provider: string, webUrl: string) =>
     `${provider} does not accept your key any more, so it is not used. Bring a new one, or remove it, at ${webUrl}/usage.`,
+  questionNotAsked: 'This button is not for you, or does not work any more.',
+  questionAnswered: (label: string) => `You have already chosen ${label}.`,
+  questionExpired: 'This question has expired. Please ask again.',
+  modelChosen: (name: string) => `Your assistant now thinks with ${name}.`,
   mediaUnsupported: 'I can read text messages only, for now. Please send me that as text.',
 }
 

@@ -1,8 +1,16 @@
-import type { Message } from '@yourclaw/db'
+import type { Prisma } from '@yourclaw/db'
+import { optionsOf } from '../question/options.ts'
+
+/** What is read with a message that is shown. */
+export const shown = {
+  question: { select: { id: true, options: true, expiresAt: true, answer: true } },
+} as const satisfies Prisma.MessageInclude
+
+type ShownMessage = Prisma.MessageGetPayload<{ include: typeof shown }>
 
 /** A message as its person sees it. */
-export function viewMessage(message: Message) {
-  const { id, direction, kind, channel, body, createdAt, state, seq, turnId, code } = message
+export function viewMessage(message: ShownMessage) {
+  const { id, direction, kind, channel, body, createdAt, state, seq, turnId, code, question } = message
   const key = channel === 'WEB' ? message.providerMessageId?.slice(message.address.length + 1) : undefined
   return {
     id,
@@ -16,7 +24,15 @@ export function viewMessage(message: Message) {
     ...(turnId !== null && { turnId }),
     ...(code !== null && { code }),
     ...(key !== undefined && { key }),
+    ...(question && { question: viewQuestion(question) }),
   }
 }
 
 export type MessageView = ReturnType<typeof viewMessage>
+
+const viewQuestion = ({ id, options, expiresAt, answer }: NonNullable<ShownMessage['question']>) => ({
+  id,
+  options: optionsOf({ options }),
+  expiresAt: expiresAt.toISOString(),
+  ...(answer !== null && { answer }),
+})

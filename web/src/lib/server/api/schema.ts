@@ -1940,6 +1940,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/questions/{questionId}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer what a message asks: once, before it expires */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    questionId: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        option: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description What came of it, in words */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            text: string;
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/subscription": {
         parameters: {
             query?: never;
@@ -2837,6 +2892,17 @@ export interface components {
              * @enum {string}
              */
             kind: "CHAT" | "NOTICE";
+            /** @description What the message asks; answered once, before it expires */
+            question?: {
+                /** @description The id of the option that was chosen */
+                answer?: string;
+                expiresAt: string;
+                id: string;
+                options: {
+                    id: string;
+                    label: string;
+                }[];
+            };
             /** @description Its place in the conversation; events go on `after` it */
             seq: number;
             /** @enum {string} */
