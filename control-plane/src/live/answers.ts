@@ -130,6 +130,8 @@ export function createLiveAnswers(deps: {
       const answer = before?.turnId === turnId ? before : { turnId, run: newRun(), text: '' }
       own.set(userId, answer)
       delete entry?.heard
+      // That somebody writes is shown before the first word.
+      changed(userId, answer)
       let isFirst = true
       return {
         text(soFar) {

@@ -93,7 +93,7 @@ function followAnswer(live: LiveAnswers, userId: string, wake: () => void, from:
     const { turnId, run, text } = answer
     const isSame = sent?.turnId === turnId && sent.run === run
     const offset = isSame && sent ? sent.length : 0
-    if (text.length <= offset) return
+    if (isSame && text.length <= offset) return
     sent = { turnId, run, length: text.length }
     yield { turnId, offset, text: text.slice(offset) }
   }

@@ -114,7 +114,7 @@ const eventsRoute = createRoute({
       description: [
         'Server-sent events. `message`: a new one; `change`: one of the last messages as it is now.',
         '`answer`: `{ turnId, offset, text }`, a piece of the answer that is being written; `text` replaces whatever',
-        'stood from `offset` on. The whole of it is the `message` with that `turnId`. Whoever comes back with',
+        'stood from `offset` on; it is empty when somebody begins to write. The whole of it is the `message` with that `turnId`. Whoever comes back with',
         '`Last-Event-ID` or `after` gets what is missing, on any replica.',
       ].join(' '),
       content: { 'text/event-stream': { schema: z.string() } },
