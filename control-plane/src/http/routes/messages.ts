@@ -5,8 +5,8 @@ import type { Notifications } from '../../lib/notifications.ts'
 import type { LiveAnswers } from '../../live/answers.ts'
 import type { ConversationCtx } from '../../services/conversation/ctx.ts'
 import { listMessages } from '../../services/conversation/list-messages.ts'
-import { receiveMessage } from '../../services/conversation/receive-message.ts'
 import { stopTurn } from '../../services/conversation/stop-turn.ts'
+import { takeWritten } from '../../services/conversation/take-written.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 import { messageEvents, positionPattern } from './message-events.ts'
 import { jsonBody, jsonResponse, refuseInvalid } from './openapi.ts'
@@ -26,6 +26,7 @@ const message = z
     turnId: z.string().optional().openapi({ description: 'What took it, and the answer to it' }),
     code: z.string().optional().openapi({ description: 'Why it was refused, or what a notice is about' }),
     key: z.string().optional().openapi({ description: 'The idempotency key that it was sent with' }),
+    stopped: z.literal(true).optional().openapi({ description: 'It is what was there when it was stopped' }),
     question: z
       .object({
         id: z.string(),
@@ -147,7 +148,7 @@ export function messageRoutes({ ctx, notifications, live }: MessageDeps) {
         throw invalidInput('Messages cannot be sent from here.', 'channel_unavailable')
       const { id: address } = c.get('user')
       const key = c.req.valid('header')['idempotency-key'] ?? randomUUID()
-      const received = await receiveMessage({
+      const received = await takeWritten({
         ctx,
         input: {
           channel: 'WEB',

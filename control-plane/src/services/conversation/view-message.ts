@@ -1,5 +1,6 @@
 import type { Prisma } from '@yourclaw/db'
 import { optionsOf } from '../question/options.ts'
+import { stoppedCode } from './fail-turn.ts'
 
 /** What is read with a message that is shown. */
 export const shown = {
@@ -23,6 +24,7 @@ export function viewMessage(message: ShownMessage) {
     seq: Number(seq),
     ...(turnId !== null && { turnId }),
     ...(code !== null && { code }),
+    ...(kind === 'CHAT' && code === stoppedCode && { stopped: true as const }),
     ...(key !== undefined && { key }),
     ...(question && { question: viewQuestion(question) }),
   }

@@ -1050,7 +1050,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Server-sent events. `message`: a new one; `change`: one of the last messages as it is now. `answer`: `{ turnId, offset, text }`, a piece of the answer that is being written; `text` replaces whatever stood from `offset` on. The whole of it is the `message` with that `turnId`. Whoever comes back with `Last-Event-ID` or `after` gets what is missing, on any replica. */
+                /** @description Server-sent events. `message`: a new one; `change`: one of the last messages as it is now. `answer`: `{ turnId, offset, text }`, a piece of the answer that is being written; `text` replaces whatever stood from `offset` on; it is empty when somebody begins to write. The whole of it is the `message` with that `turnId`. Whoever comes back with `Last-Event-ID` or `after` gets what is missing, on any replica. */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -2322,6 +2322,8 @@ export interface paths {
                         /** @description Answers while the chosen model cannot */
                         fallbackModel?: string | null;
                         name?: string;
+                        /** @description Whether the assistant may speak first */
+                        proactive?: boolean;
                         /**
                          * @description Where the assistant speaks first; null = where the person wrote last
                          * @enum {string|null}
@@ -2907,6 +2909,11 @@ export interface components {
             seq: number;
             /** @enum {string} */
             state: "RECEIVED" | "ANSWERED" | "REFUSED" | "PENDING" | "SENT" | "DELIVERED" | "READ" | "FAILED";
+            /**
+             * @description It is what was there when it was stopped
+             * @enum {boolean}
+             */
+            stopped?: true;
             /** @description What took it, and the answer to it */
             turnId?: string;
         };
@@ -2966,6 +2973,8 @@ export interface components {
             fallbackModel: string | null;
             id: string;
             name: string;
+            /** @description Whether the assistant may speak first */
+            proactive: boolean;
             /** @enum {string|null} */
             proactiveChannel: "WHATSAPP" | "TELEGRAM" | "WEB" | null;
             /** @description In the person’s own time; from 22:00 until 07:00 goes over midnight */

@@ -15,6 +15,7 @@ export function fateOf({
   state,
   code,
 }: Message): { words: string; isRetryable: boolean } | undefined {
+  if (stopped) return { words: 'Stopped', isRetryable: false }
   if (direction === 'OUTBOUND')
     return state === 'FAILED' ? { words: 'It did not reach your phone', isRetryable: false } : undefined
   if (code === 'turn_canceled') return { words: 'Stopped', isRetryable: true }
