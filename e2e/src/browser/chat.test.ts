@@ -201,6 +201,16 @@ describe.skipIf(!hasChromium)('the chat', () => {
     expect(await page.locator('input[type=search]').inputValue()).toBe('')
   })
 
+  test('a command is answered here, and its question has buttons', async () => {
+    await open()
+    await write('/model')
+    await messages().getByRole('button', { name: 'Claude Haiku 4.5' }).click()
+    await page.getByText('now thinks with').last().waitFor()
+    await messages().getByText('Claude Haiku 4.5', { exact: true }).last().waitFor()
+    expect(await messages().getByRole('button', { name: 'Claude Haiku 4.5' }).count()).toBe(0)
+    expect(visit.complaints.splice(0)).toEqual([])
+  })
+
   test('a long history: older messages come above without a move, a search leads into it, and back to the newest', async () => {
     const [{ id }] = (await sql('SELECT id FROM users WHERE email = $1', [ada.email])) as [{ id: string }]
     await sql('UPDATE messages SET seq = seq + 1000 WHERE user_id = $1', [id])
@@ -227,6 +237,13 @@ describe.skipIf(!hasChromium)('the chat', () => {
       await scroller.evaluate((element) => element.scrollTo(0, -element.scrollHeight))
       return (await page.getByText('old 1', { exact: true }).count()) === 1
     }, 60_000)
+    // Who reads further up is not moved by what comes below.
+    const read = page.getByText('old 5', { exact: true })
+    await read.scrollIntoViewIfNeeded()
+    const place = (await read.boundingBox())?.y
+    await says(site, ada, 'meanwhile, from the phone')
+    await answered('meanwhile, from the phone')
+    expect(Math.abs(((await read.boundingBox())?.y ?? 0) - (place ?? 0))).toBeLessThan(2)
     await page.getByRole('button', { name: 'To the newest' }).click()
     await until(() => scroller.evaluate((element) => element.scrollTop > -2), 30_000)
     await page.getByLabel('Search the conversation').fill('needle')

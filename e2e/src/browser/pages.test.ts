@@ -23,7 +23,7 @@ const open = [
   '/goodbye',
   '/nowhere',
 ]
-const signedIn = ['', '/keys', '/usage', '/subscription', '/tools', '/account'].map(
+const signedIn = ['', '/chat', '/keys', '/usage', '/subscription', '/tools', '/account'].map(
   (page) => `/dashboard${page}`,
 )
 

@@ -5,6 +5,8 @@ const maxLength = 100_000
 /** Emphasis costs quadratic time in the length of its paragraph; a longer one keeps its marks as text. */
 const maxParagraphLength = 4_000
 const inlineBudgetMs = 200
+/** Each level is a component within the last one. */
+const maxDepth = 25
 
 /**
  * The blocks of a Markdown text, as tokens and never as HTML: whoever shows them makes elements, so that nothing of an
@@ -22,11 +24,22 @@ export function parseMarkdown(markdown: string): Token[] {
       if (isAffordable) lexer.inlineTokens(src, tokens)
       else tokens.push({ type: 'text', raw: src, text: src })
     }
-    return blocks
+    return isDeeper(blocks, maxDepth) ? plain : [...blocks]
   } catch {
     // Marked gives up on some inputs that no person writes.
     return plain
   }
+}
+
+function isDeeper(tokens: readonly Token[], levels: number): boolean {
+  if (levels === 0) return tokens.length > 0
+  return tokens.some((token) => {
+    const inner: Token[][] = [
+      ('tokens' in token && token.tokens) || [],
+      token.type === 'list' ? token.items : [],
+    ]
+    return inner.some((some) => isDeeper(some, levels - 1))
+  })
 }
 
 /** Where a link of an answer may lead; undefined = nowhere, and its text stays. */

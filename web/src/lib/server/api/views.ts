@@ -9,7 +9,7 @@ export type Credits = Schemas['Credits']
 export type Model = Schemas['Model']
 export type Export = Schemas['Export']
 export type Subscription = Schemas['Subscription']
-export type Message = Schemas['Message']
+export type Message = Schemas['Message'] & { attachments?: Attachment[] }
 export interface Attachment {
   id: string
   kind: 'IMAGE' | 'AUDIO' | 'VIDEO' | 'DOCUMENT' | 'STICKER'
