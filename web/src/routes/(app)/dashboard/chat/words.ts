@@ -14,6 +14,7 @@ export function fateOf({
   direction,
   state,
   code,
+  stopped,
 }: Message): { words: string; isRetryable: boolean } | undefined {
   if (stopped) return { words: 'Stopped', isRetryable: false }
   if (direction === 'OUTBOUND')
