@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import path from 'node:path'
 import pg from 'pg'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '../until.ts'
+import { looks, overflow, screenshots, violationsOn } from './look.ts'
 import { hasChromium, type Site, startSite, type Visit } from './site.ts'
 import { becomeSubscriber, heard, hears, type Newcomer, newcomer, says } from './steps.ts'
 
@@ -169,9 +171,10 @@ describe.skipIf(!hasChromium)('the chat', () => {
     await answer.locator('strong', { hasText: 'bold' }).waitFor()
     await answer.locator('code span', { hasText: 'const' }).waitFor()
     expect(await answer.locator('img, script, b').count()).toBe(0)
-    expect(
-      await answer.locator('a').evaluateAll((all) => all.map((one) => (one as HTMLAnchorElement).href)),
-    ).toEqual(['https://example.test/a', 'https://elsewhere.test/x.png'])
+    expect(await answer.locator('a').evaluateAll('(all) => all.map((one) => one.href)')).toEqual([
+      'https://example.test/a',
+      'https://elsewhere.test/x.png',
+    ])
     expect(await answer.locator('td').allTextContents()).toEqual(['1', '2'])
     await visit.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: site.url })
     await answer.getByRole('button', { name: 'Copy the code' }).click()
@@ -211,13 +214,26 @@ describe.skipIf(!hasChromium)('the chat', () => {
     expect(visit.complaints.splice(0)).toEqual([])
   })
 
+  test.each(looks)('all of it has no violation, $colorScheme on a $viewport', async (look) => {
+    const other = await site.visit(look)
+    await other.context.addCookies(await visit.context.cookies())
+    await open(other.page)
+    await messages(other.page).locator('code span', { hasText: 'const' }).waitFor()
+    const name = `chat-all-${look.colorScheme}-${look.viewport}.png`
+    await other.page.screenshot({ path: path.join(screenshots, name) })
+    const violations = await violationsOn(other.page)
+    await other.page.setViewportSize({ width: 320, height: 640 })
+    expect([violations, await other.page.evaluate(overflow), other.complaints]).toEqual([[], 0, []])
+    await other.context.close()
+  })
+
   test('a long history: older messages come above without a move, a search leads into it, and back to the newest', async () => {
     const [{ id }] = (await sql('SELECT id FROM users WHERE email = $1', [ada.email])) as [{ id: string }]
     await sql('UPDATE messages SET seq = seq + 1000 WHERE user_id = $1', [id])
     await sql('UPDATE assistants SET last_seq = last_seq + 1000 WHERE user_id = $1', [id])
     await sql(
       `INSERT INTO messages (user_id, direction, channel, address, body, provider_message_id, seq, state, created_at)
-      SELECT $1, 'INBOUND', 'WEB', $1::text, 'old ' || n || CASE n WHEN 7 THEN ' needle' ELSE '' END, $1::text || ':' || n, n, 'ANSWERED',
+      SELECT $1::uuid, 'INBOUND', 'WEB', $1, 'old ' || n || CASE n WHEN 7 THEN ' needle' ELSE '' END, $1 || ':' || n, n, 'ANSWERED',
         now() - interval '100 days' + n * interval '1 hour' FROM generate_series(1, 150) n`,
       [id],
     )
@@ -234,7 +250,7 @@ describe.skipIf(!hasChromium)('the chat', () => {
     const after = (await page.locator(`[id="${firstId}"]`).boundingBox())?.y
     expect(Math.abs((after ?? 0) - (before ?? 0))).toBeLessThan(150)
     await until(async () => {
-      await scroller.evaluate((element) => element.scrollTo(0, -element.scrollHeight))
+      await scroller.evaluate('(element) => element.scrollTo(0, -element.scrollHeight)')
       return (await page.getByText('old 1', { exact: true }).count()) === 1
     }, 60_000)
     // Who reads further up is not moved by what comes below.
@@ -245,7 +261,10 @@ describe.skipIf(!hasChromium)('the chat', () => {
     await answered('meanwhile, from the phone')
     expect(Math.abs(((await read.boundingBox())?.y ?? 0) - (place ?? 0))).toBeLessThan(2)
     await page.getByRole('button', { name: 'To the newest' }).click()
-    await until(() => scroller.evaluate((element) => element.scrollTop > -2), 30_000)
+    await until(
+      () => scroller.evaluate<boolean, undefined>('(element) => element.scrollTop > -2', undefined),
+      30_000,
+    )
     await page.getByLabel('Search the conversation').fill('needle')
     await page.getByRole('link', { name: /old 7/ }).click()
     await page.waitForURL('**before=**')
