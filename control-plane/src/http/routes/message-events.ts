@@ -5,7 +5,9 @@ import type { Notifications } from '../../lib/notifications.ts'
 import type { LiveAnswers, RunningAnswer } from '../../live/answers.ts'
 import { newestSeq, readChanges } from '../../services/conversation/read-changes.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
+import type { WithUrl } from './files.ts'
 import { liveStream, type Round } from './live.ts'
+import { withUrls } from './message-view.ts'
 
 /** How far somebody has read: the newest message, and a part of the answer that is being written. */
 interface Position {
@@ -22,7 +24,7 @@ const retryMs = 1_000
  */
 export function messageEvents(
   c: Context<AuthenticatedEnv>,
-  deps: { ctx: Ctx; notifications: Pick<Notifications, 'on'>; live: LiveAnswers },
+  deps: { ctx: Ctx; notifications: Pick<Notifications, 'on'>; live: LiveAnswers; withUrl: WithUrl },
   after: string | undefined,
 ): Response {
   const userId = c.get('user').id
@@ -42,7 +44,7 @@ export function messageEvents(
       if (!isDue) return
       for await (const { event, message } of messages.changes()) {
         if (message.direction === 'OUTBOUND' && message.turnId) answer.isStored(message.turnId)
-        await send({ event, data: JSON.stringify(message), id: id() })
+        await send({ event, data: JSON.stringify(await withUrls(message, deps.withUrl)), id: id() })
       }
     }
     return { round, stop: answer.stop }

@@ -2,42 +2,20 @@ import { randomUUID } from 'node:crypto'
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { invalidInput, ServiceError } from '../../errors.ts'
 import type { Notifications } from '../../lib/notifications.ts'
+import type { Tokens } from '../../lib/tokens.ts'
 import type { LiveAnswers } from '../../live/answers.ts'
+import { maxFiles } from '../../services/attachment/limits.ts'
 import type { ConversationCtx } from '../../services/conversation/ctx.ts'
 import { listMessages } from '../../services/conversation/list-messages.ts'
 import { stopTurn } from '../../services/conversation/stop-turn.ts'
 import { takeWritten } from '../../services/conversation/take-written.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
+import { createFileUrls } from './files.ts'
 import { messageEvents, positionPattern } from './message-events.ts'
+import { messageSchema, withUrls } from './message-view.ts'
 import { jsonBody, jsonResponse, refuseInvalid } from './openapi.ts'
 
 const maxTextLength = 32_000
-
-const message = z
-  .object({
-    id: z.string(),
-    direction: z.enum(['INBOUND', 'OUTBOUND']),
-    kind: z.enum(['CHAT', 'NOTICE']).openapi({ description: 'NOTICE: our own words, not the assistant’s' }),
-    channel: z.enum(['WHATSAPP', 'TELEGRAM', 'WEB']),
-    body: z.string().openapi({ description: 'Markdown' }),
-    at: z.string(),
-    state: z.enum(['RECEIVED', 'ANSWERED', 'REFUSED', 'PENDING', 'SENT', 'DELIVERED', 'READ', 'FAILED']),
-    seq: z.int().openapi({ description: 'Its place in the conversation; events go on `after` it' }),
-    turnId: z.string().optional().openapi({ description: 'What took it, and the answer to it' }),
-    code: z.string().optional().openapi({ description: 'Why it was refused, or what a notice is about' }),
-    key: z.string().optional().openapi({ description: 'The idempotency key that it was sent with' }),
-    stopped: z.literal(true).optional().openapi({ description: 'It is what was there when it was stopped' }),
-    question: z
-      .object({
-        id: z.string(),
-        options: z.array(z.object({ id: z.string(), label: z.string() })),
-        expiresAt: z.string(),
-        answer: z.string().optional().openapi({ description: 'The id of the option that was chosen' }),
-      })
-      .optional()
-      .openapi({ description: 'What the message asks; answered once, before it expires' }),
-  })
-  .openapi('Message')
 
 const listRoute = createRoute({
   method: 'get',
@@ -62,7 +40,7 @@ const listRoute = createRoute({
   },
   responses: jsonResponse(
     200,
-    z.object({ messages: z.array(message), nextBefore: z.string().optional() }),
+    z.object({ messages: z.array(messageSchema), nextBefore: z.string().optional() }),
     'One page, newest first',
   ),
 })
@@ -81,7 +59,21 @@ const sendRoute = createRoute({
         .optional()
         .openapi({ description: 'Sent once, whatever is retried' }),
     }),
-    ...jsonBody(z.object({ text: z.string().trim().min(1).max(maxTextLength) })),
+    ...jsonBody(
+      z
+        .object({
+          text: z.string().trim().max(maxTextLength).default(''),
+          attachmentIds: z
+            .array(z.uuid())
+            .max(maxFiles)
+            .default([])
+            .openapi({ description: 'Of POST /attachments, in their order; each goes with one message' }),
+        })
+        .refine(({ text, attachmentIds }) => text !== '' || attachmentIds.length > 0, {
+          path: ['text'],
+          message: 'Say something, or send a file.',
+        }),
+    ),
   },
   responses: jsonResponse(
     202,
@@ -115,7 +107,8 @@ const eventsRoute = createRoute({
       description: [
         'Server-sent events. `message`: a new one; `change`: one of the last messages as it is now.',
         '`answer`: `{ turnId, offset, text }`, a piece of the answer that is being written; `text` replaces whatever',
-        'stood from `offset` on; it is empty when somebody begins to write. The whole of it is the `message` with that `turnId`. Whoever comes back with',
+        'stood from `offset` on, and is empty when somebody begins to write. The whole of it is the `message` with that',
+        '`turnId`. Whoever comes back with',
         '`Last-Event-ID` or `after` gets what is missing, on any replica.',
       ].join(' '),
       content: { 'text/event-stream': { schema: z.string() } },
@@ -125,14 +118,18 @@ const eventsRoute = createRoute({
 
 interface MessageDeps {
   ctx: ConversationCtx
+  tokens: Tokens
   notifications: Notifications
   live: LiveAnswers
 }
 
 /** The conversation of the signed-in person, the web being one more channel of it. */
-export function messageRoutes({ ctx, notifications, live }: MessageDeps) {
+export function messageRoutes({ ctx, tokens, notifications, live }: MessageDeps) {
+  const withUrl = createFileUrls({ tokens, ctx })
   const app = new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
-  app.openapi(eventsRoute, (c) => messageEvents(c, { ctx, notifications, live }, c.req.valid('query').after))
+  app.openapi(eventsRoute, (c) =>
+    messageEvents(c, { ctx, notifications, live, withUrl }, c.req.valid('query').after),
+  )
   return app
     .openapi(listRoute, async (c) => {
       const { before, q: query, limit } = c.req.valid('query')
@@ -141,12 +138,14 @@ export function messageRoutes({ ctx, notifications, live }: MessageDeps) {
         ctx,
         input: { userId: c.get('user').id, before: cursor, query, limit },
       })
-      return c.json(page, 200)
+      const messages = await Promise.all(page.messages.map((message) => withUrls(message, withUrl)))
+      return c.json({ ...page, messages }, 200)
     })
     .openapi(sendRoute, async (c) => {
       if (!ctx.settings.channels.includes('WEB'))
         throw invalidInput('Messages cannot be sent from here.', 'channel_unavailable')
       const { id: address } = c.get('user')
+      const { text, attachmentIds } = c.req.valid('json')
       const key = c.req.valid('header')['idempotency-key'] ?? randomUUID()
       const received = await takeWritten({
         ctx,
@@ -155,7 +154,8 @@ export function messageRoutes({ ctx, notifications, live }: MessageDeps) {
           address,
           // The person's own id keeps keys of different people apart.
           providerMessageId: `${address}:${key}`,
-          body: c.req.valid('json').text,
+          body: text,
+          attachmentIds,
           traceParent: c.get('traceParent'),
         },
       })

@@ -9,14 +9,5 @@ export type Credits = Schemas['Credits']
 export type Model = Schemas['Model']
 export type Export = Schemas['Export']
 export type Subscription = Schemas['Subscription']
-export type Message = Schemas['Message'] & { attachments?: Attachment[] }
-export interface Attachment {
-  id: string
-  kind: 'IMAGE' | 'AUDIO' | 'VIDEO' | 'DOCUMENT' | 'STICKER'
-  name: string
-  mimeType: string
-  sizeBytes?: number
-  state: 'WAITING' | 'STORED' | 'FAILED' | 'EXPIRED'
-  transcript?: string
-  url?: string
-}
+export type Message = Schemas['Message']
+export type Attachment = Schemas['Attachment']

@@ -24,10 +24,24 @@ export const actions: Actions = {
     const form = await request.formData()
     const text = String(form.get('text') ?? '')
     const key = String(form.get('key') ?? '')
+    const attachmentIds: string[] = []
+    for (const file of form.getAll('file')) {
+      if (!(file instanceof File) || file.size === 0) continue
+      const stored = await ask(
+        locals.api.POST('/api/v1/attachments', {
+          params: { query: { name: file.name } },
+          headers: { 'content-type': file.type || 'application/octet-stream' },
+          body: file as never,
+          bodySerializer: (bytes) => bytes,
+        }),
+      )
+      if (!stored.ok) return refuse(stored.problem, url, { text })
+      attachmentIds.push(stored.data.id)
+    }
     const answer = await ask(
       locals.api.POST('/api/v1/messages', {
         params: { header: { 'idempotency-key': key || randomUUID() } },
-        body: { text },
+        body: { text, attachmentIds },
       }),
     )
     if (!answer.ok) return refuse(answer.problem, url, { text })
