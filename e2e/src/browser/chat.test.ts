@@ -198,9 +198,11 @@ describe.skipIf(!hasChromium)('the chat', () => {
     await answer.locator('strong', { hasText: 'bold' }).waitFor()
     await answer.locator('code span', { hasText: 'const' }).waitFor()
     expect(await answer.locator('img, script, b').count()).toBe(0)
-    expect(
-      await answer.locator('a').evaluateAll((all) => all.map((one) => one.getAttribute('href'))),
-    ).toEqual(['https://example.test/a', 'https://elsewhere.test/x.png'])
+    const links = await answer.locator('a').all()
+    expect(await Promise.all(links.map((link) => link.getAttribute('href')))).toEqual([
+      'https://example.test/a',
+      'https://elsewhere.test/x.png',
+    ])
     expect(await answer.locator('td').allTextContents()).toEqual(['1', '2'])
     await visit.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: site.url })
     await answer.getByRole('button', { name: 'Copy the code' }).click()
