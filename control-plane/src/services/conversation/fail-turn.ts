@@ -18,25 +18,34 @@ export interface FailInput {
 
 const maxCodeLength = 100
 
-/** Ends an attempt without an answer. `retryAfterMs` null = the turn is over and the user was told. */
+export interface Failed {
+  /** Null = the turn is over and the user was told. */
+  retryAfterMs: number | null
+  attempt: number
+  /** `waiting`: another attempt or turn answers. */
+  outcome: 'waiting' | 'failed' | 'canceled'
+}
+
+/** Ends an attempt without an answer. */
 export function failTurn({ ctx, input }: { ctx: ConversationCtx; input: FailInput }) {
-  return inTransaction(ctx, async (tx): Promise<{ retryAfterMs: number | null; attempt: number }> => {
+  return inTransaction(ctx, async (tx): Promise<Failed> => {
     const turn = await lockTurn(tx, input.turnId)
-    if (turn.state === 'FAILED' || turn.state === 'CANCELED')
-      return { retryAfterMs: null, attempt: turn.attempts }
+    const over = (outcome: Failed['outcome']) => ({ retryAfterMs: null, attempt: turn.attempts, outcome })
+    if (turn.state === 'FAILED') return over('failed')
+    if (turn.state === 'CANCELED') return over('canceled')
     assertRunningUnder(turn, input.sessionEpoch)
     const code =
       turn.cancelRequestedAt === null ? sanitize(input.code).slice(0, maxCodeLength) : 'turn_canceled'
     if (input.retryable && code !== 'turn_canceled' && (await putBackIfSuspended(tx, ctx, turn))) {
-      return { retryAfterMs: null, attempt: turn.attempts }
+      return over('waiting')
     }
     if (!input.retryable || turn.attempts >= maxAttempts || code === 'turn_canceled') {
       await giveUpIn(tx, ctx, turn, code)
-      return { retryAfterMs: null, attempt: turn.attempts }
+      return over(code === 'turn_canceled' ? 'canceled' : 'failed')
     }
     const attempt = turn.attempts + 1
     await tx.turn.update({ where: { id: turn.id }, data: { attempts: attempt, errorCode: code } })
-    return { retryAfterMs: 1000 * 4 ** (turn.attempts - 1), attempt }
+    return { retryAfterMs: 1000 * 4 ** (turn.attempts - 1), attempt, outcome: 'waiting' }
   })
 }
 
