@@ -31,6 +31,8 @@ export const texts = {
     `${old} is no longer served by its provider, so your assistant now thinks with ${next}. You can choose another model at any time.`,
   keyInvalid: (provider: string, webUrl: string) =>
     `${provider} does not accept your key any more, so it is not used. Bring a new one, or remove it, at ${webUrl}/usage.`,
+  integrationLost: (service: string, webUrl: string) =>
+    `Google has ended the connection to ${service}, so your assistant cannot use it any more. You can connect it again at ${webUrl}/dashboard/integrations.`,
   mediaUnsupported: 'I can read text messages only, for now. Please send me that as text.',
 }
 
