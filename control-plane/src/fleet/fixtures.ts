@@ -61,6 +61,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
       enqueueMessage: nothing,
       enqueueMessages: async () => undefined,
       enqueueText: nothing,
+      enqueueClose: nothing,
       bury: nothing,
     },
   }

@@ -17,6 +17,15 @@ const message = z.object({
   body: z.string(),
   at: z.string(),
   state: z.enum(['RECEIVED', 'ANSWERED', 'REFUSED', 'PENDING', 'SENT', 'DELIVERED', 'READ', 'FAILED']),
+  question: z
+    .object({
+      id: z.string(),
+      options: z.array(z.object({ id: z.string(), label: z.string() })),
+      expiresAt: z.string(),
+      answer: z.string().optional().openapi({ description: 'The id of the option that was chosen' }),
+    })
+    .optional()
+    .openapi({ description: 'What the message asks; answered once, before it expires' }),
 })
 
 const listRoute = createRoute({

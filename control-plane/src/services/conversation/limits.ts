@@ -22,7 +22,7 @@ export const isEntitled = (at: Date) => Prisma.sql`
     AND (s.status = 'ACTIVE' OR (s.status = 'PAST_DUE' AND s.grace_end > ${at}))))`
 
 /** Of a row of `messages`: what the limit of a minute counts. */
-export const countsAsWritten = Prisma.sql`(direction = 'INBOUND' AND state IN ('RECEIVED', 'ANSWERED'))`
+export const countsAsWritten = Prisma.sql`(direction = 'INBOUND' AND kind = 'CHAT' AND state IN ('RECEIVED', 'ANSWERED'))`
 
 export const minuteBefore = (at: Date) => new Date(at.getTime() - 60_000)
 

@@ -1,5 +1,6 @@
 import { bindByCode } from '../channel/bind-by-code.ts'
 import { hearFrom, type OptOut } from '../channel/hear-from.ts'
+import { answerByNumber } from '../question/answer-by-number.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { receiveMessage } from './receive-message.ts'
 import { tellAddress } from './tell-address.ts'
@@ -64,6 +65,7 @@ export async function takeIncoming({
       ...(providerOrder === undefined ? {} : { providerOrder }),
       ...(traceParent === undefined ? {} : { traceParent }),
     }
+    if (heard !== 'out' && (await answerByNumber({ ctx, input: received }))) return
     const { outcome } = await receiveMessage({ ctx, input: received })
     // A duplicate goes on: the first delivery may have ended before it told.
     if (outcome === 'refused' || outcome === 'unknown_sender') return

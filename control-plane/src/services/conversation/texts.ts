@@ -33,6 +33,10 @@ export const texts = {
     `${provider} does not accept your key any more, so it is not used. Bring a new one, or remove it, at ${webUrl}/usage.`,
   integrationLost: (service: string, webUrl: string) =>
     `Google has ended the connection to ${service}, so your assistant cannot use it any more. You can connect it again at ${webUrl}/dashboard/integrations.`,
+  questionNotAsked: 'This button is not for you, or does not work any more.',
+  questionAnswered: (label: string) => `You have already chosen ${label}.`,
+  questionExpired: 'This question has expired. Please ask again.',
+  modelChosen: (name: string) => `Your assistant now thinks with ${name}.`,
   mediaUnsupported: 'I can read text messages only, for now. Please send me that as text.',
 }
 

@@ -972,6 +972,17 @@ export interface paths {
                                 /** @enum {string} */
                                 direction: "INBOUND" | "OUTBOUND";
                                 id: string;
+                                /** @description What the message asks; answered once, before it expires */
+                                question?: {
+                                    /** @description The id of the option that was chosen */
+                                    answer?: string;
+                                    expiresAt: string;
+                                    id: string;
+                                    options: {
+                                        id: string;
+                                        label: string;
+                                    }[];
+                                };
                                 /** @enum {string} */
                                 state: "RECEIVED" | "ANSWERED" | "REFUSED" | "PENDING" | "SENT" | "DELIVERED" | "READ" | "FAILED";
                             }[];
@@ -1903,6 +1914,61 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions/{questionId}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer what a message asks: once, before it expires */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    questionId: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        option: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description What came of it, in words */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            text: string;
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
