@@ -31,6 +31,8 @@ export interface Settings {
   sharedProviders: readonly LlmProvider[]
   /** What all shared keys together may cost in a day (UTC), in micro-dollars; null = no bound. */
   platformDailyCapMicros: bigint | null
+  /** Whether Google's Calendar, Gmail and Drive can be connected. */
+  googleIntegrations: boolean
 }
 
 export interface WhatsappSettings {
@@ -75,7 +77,7 @@ export const notification = (nudges: Iterable<Nudge>) =>
 export type Nudge = `${Topic}:${string}`
 
 /**
- * turns, stops, changes and operations carry a host id; user (the account), assistant and messages a user id; the others
+ * turns, stops, changes and operations carry a host id; user (the account), assistant, messages and actions a user id; the others
  * nothing.
  */
 export type Topic =
@@ -90,3 +92,4 @@ export type Topic =
   | 'mails'
   | 'erasures'
   | 'billing'
+  | 'actions'

@@ -121,7 +121,8 @@ async function readFailure(answer: Response): Promise<ServiceError> {
   if (status === 403 && reason === 'insufficientPermissions') {
     return new ServiceError(403, 'google_scope_missing', 'The person did not agree to that at Google.')
   }
-  if (status === 404 || status === 410) return notFound('There is no such thing at Google.', 'google_not_found')
+  if (status === 404 || status === 410)
+    return notFound('There is no such thing at Google.', 'google_not_found')
   if (status === 409) return new ServiceError(409, 'google_conflict', 'It is there already.')
   if (status >= 500) return googleUnavailable(undefined)
   // Google's words are about a request that the assistant wrote: it may read them, logs may not.

@@ -78,7 +78,9 @@ export function createGoogleConsent(client: GoogleClient): GoogleConsent {
         pkceCodeVerifier: codeVerifier,
         idTokenExpected: true,
       }).catch((cause: unknown) => {
-        throw isDenied(cause) ? forbidden('You did not agree, so nothing was connected.', 'consent_denied') : refusal(cause)
+        throw isDenied(cause)
+          ? forbidden('You did not agree, so nothing was connected.', 'consent_denied')
+          : refusal(cause)
       })
       const email = granted.claims()?.email
       return { ...toTokens(granted), email: typeof email === 'string' ? email : '' }

@@ -18,6 +18,8 @@ CREATE TABLE "tool_actions" (
     "summary" TEXT NOT NULL,
     "state" "ToolActionState" NOT NULL DEFAULT 'ASKED',
     "reference" TEXT,
+    "attempts" INTEGER NOT NULL DEFAULT 0,
+    "not_before" TIMESTAMPTZ(3),
     "outcome" TEXT,
     "error_code" TEXT,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,

@@ -1,8 +1,8 @@
 import { inTransaction } from '../../context.ts'
 import { forbidden } from '../../errors.ts'
 import type { Attempt } from '../../lib/google.ts'
-import type { IntegrationCtx } from './ctx.ts'
 import { applyTools } from './apply-tools.ts'
+import type { IntegrationCtx } from './ctx.ts'
 import { type GoogleService, googleServices } from './google-services.ts'
 import { requireGoogle } from './require-google.ts'
 import { callbackOf, disconnecting } from './start-connection.ts'
@@ -27,7 +27,10 @@ export async function finishConnection({
   if (agreed.length === 0 || granted.refreshToken === undefined) {
     // Nothing that works may stay behind at Google, either.
     await ctx.consent.revoke(granted.refreshToken ?? granted.accessToken).catch(() => {})
-    throw forbidden('Google was not allowed to do anything of this. Connect again and tick the boxes.', 'consent_incomplete')
+    throw forbidden(
+      'Google was not allowed to do anything of this. Connect again and tick the boxes.',
+      'consent_incomplete',
+    )
   }
   const data = {
     scopes: agreed,

@@ -1,5 +1,5 @@
 import { inTransaction, nudge } from '../../context.ts'
-import type { IntegrationCtx } from './ctx.ts'
+import type { RevokingCtx } from './ctx.ts'
 
 /**
  * Lets Google revoke the tokens of a connection that is to end, then forgets them. Safe to repeat, and for two replicas
@@ -9,7 +9,7 @@ export async function revokeAtGoogle({
   ctx,
   input,
 }: {
-  ctx: IntegrationCtx
+  ctx: RevokingCtx
   input: { id: string }
 }): Promise<boolean> {
   const row = await ctx.db.userIntegration.findUnique({ where: input })
@@ -27,11 +27,28 @@ export async function revokeAtGoogle({
 }
 
 /** Goes on with the ends that Google has not confirmed. */
-export async function sweepDisconnects({ ctx }: { ctx: IntegrationCtx }): Promise<void> {
+export async function sweepDisconnects({ ctx }: { ctx: RevokingCtx }): Promise<void> {
   const rows = await ctx.db.userIntegration.findMany({
     where: { disconnectRequestedAt: { not: null } },
     select: { id: true },
     take: 100,
   })
+  for (const { id } of rows) await revokeAtGoogle({ ctx, input: { id } })
+}
+
+/** Ends everything that a person who leaves has connected. Errors: google_unavailable (503); again later. */
+export async function endConnections({
+  ctx,
+  input,
+}: {
+  ctx: RevokingCtx
+  input: { userId: string }
+}): Promise<void> {
+  const disconnectRequestedAt = new Date(ctx.clock.now())
+  await ctx.db.userIntegration.updateMany({
+    where: { ...input, disconnectRequestedAt: null },
+    data: { disconnectRequestedAt },
+  })
+  const rows = await ctx.db.userIntegration.findMany({ where: input, select: { id: true } })
   for (const { id } of rows) await revokeAtGoogle({ ctx, input: { id } })
 }

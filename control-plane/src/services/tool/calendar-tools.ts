@@ -97,7 +97,9 @@ export const calendarTools: Tool[] = [
         z.object({ items: z.array(eventSchema).default([]) }),
       )
       if (items.length === 0) return 'No events.'
-      const lines = items.map((event) => `${event.id}: ${at(event.start)} to ${at(event.end)}: ${event.summary}`)
+      const lines = items.map(
+        (event) => `${event.id}: ${at(event.start)} to ${at(event.end)}: ${event.summary}`,
+      )
       return untrusted(source, cut(lines.join('\n')))
     },
   }),
@@ -112,7 +114,8 @@ export const calendarTools: Tool[] = [
     ...described,
     name: 'calendar_create_event',
     label: 'add events to my calendar',
-    description: 'Adds an event to the person’s main calendar, after asking them. Attendees are invited by mail.',
+    description:
+      'Adds an event to the person’s main calendar, after asking them. Attendees are invited by mail.',
     input: z.object(fields),
     describe: async (_, input) => ['Add to your calendar:', ...linesOf(input)].join('\n'),
     // Google takes an id of ours; a second event with it is refused.

@@ -86,7 +86,8 @@ export const driveTools: Tool[] = [
       mimeType: z.enum(['text/plain', 'text/markdown', 'text/csv']).default('text/plain'),
       text: z.string().max(5_000),
     }),
-    describe: async (_, { name, text }) => [`Make the file **${plain(name)}** in your Drive:`, quoted(text)].join('\n'),
+    describe: async (_, { name, text }) =>
+      [`Make the file **${plain(name)}** in your Drive:`, quoted(text)].join('\n'),
     // Google gives ids away beforehand; a second file with one is refused.
     async prepare(api) {
       const query = { count: 1, space: 'drive' }

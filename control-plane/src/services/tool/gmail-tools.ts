@@ -98,7 +98,8 @@ export const gmailTools: Tool[] = [
   readTool({
     ...reading,
     name: 'gmail_search',
-    description: 'Finds mails with Gmail’s own search (from:, subject:, is:unread, newer_than:7d, words); newest first.',
+    description:
+      'Finds mails with Gmail’s own search (from:, subject:, is:unread, newer_than:7d, words); newest first.',
     input: z.object({
       query: z.string().max(500).default('in:inbox'),
       limit: z.int().min(1).max(maxItems).default(10),
