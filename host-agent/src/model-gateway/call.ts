@@ -13,6 +13,7 @@ import type { Caller, KeyRing } from './keys.ts'
 import { forwardedHeaders, modelInPath, type ProviderRoute, shownKey } from './providers.ts'
 import type { Rates } from './rates.ts'
 import { Refusal } from './refusal.ts'
+import type { Slots } from './slots.ts'
 import { send, type Upstream } from './upstream.ts'
 import { createUsageReader } from './usage-reader.ts'
 
@@ -22,12 +23,9 @@ export interface CallDeps {
   metering: Metering
   watch: Watch
   log: Logger
-  /** Calls that each assistant has open. */
-  open: Map<string, number>
+  slots: Slots
 }
 
-/** What one assistant has open at once; a turn has one, and a few more run beside it. */
-const maxCalls = 8
 /** Longest wait for the shared key's rate. */
 const maxRateWaitMs = 120_000
 /** A provider that has begun and says nothing more. */
@@ -44,19 +42,14 @@ export async function handleCall(
   const { route, path, query } = findRoute(request, deps.routes)
   const caller = identify(request, query, route, deps.keys, owner)
   const { assistantId } = caller
-  const already = deps.open.get(assistantId) ?? 0
-  if (already >= maxCalls) throw new Refusal(429, 'too_many_calls', `At most ${maxCalls} calls at once.`, 1)
-  deps.open.set(assistantId, already + 1)
-  try {
-    await make(request, response, deps, { route, path, query, caller })
-  } catch (error) {
-    if (error instanceof Refusal) deps.metering.failed(assistantId, error)
-    throw error
-  } finally {
-    const rest = (deps.open.get(assistantId) ?? 1) - 1
-    if (rest > 0) deps.open.set(assistantId, rest)
-    else deps.open.delete(assistantId)
-  }
+  await deps.slots.during(assistantId, async () => {
+    try {
+      await make(request, response, deps, { route, path, query, caller })
+    } catch (error) {
+      if (error instanceof Refusal) deps.metering.failed(assistantId, error)
+      throw error
+    }
+  })
 }
 
 interface Target {

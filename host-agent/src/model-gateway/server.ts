@@ -1,10 +1,12 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { AgentError } from '../errors.ts'
 import { createMetering, type Metering } from '../metering/metering.ts'
 import { type CallDeps, handleCall } from './call.ts'
 import { listen, listenAgain } from './port.ts'
 import { providerRoutes } from './providers.ts'
 import { Refusal, refuse, unreachable } from './refusal.ts'
+import { callerOf, findService, type Service } from './service.ts'
+import { createSlots } from './slots.ts'
 
 export interface ModelGateway {
   /** Base URL; a provider's calls go to {url}/anthropic, {url}/openai, {url}/google or {url}/brave. */
@@ -30,6 +32,8 @@ export interface Door {
   close(): Promise<void>
 }
 
+/** Model calls of one assistant; a turn has one, and a few more run beside it. */
+const maxCalls = 8
 /** What one assistant has open at once; more of it would cost the others. */
 const maxDoorConnections = 100
 
@@ -42,16 +46,29 @@ export async function startModelGateway(
     /** Without, nothing outlives the process and nobody is told. */
     metering?: Metering
     env: Parameters<typeof providerRoutes>[0]
+    /** What is reached here beside model providers, by the first segment of the path. */
+    services?: ReadonlyMap<string, Service>
     /** Where its port is noted, so that it is the same next time; without, any free one. */
     portPath?: string
   },
 ): Promise<ModelGateway> {
   const metering = input.metering ?? createMetering({ path: ':memory:' })
-  const deps: CallDeps = { ...input, metering, routes: providerRoutes(input.env), open: new Map() }
+  const deps: CallDeps = {
+    ...input,
+    metering,
+    routes: providerRoutes(input.env),
+    slots: createSlots(maxCalls),
+  }
+  const services = input.services ?? new Map<string, Service>()
   const doors = new Set<Door>()
+  const handle = async (request: IncomingMessage, response: ServerResponse, owner?: string) => {
+    const service = findService(request, services)
+    if (!service) return handleCall(request, response, deps, owner)
+    return service(request, response, callerOf(request, input.keys, owner))
+  }
   const serve = (owner?: string) =>
     createServer((request, response) => {
-      handleCall(request, response, deps, owner).catch((error: unknown) => {
+      handle(request, response, owner).catch((error: unknown) => {
         input.log.warn({ err: error }, 'model call ended early')
         if (error instanceof Refusal) input.watch.modelCallRefused(error.code)
         if (response.headersSent) response.destroy()
