@@ -14,6 +14,8 @@ export interface ClaimedTurn {
   assistantId: string
   userId: string
   attempt: number
+  /** Which of the assistant's conversations it belongs to. */
+  conversation: number
   traceParent: string | null
   /** When the oldest message it answers arrived. */
   receivedAt: Date
@@ -70,7 +72,7 @@ export interface Conversation {
   turnsToStop(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<string[]>
   failTurn(call: {
     ctx: Ctx
-    input: { turnId: string; sessionEpoch: bigint; code: string; retryable: boolean }
+    input: { turnId: string; sessionEpoch: bigint; code: string; retryable: boolean; partialText?: string }
   }): Promise<FailedAttempt>
 }
 

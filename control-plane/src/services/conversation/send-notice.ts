@@ -43,7 +43,7 @@ export async function sendNoticeIn(tx: Transaction, ctx: ConversationCtx, input:
 export async function storeOutgoing(tx: Transaction, ctx: ConversationCtx, input: OutgoingInput) {
   const { userId, to } = input
   const body = sanitize(input.text)
-  const payloads = render(to.channel, body, input.buttons)
+  const payloads = render(to.channel, sanitize(input.shown ?? body), input.buttons)
   const state = payloads.length === 0 ? 'DELIVERED' : 'PENDING'
   const [message] = await tx.$queryRaw<{ id: string }[]>`
     WITH numbered AS (
@@ -72,6 +72,8 @@ interface OutgoingInput {
   to: Recipient
   kind: 'CHAT' | 'NOTICE'
   text: string
+  /** What phones show instead. */
+  shown?: string
   buttons?: Button[]
   code?: string
   turnId?: string

@@ -1286,6 +1286,11 @@ export interface paths {
                                 };
                                 /** @enum {string} */
                                 state: "RECEIVED" | "ANSWERED" | "REFUSED" | "PENDING" | "SENT" | "DELIVERED" | "READ" | "FAILED";
+                                /**
+                                 * @description It is what was there when it was stopped
+                                 * @enum {boolean}
+                                 */
+                                stopped?: true;
                             }[];
                             nextBefore?: string;
                         };
@@ -2603,6 +2608,8 @@ export interface paths {
                         /** @description Answers while the chosen model cannot */
                         fallbackModel?: string | null;
                         name?: string;
+                        /** @description Whether the assistant may speak first */
+                        proactive?: boolean;
                         /**
                          * @description Where the assistant speaks first; null = where the person wrote last
                          * @enum {string|null}
@@ -3215,6 +3222,8 @@ export interface components {
             };
             id: string;
             name: string;
+            /** @description Whether the assistant may speak first */
+            proactive: boolean;
             /** @enum {string|null} */
             proactiveChannel: "WHATSAPP" | "TELEGRAM" | "WEB" | null;
             /** @description In the person’s own time; from 22:00 until 07:00 goes over midnight */
