@@ -66,7 +66,7 @@ const event = {
   attendees: ['ben@example.com'],
 }
 
-test('tools are those that the person agreed to, with schemas that a model can read', async () => {
+test('S5: tools are those that the person agreed to, for their own host alone, with schemas that a model can read', async () => {
   const { integrations: ctx } = world.deps
   const names = async (who: Person) => {
     const { hostId, assistantId } = who
@@ -185,7 +185,7 @@ test('every kind of action works through its question', async () => {
   expect((await account()).files[0]?.permissions).toHaveLength(1)
 })
 
-test('a no, no answer in time, and somebody else’s press do nothing', async () => {
+test('I9: a no, no answer in time, and somebody else’s press do nothing', async () => {
   const refused = call('gmail_send', mail)
   const stranger = await world.newPerson()
   expect((await press(0, stranger.address)).text).toMatch(/not for you/)
