@@ -45,7 +45,7 @@ export async function startModelGateway(
   input: Pick<CallDeps, 'keys' | 'watch' | 'log'> & {
     /** Without, nothing outlives the process and nobody is told. */
     metering?: Metering
-    env: Parameters<typeof providerRoutes>[0]
+    env: Parameters<typeof providerRoutes>[0] & { SEARXNG_URL?: string | undefined }
     /** What is reached here beside model providers, by the first segment of the path. */
     services?: ReadonlyMap<string, Service>
     /** Where its port is noted, so that it is the same next time; without, any free one. */
@@ -57,6 +57,7 @@ export async function startModelGateway(
     ...input,
     metering,
     routes: providerRoutes(input.env),
+    freeSearchUrl: input.env.SEARXNG_URL,
     slots: createSlots(maxCalls),
   }
   const services = input.services ?? new Map<string, Service>()

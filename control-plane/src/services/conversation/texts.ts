@@ -33,6 +33,7 @@ export const texts = {
     `${provider} does not accept your key any more, so it is not used. Bring a new one, or remove it, at ${webUrl}/usage.`,
   integrationLost: (service: string, webUrl: string) =>
     `Google has ended the connection to ${service}, so your assistant cannot use it any more. You can connect it again at ${webUrl}/dashboard/integrations.`,
+  stillWorking: 'Still working on it. You can stop it with /stop.',
   stopped: 'Stopped.',
   /** A code block that was cut would take the mark in. */
   stoppedAnswer: (text: string) =>
