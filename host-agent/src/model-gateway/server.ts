@@ -2,11 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { AgentError } from '../errors.ts'
 import { createMetering, type Metering } from '../metering/metering.ts'
 import { type CallDeps, handleCall } from './call.ts'
+import { createOpenCalls } from './open-calls.ts'
 import { listen, listenAgain } from './port.ts'
 import { providerRoutes } from './providers.ts'
 import { Refusal, refuse, unreachable } from './refusal.ts'
 import { callerOf, findService, type Service } from './service.ts'
-import { createSlots } from './slots.ts'
+import { type Patience, patience } from './upstream.ts'
 
 export interface ModelGateway {
   /** Base URL; a provider's calls go to {url}/anthropic, {url}/openai, {url}/google or {url}/brave. */
@@ -32,8 +33,6 @@ export interface Door {
   close(): Promise<void>
 }
 
-/** Model calls of one assistant; a turn has one, and a few more run beside it. */
-const maxCalls = 8
 /** What one assistant has open at once; more of it would cost the others. */
 const maxDoorConnections = 100
 
@@ -50,6 +49,7 @@ export async function startModelGateway(
     services?: ReadonlyMap<string, Service>
     /** Where its port is noted, so that it is the same next time; without, any free one. */
     portPath?: string
+    patience?: Partial<Patience>
   },
 ): Promise<ModelGateway> {
   const metering = input.metering ?? createMetering({ path: ':memory:' })
@@ -58,7 +58,8 @@ export async function startModelGateway(
     metering,
     routes: providerRoutes(input.env),
     freeSearchUrl: input.env.SEARXNG_URL,
-    slots: createSlots(maxCalls),
+    open: createOpenCalls(),
+    patience: { ...patience, ...input.patience },
   }
   const services = input.services ?? new Map<string, Service>()
   const doors = new Set<Door>()

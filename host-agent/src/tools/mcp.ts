@@ -2,14 +2,13 @@ import { toNodeHandler } from '@modelcontextprotocol/node'
 import { createMcpHandler, Server } from '@modelcontextprotocol/server'
 import type { Logger } from 'pino'
 import { z } from 'zod'
+import { createOpenCalls } from '../model-gateway/open-calls.ts'
 import type { Service } from '../model-gateway/service.ts'
-import { createSlots } from '../model-gateway/slots.ts'
 import { agentVersion } from '../version.ts'
 import type { RemoteTools } from './remote-tools.ts'
 
-/** The largest call, and what one assistant has open at once. */
+/** The largest call. */
 const maxBodyBytes = 512 * 1024
-const maxCalls = 4
 
 const schemaObject = z.looseObject({ type: z.literal('object') })
 
@@ -18,6 +17,7 @@ const schemaObject = z.looseObject({ type: z.literal('object') })
  * here was asked for by the assistant of the door it came through, and done elsewhere.
  */
 export function createToolService({ tools, log }: { tools: RemoteTools; log: Logger }): Service {
+  const open = createOpenCalls()
   const serverFor = (assistantId: string) => {
     const server = new Server({ name: 'yourclaw', version: agentVersion }, { capabilities: { tools: {} } })
     server.setRequestHandler('tools/list', async () => ({
@@ -43,11 +43,14 @@ export function createToolService({ tools, log }: { tools: RemoteTools; log: Log
   })
   const serve = toNodeHandler(handler, { maxRequestBodySize: maxBodyBytes })
 
-  const slots = createSlots(maxCalls)
-  return (request, response, { assistantId }) =>
-    slots.during(assistantId, () => {
+  return async (request, response, { assistantId }) => {
+    const entry = open.enter(assistantId)
+    try {
       const auth = { token: '', clientId: assistantId, scopes: [] }
       const { method = 'POST', url = '/' } = request
-      return serve(Object.assign(request, { auth, method, url }), response)
-    })
+      await serve(Object.assign(request, { auth, method, url }), response)
+    } finally {
+      entry.leave()
+    }
+  }
 }

@@ -18,6 +18,3 @@ export const googleServices: Record<GoogleService, { name: string; scopes: reado
   gmail: { name: 'Gmail', scopes: [scopes.gmailRead, scopes.gmailCompose] },
   drive: { name: 'Google Drive', scopes: [scopes.driveRead, scopes.driveFile] },
 }
-
-export const isGoogleService = (name: string): name is GoogleService =>
-  serviceNames.some((known) => known === name)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { nudge } from '../../context.ts'
 import { conflict } from '../../errors.ts'
 import { requireEntitlement } from '../assistant/require-entitlement.ts'
+import { pages } from '../conversation/texts.ts'
 import type { OnAnswer } from '../question/kinds.ts'
 import { findAct } from './catalogue.ts'
 import type { ActTool } from './tool.ts'
@@ -40,6 +41,6 @@ export const onActionDecided: OnAnswer = async (tx, ctx, { userId, optionId, sub
   nudge(tx, 'user', userId)
   if (!isYes) return 'Nothing was done.'
   return optionId === 'always'
-    ? `It is being done. From now on your assistant may ${findAct(tool).label} without asking; you can take that back at ${ctx.settings.webUrl}/dashboard/integrations.`
+    ? `It is being done. From now on your assistant may ${findAct(tool).label} without asking; you can take that back at ${pages.google(ctx.settings.webUrl)}.`
     : 'It is being done.'
 }
