@@ -18,6 +18,8 @@ export const plan = {
   deletionNoticeDays: 7,
   /** The file of an export can be fetched this long. */
   exportDays: 7,
+  /** What could not be sent, and the marks by which nothing is done twice, are kept this long. */
+  leftoverDays: 90,
   /** Defaults of RATE_LIMIT_PER_DAY and RATE_LIMIT_PER_MINUTE. */
   messagesPerDay: 100,
   messagesPerMinute: 5,

@@ -5,6 +5,7 @@ import { nudge } from '../context.ts'
 import { createBatcher } from '../lib/batcher.ts'
 import type { Notifications } from '../lib/notifications.ts'
 import type { DeliveryWatch, WatchDelivery } from '../observability/deliveries.ts'
+import { plan } from '../plan.ts'
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
 import { type DeliverDeps, type Delivering, type DeliveryJob, deliver, deliveryJobSchema } from './deliver.ts'
 import { type Due, loadDue } from './load-due.ts'
@@ -26,7 +27,7 @@ export const deadDeliveryQueue = 'deliveries-dead'
 const retryLimit = 60
 
 export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
-  await boss.createQueue(deadDeliveryQueue, { retentionSeconds: 90 * 86_400 })
+  await boss.createQueue(deadDeliveryQueue, { retentionSeconds: plan.leftoverDays * 86_400 })
   await boss.createQueue(deliveryQueue, {
     policy: 'key_strict_fifo',
     retryLimit,
