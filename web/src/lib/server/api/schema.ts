@@ -2844,6 +2844,8 @@ export interface components {
             fallbackModel: string | null;
             id: string;
             name: string;
+            /** @description Whether news by mail were asked for */
+            news: boolean;
             /** @enum {string|null} */
             proactiveChannel: "WHATSAPP" | "TELEGRAM" | "WEB" | null;
             /** @description In the person’s own time; from 22:00 until 07:00 goes over midnight */
@@ -2854,6 +2856,10 @@ export interface components {
             subscription: {
                 cancelAtPeriodEnd: boolean;
                 currentPeriodEnd?: string;
+                /** @description The assistant is suspended for want of payment, and deleted after this */
+                deleteAfter?: string;
+                /** @description PAST_DUE: the assistant goes on until then */
+                graceEnd?: string;
                 /** @enum {string} */
                 status: "ACTIVE" | "PAST_DUE" | "CANCELED";
                 trialEnd?: string;
