@@ -14,6 +14,12 @@ export const actions: Actions = {
     const answer = await ask(locals.api.PATCH('/api/v1/users/me', { body: { name, timeZone } }))
     return answer.ok ? { said: 'Saved.' } : refuse(answer.problem, url, { name, timeZone })
   },
+  news: async ({ request, locals, url }) => {
+    const consent = (await request.formData()).get('consent') === 'yes'
+    const answer = await ask(locals.api.PUT('/api/v1/users/me/news', { body: { consent } }))
+    if (!answer.ok) return refuse(answer.problem, url)
+    return { said: consent ? 'You are on the list for news.' : 'You are off the list.' }
+  },
   export: async ({ locals, url }) => {
     const answer = await ask(locals.api.POST('/api/v1/users/me/export'))
     return answer.ok
