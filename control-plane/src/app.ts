@@ -28,6 +28,7 @@ import { operatorAssistantRoutes } from './http/routes/operator/assistants.ts'
 import { operatorDutyRoutes } from './http/routes/operator/duties.ts'
 import { operatorHostRoutes } from './http/routes/operator/hosts.ts'
 import { planRoutes } from './http/routes/plan.ts'
+import { questionRoutes } from './http/routes/questions.ts'
 import { subscriptionRoutes } from './http/routes/subscription.ts'
 import { usageRoutes } from './http/routes/usage.ts'
 import { userRoutes } from './http/routes/users.ts'
@@ -56,6 +57,7 @@ const signedIn = [
   '/assistants/*',
   '/messages',
   '/messages/*',
+  '/questions/*',
   '/operator/*',
 ]
 
@@ -140,6 +142,7 @@ export function createApp(deps: Deps) {
   app.route(base, subscriptionRoutes(deps.billing))
   app.route(base, newsRoutes(deps))
   app.route(base, messageRoutes(ctx))
+  app.route(base, questionRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))
   app.route(base, operatorHostRoutes(ctx))

@@ -8,6 +8,7 @@ import { createApp } from './app.ts'
 import type { ChannelSenders } from './channels/sender.ts'
 import { type Deps, openDeps } from './deps.ts'
 import type { Env } from './env.ts'
+import { everyone } from './fleet/audience.ts'
 import { fleetTiming } from './fleet/deps.ts'
 import { hostVerbs } from './fleet/host-verbs.ts'
 import { type FleetServer, startFleetServer } from './fleet/server.ts'
@@ -136,6 +137,20 @@ export async function startControlPlane(
 
 function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
   const { ctx, env } = deps
+  const observed = observeConversation({
+    conversation: {
+      claimTurns: ({ input }) => around('claimTurns', () => claimTurns({ ctx, input })),
+      adoptTurns: ({ input }) => adoptTurns({ ctx, input }),
+      readTurnInput: ({ input }) => around('readTurnInput', () => readTurnInput({ ctx, input })),
+      finishTurn: ({ input }) => around('finishTurn', () => finishTurn({ ctx, input })),
+      failTurn: ({ input }) => failTurn({ ctx, input }),
+      runningTurns: ({ input }) => runningTurns({ ctx, input }),
+      turnsToStop: ({ input }) => turnsToStop({ ctx, input }),
+    },
+    metrics: deps.metrics,
+    tracing: deps.tracing,
+    clock: ctx.clock,
+  })
   return startFleetServer({
     ctx,
     authority: deps.authority,
@@ -164,27 +179,14 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
         await mailPerson({ tx, userId, template: 'assistant-ready', key: `assistant-ready:${once.key}` })
       },
     }),
-    ...observeConversation({
-      conversation: {
-        claimTurns: ({ input }) => around('claimTurns', () => claimTurns({ ctx, input })),
-        adoptTurns: ({ input }) => adoptTurns({ ctx, input }),
-        readTurnInput: ({ input }) => around('readTurnInput', () => readTurnInput({ ctx, input })),
-        finishTurn: ({ input }) => around('finishTurn', () => finishTurn({ ctx, input })),
-        failTurn: ({ input }) => failTurn({ ctx, input }),
-        runningTurns: ({ input }) => runningTurns({ ctx, input }),
-        turnsToStop: ({ input }) => turnsToStop({ ctx, input }),
-      },
-      metrics: deps.metrics,
-      tracing: deps.tracing,
-      clock: ctx.clock,
-    }),
     operations: {
       claim: (input) => claimOperations({ ctx, input }),
       store: (input) => storeArchive({ ctx, vault: deps.vault, store: deps.store, input }),
       finish: (input) => finishOperation({ ctx, input }),
     },
     hostsHere: ctx.hostsHere,
-    showTyping: createTyping(deps),
+    ...observed,
+    audience: everyone([observed.audience, createTyping(deps)], ctx.log),
     maxTurnsPerHost: 40,
     timing: fleetTiming,
   })

@@ -22,18 +22,19 @@ test('M11: typing is shown again before it fades, on each channel in its time, u
     },
   })
   const ctx = { log: { debug: () => {} } } as unknown as Deps['ctx']
-  const showTyping = createTyping({ senders: { TELEGRAM: sender(5_000), WHATSAPP: sender(25_000) }, ctx })
-  showTyping({ channel: 'TELEGRAM', address: 'answered at once', replyTo: null })()
-  const stops = [
-    showTyping({ channel: 'TELEGRAM', address: 't', replyTo: null }),
-    showTyping({ channel: 'WHATSAPP', address: 'w', replyTo: 'SM1' }),
-    showTyping({ channel: 'WEB', address: 'b', replyTo: null }),
+  const typing = createTyping({ senders: { TELEGRAM: sender(5_000), WHATSAPP: sender(25_000) }, ctx })
+  const turn = { turnId: 't', userId: 'u', replyTo: null }
+  typing.begin({ ...turn, channel: 'TELEGRAM', address: 'answered at once' })?.end?.('answered')
+  const listeners = [
+    typing.begin({ ...turn, channel: 'TELEGRAM', address: 't' }),
+    typing.begin({ ...turn, channel: 'WHATSAPP', address: 'w', replyTo: 'SM1' }),
+    typing.begin({ ...turn, channel: 'WEB', address: 'b' }),
   ]
   await vi.advanceTimersByTimeAsync(20_300)
   expect(shown.filter((text) => text === 't null')).toHaveLength(6)
   expect(shown.filter((text) => text === 'w SM1')).toHaveLength(2)
   expect(shown).toHaveLength(8)
-  for (const stop of stops) stop()
+  for (const listener of listeners) listener?.end?.('cut')
   await vi.advanceTimersByTimeAsync(60_000)
   expect(shown).toHaveLength(8)
 })

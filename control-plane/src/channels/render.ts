@@ -1,21 +1,36 @@
 import type { Channel } from '@yourclaw/db'
-import type { Payload } from './sender.ts'
-
+import type { Button, Payload } from './sender.ts'
 import { formatTelegram } from './telegram-format.ts'
 import { formatWhatsapp } from './whatsapp-format.ts'
 
-/** What a channel is sent for one message. The web reads messages from the table, so nothing is sent there. */
-export function render(channel: Channel, markdown: string): Payload[] {
+/**
+ * What a channel is sent for one message. The web reads messages from the table, so nothing is sent there. Where there
+ * are no buttons they are numbered, and the person answers with a number.
+ */
+export function render(channel: Channel, markdown: string, buttons: readonly Button[] = []): Payload[] {
   switch (channel) {
     case 'TELEGRAM':
-      return formatTelegram(markdown)
+      return withButtons(formatTelegram(markdown), buttons)
     case 'WHATSAPP':
-      return formatWhatsapp(markdown)
+      return formatWhatsapp(markdown + numbered(buttons))
     case 'WEB':
       return []
     default:
       return assertNever(channel)
   }
+}
+
+/** Below the last part, where the person's thumb is. */
+function withButtons(payloads: Payload[], buttons: readonly Button[]): Payload[] {
+  const last = payloads.at(-1)
+  if (!last || buttons.length === 0) return payloads
+  return [...payloads.slice(0, -1), { ...last, buttons: [...buttons] }]
+}
+
+function numbered(buttons: readonly Button[]): string {
+  if (buttons.length === 0) return ''
+  const lines = buttons.map(({ label }, index) => `${index + 1}. ${label}`)
+  return `\n\n${lines.join('\n')}\n\nAnswer with a number.`
 }
 
 function assertNever(value: never): never {

@@ -7,7 +7,10 @@ export const payloadSchema = z.object({
   html: z.string().optional(),
   /** WhatsApp: an approved template instead of the text. Variables by their name in it. */
   template: z.object({ contentSid: z.string(), variables: z.record(z.string(), z.string()) }).optional(),
+  /** Telegram: one below the other, each with what a press sends back (at most 64 bytes). */
+  buttons: z.array(z.object({ label: z.string(), data: z.string() })).optional(),
 })
+export type Button = NonNullable<Payload['buttons']>[number]
 export type Payload = z.infer<typeof payloadSchema>
 
 /** Which attempt of which delivery it is, for providers that tell later what became of it. */
@@ -20,6 +23,8 @@ export interface Attempt {
 /** Sends one part. Resolves when the provider accepted it; throws SendError otherwise. */
 export interface ChannelSender {
   send(address: string, payload: Payload, attempt?: Attempt): Promise<{ providerMessageId: string }>
+  /** Takes the buttons of a sent part away; absent where there are none. */
+  closeButtons?(address: string, providerMessageId: string): Promise<void>
   /** Shows that an answer is on its way. `replyTo` is the provider's id of the message that is answered. */
   typing(address: string, replyTo: string | null): Promise<void>
   /** How long the person sees that. */

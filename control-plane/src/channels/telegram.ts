@@ -1,5 +1,5 @@
 import { Api, GrammyError, HttpError } from 'grammy'
-import { type ChannelSender, type Payload, SendError } from './sender.ts'
+import { type Button, type ChannelSender, type Payload, SendError } from './sender.ts'
 
 export interface TelegramSettings {
   token: string
@@ -8,11 +8,15 @@ export interface TelegramSettings {
 }
 
 export interface Telegram extends ChannelSender {
-  /** Asks for messages only: what is not asked for is not sent. */
+  /** Asks for what the webhook understands: what is not asked for is not sent. */
   setWebhook(url: string, secret: string): Promise<void>
+  /** Lists commands in the app's menu. */
+  setCommands(commands: readonly { name: string; description: string }[]): Promise<void>
   /** Whether updates go elsewhere, or nowhere. */
   isWebhookLost(url: string): Promise<boolean>
 }
+
+const updateKinds = ['message', 'edited_message', 'callback_query', 'message_reaction'] as const
 
 /** @example const telegram = createTelegram({ token, apiRoot: 'https://api.telegram.org' }) */
 export function createTelegram(settings: TelegramSettings): Telegram {
@@ -35,8 +39,18 @@ export function createTelegram(settings: TelegramSettings): Telegram {
         throw toSendError(error)
       }
     },
+    async closeButtons(address, providerMessageId) {
+      try {
+        await api.editMessageReplyMarkup(address, Number(providerMessageId))
+      } catch (error) {
+        throw toSendError(error)
+      }
+    },
     async setWebhook(url, secret) {
-      await api.setWebhook(url, { secret_token: secret, allowed_updates: ['message'] })
+      await api.setWebhook(url, { secret_token: secret, allowed_updates: [...updateKinds] })
+    },
+    async setCommands(commands) {
+      await api.setMyCommands(commands.map(({ name, description }) => ({ command: name, description })))
     },
     async isWebhookLost(url) {
       return (await api.getWebhookInfo()).url !== url
@@ -46,7 +60,10 @@ export function createTelegram(settings: TelegramSettings): Telegram {
 
 /** HTML first; when Telegram cannot read it, the same words without marks (M7). */
 async function sendPart(api: Api, address: string, payload: Payload) {
-  const options = { link_preview_options: { is_disabled: true } }
+  const options = {
+    link_preview_options: { is_disabled: true },
+    ...(payload.buttons && { reply_markup: keyboardOf(payload.buttons) }),
+  }
   if (payload.html === undefined) return api.sendMessage(address, payload.text, options)
   try {
     return await api.sendMessage(address, payload.html, { ...options, parse_mode: 'HTML' })
@@ -55,6 +72,10 @@ async function sendPart(api: Api, address: string, payload: Payload) {
     return api.sendMessage(address, payload.text, options)
   }
 }
+
+const keyboardOf = (buttons: readonly Button[]) => ({
+  inline_keyboard: buttons.map(({ label, data }) => [{ text: label, callback_data: data }]),
+})
 
 const isEntityError = (error: unknown) =>
   error instanceof GrammyError && error.error_code === 400 && /parse entities|entity/i.test(error.description)

@@ -5,6 +5,7 @@ import type { Notifications } from '../lib/notifications.ts'
 import type { ClaimedOperation } from '../services/host-operation/claim-operations.ts'
 import type { OperationResult } from '../services/host-operation/finish-operation.ts'
 import type { Incoming } from '../services/host-operation/store-archive.ts'
+import type { TurnAudience } from './audience.ts'
 import type { Authority } from './authority.ts'
 import type { HostVerbs } from './host-verbs.ts'
 
@@ -13,6 +14,8 @@ export interface ClaimedTurn {
   assistantId: string
   userId: string
   attempt: number
+  /** Which of the assistant's conversations it belongs to. */
+  conversation: number
   traceParent: string | null
   /** When the oldest message it answers arrived. */
   receivedAt: Date
@@ -33,6 +36,14 @@ export interface TurnInputMessages {
   channel: Channel
   address: string
   replyTo: string | null
+}
+
+export interface FailedAttempt {
+  /** Null = the turn is over. */
+  retryAfterMs: number | null
+  attempt: number
+  /** `waiting`: it is not over for the person, and somebody answers later. */
+  outcome: 'waiting' | 'failed' | 'canceled'
 }
 
 /** The conversation verbs that the relay calls. All throw stale_epoch when a newer session of the host took over. */
@@ -61,21 +72,9 @@ export interface Conversation {
   turnsToStop(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<string[]>
   failTurn(call: {
     ctx: Ctx
-    input: { turnId: string; sessionEpoch: bigint; code: string; retryable: boolean }
-  }): Promise<{ retryAfterMs: number | null; attempt: number }>
+    input: { turnId: string; sessionEpoch: bigint; code: string; retryable: boolean; partialText?: string }
+  }): Promise<FailedAttempt>
 }
-
-/** An answer on its way: `text` is all of it so far. */
-export interface TurnProgress {
-  turnId: string
-  userId: string
-  channel: Channel
-  address: string
-  text: string
-}
-
-/** Whom a turn answers. `replyTo` is the provider's id of the newest message that is answered. */
-export type Answered = Pick<TurnInputMessages, 'channel' | 'address' | 'replyTo'>
 
 /** The verbs about operations that a session calls; see each for its errors. */
 export interface Operations {
@@ -106,10 +105,8 @@ export interface FleetDeps {
   tokenRates?: { provider: Provider; perMinute: number }[]
   /** Names this process in host_sessions. */
   replica: string
-  /** Called when a turn's stream is carried; what it returns, when that ends. Neither throws. */
-  showTyping: (answered: Answered) => () => void
-  /** A slow one slows that turn's stream down, a failing one is only logged. */
-  onProgress: (progress: TurnProgress) => void | Promise<void>
+  /** Watches turns being answered; made by `everyone`, so that it neither throws nor slows a turn down. */
+  audience: TurnAudience
   /** Turns a host runs at once. */
   maxTurnsPerHost: number
   timing: FleetTiming

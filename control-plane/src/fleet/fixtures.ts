@@ -61,6 +61,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
       enqueueMessage: nothing,
       enqueueMessages: async () => undefined,
       enqueueText: nothing,
+      enqueueClose: nothing,
       bury: nothing,
     },
   }
@@ -86,7 +87,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
       replyTo: null,
     }),
     finishTurn: async ({ input }) => stored.push(input.text),
-    failTurn: async () => ({ retryAfterMs: 1, attempt: 2 }),
+    failTurn: async () => ({ retryAfterMs: 1, attempt: 2, outcome: 'waiting' }),
   }
   const server = await startFleetServer({
     ctx,
@@ -99,11 +100,12 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
     onClaimed: (turns) => turns,
     replica: 'test',
     operations: noOperations,
-    showTyping: () => {
-      shown.push('typing')
-      return () => void shown.push('typed')
+    audience: {
+      begin() {
+        shown.push('typing')
+        return { text: (soFar) => void shown.push(soFar), end: () => void shown.push('typed') }
+      },
     },
-    onProgress: ({ text }) => void shown.push(text),
     maxTurnsPerHost: 1,
     timing: { ...fleetTiming, ...timing },
     port: 0,

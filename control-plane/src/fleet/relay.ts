@@ -2,7 +2,8 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { TurnControl, TurnEvent, TurnOpen } from '@yourclaw/proto/host/v1'
 import { traceIdOf } from '@yourclaw/telemetry'
 import { invalidInput, staleEpoch } from '../errors.ts'
-import type { FleetDeps, TurnInputMessages, TurnProgress } from './deps.ts'
+import type { TurnListener, TurnOutcome } from './audience.ts'
+import type { FleetDeps, TurnInputMessages } from './deps.ts'
 import type { Session } from './session.ts'
 import { writeTo } from './stream.ts'
 
@@ -42,7 +43,7 @@ async function carry(
   open: TurnOpen,
   claimed: TurnInputMessages | undefined,
   events: AsyncIterator<TurnEvent>,
-): Promise<'done' | 'failed' | 'cut'> {
+): Promise<TurnOutcome> {
   const { ctx, conversation } = deps
   const { turnId } = open
   const turn = { turnId, sessionEpoch: session.epoch }
@@ -57,22 +58,28 @@ async function carry(
       body: { $case: 'input', input: { messages, history: read.history, deadlineUnixMs } },
     })
   }
-  const stopTyping = deps.showTyping(read)
+  const { userId, channel, address, replyTo } = read
+  const listener = deps.audience.begin({ turnId, userId, channel, address, replyTo })
+  let outcome: TurnOutcome = 'cut'
   try {
-    return await follow(deps, call, session, turn, read, events)
+    const ended = await follow(deps, session, turn, events, listener)
+    if (ended === undefined) return outcome
+    outcome = ended
+    await writeTo(call, { body: { $case: 'stored', stored: {} } })
+    return outcome
   } finally {
-    stopTyping()
+    listener?.end?.(outcome)
   }
 }
 
+/** Undefined = the stream ended without a result; else the result is stored, and the agent may forget it. */
 async function follow(
   deps: FleetDeps,
-  call: Call,
   session: Session,
   turn: { turnId: string; sessionEpoch: bigint },
-  { userId, channel, address }: TurnInputMessages,
   events: AsyncIterator<TurnEvent>,
-): Promise<'done' | 'failed' | 'cut'> {
+  listener: TurnListener | undefined,
+): Promise<TurnOutcome | undefined> {
   const { ctx, conversation } = deps
   const { turnId } = turn
   let text = ''
@@ -80,29 +87,27 @@ async function follow(
     switch (body?.$case) {
       case 'delta':
         text += body.delta.text
-        await progress(deps, { turnId, userId, channel, address, text })
+        listener?.text?.(text)
         break
       case 'done':
         await conversation.finishTurn({ ctx, input: { ...turn, text: body.done.text } })
         session.turns.finished(turnId)
-        await writeTo(call, { body: { $case: 'stored', stored: {} } })
-        return 'done'
+        return 'answered'
       case 'failed': {
         const code = body.failed.cause?.code || 'gateway_error'
+        // An agent of an older release keeps it to itself; what was shown of it is known here.
         const { retryable } = body.failed
-        session.turns.failed(
-          turnId,
-          await conversation.failTurn({ ctx, input: { ...turn, code, retryable } }),
-        )
-        await writeTo(call, { body: { $case: 'stored', stored: {} } })
-        return 'failed'
+        const partialText = body.failed.partialText || text
+        const next = await conversation.failTurn({ ctx, input: { ...turn, code, retryable, partialText } })
+        session.turns.failed(turnId, next)
+        return next.outcome === 'waiting' ? 'cut' : next.outcome
       }
       case 'open':
       case undefined:
         break
     }
   }
-  return 'cut'
+  return undefined
 }
 
 /** The agent keeps the deadline. One that does not is not waited for: the turn fails in its place. */
@@ -126,15 +131,7 @@ const overdueEvent = {
     failed: {
       cause: { code: 'turn_deadline', detail: 'The host did not answer in time.' },
       retryable: false,
+      partialText: '',
     },
   },
-}
-
-/** Showing is not the turn: when it fails, the answer still goes on. */
-async function progress(deps: FleetDeps, now: TurnProgress): Promise<void> {
-  try {
-    await deps.onProgress(now)
-  } catch (error) {
-    deps.ctx.log.warn({ err: error, turnId: now.turnId }, 'progress could not be shown')
-  }
 }

@@ -53,7 +53,8 @@ export function resendDeadLetter(
     if (data === undefined) return false
     await boss.deleteJob(deadDeliveryQueue, id, within)
     if ('messageId' in data) await outbox.enqueueMessage(tx, data, data.messageId)
-    else await outbox.enqueueText(tx, data, data.payload)
+    else if ('payload' in data) await outbox.enqueueText(tx, data, data.payload)
+    else await outbox.enqueueClose(tx, data, data.closes)
     const subject = `dead_letter:${id}`
     await tx.auditEvent.create({ data: { actor, action: 'dead_letter.resent', subject } })
     return true

@@ -14,10 +14,11 @@ import { type Due, type DuePart, nowhere } from './load-due.ts'
 import type { SentPart } from './settle-sent.ts'
 
 const channelSchema = z.enum(['TELEGRAM', 'WHATSAPP', 'WEB'])
-/** A stored message, whose parts are in the table, or a text that belongs to no user. */
+/** A stored message, whose parts are in the table, a text that belongs to no user, or a message to take buttons off. */
 export const deliveryJobSchema = z.union([
   z.object({ channel: channelSchema, address: z.string(), messageId: z.uuid() }),
   z.object({ channel: channelSchema, address: z.string(), payload: payloadSchema }),
+  z.object({ channel: channelSchema, address: z.string(), closes: z.uuid() }),
 ])
 export type DeliveryJob = z.infer<typeof deliveryJobSchema>
 
@@ -60,6 +61,11 @@ export async function deliver(
     if (!sender) throw new SendError('channel_disabled')
     return { outcome: await sendBare(sender, data.address, data.payload), settled: false }
   }
+  if ('closes' in data) {
+    onOrigin(nowhere)
+    await closeButtons(deps, sender, data.closes)
+    return { outcome: 'sent', settled: false }
+  }
   const { messageId } = data
   const plan = sender && (await planDelivery({ ctx, input: { to: data, messageId } }))
   const { origin, parts } = await deps.load(messageId)
@@ -99,6 +105,20 @@ async function sendBare(sender: ChannelSender, address: string, payload: Payload
     if (isForbidden(error)) return 'drop'
     throw error
   }
+}
+
+/** Only for show: nothing waits for it, whatever the provider says. */
+async function closeButtons({ ctx }: DeliverDeps, sender: ChannelSender | undefined, messageId: string) {
+  const last = await ctx.db.delivery.findFirst({
+    where: { messageId, providerMessageId: { not: null } },
+    orderBy: { part: 'desc' },
+    select: { address: true, providerMessageId: true },
+  })
+  if (last?.providerMessageId == null) return
+  await sender?.closeButtons?.(last.address, last.providerMessageId).catch((error: unknown) => {
+    const code = error instanceof SendError ? error.code : 'delivery_error'
+    ctx.log.info({ messageId, code }, 'buttons were not taken away')
+  })
 }
 
 /** For a provider whose acceptance is all that we ever hear. True when that, and the job, are noted for good. */

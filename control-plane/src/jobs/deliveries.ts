@@ -71,6 +71,7 @@ export function createOutbox(boss: PgBoss): DeliveryOutbox {
       runner = to
     },
     enqueueText: (tx, to, payload) => enqueue(tx, to, { payload }),
+    enqueueClose: (tx, to, closes) => enqueue(tx, to, { closes }),
     bury: async (tx, { channel, address }, messageId) => {
       await boss.send(deadDeliveryQueue, { channel, address, messageId }, { db: fromPrisma(tx) })
     },

@@ -42,13 +42,13 @@ const attemptCodes = new Set([
   'turn_deadline',
 ])
 
-/** The same verbs, counted, timed and traced on their way; an answer's progress tells when its first words came. */
+/** The same verbs, counted, timed and traced on their way; as one of an answer's audience it hears its first words. */
 export function observeConversation(deps: {
   conversation: Conversation
   metrics: Metrics
   tracing: Tracing
   clock: Clock
-}): Pick<FleetDeps, 'conversation' | 'onProgress' | 'onClaimed'> {
+}): Pick<FleetDeps, 'conversation' | 'audience' | 'onClaimed'> {
   const { conversation, metrics, tracing, clock } = deps
   const carried = new Map<string, Carried>()
 
@@ -120,12 +120,15 @@ export function observeConversation(deps: {
         return next
       },
     },
-    onProgress(now) {
-      const turn = carried.get(now.turnId)
-      if (turn && turn.firstTokenAtMs === undefined && now.text !== '') {
-        turn.firstTokenAtMs = clock.now()
-        timed('claimed_to_first_token', turn.claimedAtMs)
-      }
+    audience: {
+      begin: ({ turnId }) => ({
+        text() {
+          const turn = carried.get(turnId)
+          if (!turn || turn.firstTokenAtMs !== undefined) return
+          turn.firstTokenAtMs = clock.now()
+          timed('claimed_to_first_token', turn.claimedAtMs)
+        },
+      }),
     },
   }
 }

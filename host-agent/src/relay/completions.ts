@@ -24,7 +24,7 @@ const maxAnswerLength = 1_000_000
  */
 export async function complete(input: {
   target: TurnTarget
-  assistantId: string
+  sessionKey: string
   turn: TurnInput
   signal: AbortSignal
   onText: (text: string) => void
@@ -58,7 +58,7 @@ function send(input: Parameters<typeof complete>[0]): Promise<IncomingMessage> {
   const headers = {
     'content-type': 'application/json',
     authorization: `Bearer ${input.target.gatewayToken}`,
-    'x-openclaw-session-key': `yourclaw-${input.assistantId}`,
+    'x-openclaw-session-key': input.sessionKey,
   }
   const options = { method: 'POST', headers, signal: input.signal }
   const call = request(`${input.target.url}/v1/chat/completions`, options, resolve)

@@ -7,6 +7,10 @@ import { methods } from './methods.ts'
 /** The Bot API (https://core.telegram.org/bots/api) as one application, for any token. */
 export function telegramRoutes(bot: Bot, faults: Faults): Hono<Env> {
   const app = new Hono<Env>()
+  bot.webhook.onCall = ({ method, ...body }: { method?: unknown }) => {
+    const name = String(method)
+    void methods[name.toLowerCase()]?.({ bot, token: '', request: { method: name, body } })
+  }
   app.use('*', faulty(faults, 'telegram', faultEnvelope))
 
   app.get('/file/:bot/*', (c) => {

@@ -29,6 +29,8 @@ export class Webhook {
   #changed = new AbortController()
   #stopped = false
   #lastError: { at: number; message: string } | undefined
+  /** Makes a call that came as the answer of a webhook; may throw. */
+  onCall: (call: object) => void = () => {}
 
   set(settings: WebhookSettings | undefined, dropPending: boolean): void {
     this.#settings = settings
@@ -123,8 +125,11 @@ export class Webhook {
         body: JSON.stringify(update),
         signal: AbortSignal.timeout(answerDeadlineMs),
       })
-      await response.arrayBuffer()
-      if (response.ok) return true
+      const answer = await response.text()
+      if (response.ok) {
+        this.#call(answer)
+        return true
+      }
       this.#fail(`Wrong response from the webhook: ${response.status} ${response.statusText}`.trim())
     } catch (error) {
       this.#fail(
@@ -134,6 +139,16 @@ export class Webhook {
       )
     }
     return false
+  }
+
+  /** A bot may answer an update with one call (https://core.telegram.org/bots/api#making-requests-when-getting-updates). */
+  #call(answer: string): void {
+    try {
+      const call: unknown = JSON.parse(answer)
+      if (typeof call === 'object' && call !== null && 'method' in call) this.onCall(call)
+    } catch {
+      // The bot does not hear what became of it, as with the real one.
+    }
   }
 
   #fail(message: string): void {

@@ -54,6 +54,7 @@ test('a person changes what the assistant knows of them, and it is noted', async
   const whole = {
     name: 'Anna',
     timeZone: 'Europe/Berlin',
+    proactive: false,
     proactiveChannel: 'TELEGRAM',
     quietHours: { from: '22:30', until: '07:05' },
     fallbackModel: 'openai/gpt-4o-mini',

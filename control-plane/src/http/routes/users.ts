@@ -22,6 +22,7 @@ const profile = z
     email: z.string(),
     name: z.string(),
     timeZone: z.string(),
+    proactive: z.boolean().openapi({ description: 'Whether the assistant may speak first' }),
     proactiveChannel: channel.nullable(),
     quietHours: quietHours.nullable(),
     fallbackModel: z.string().nullable(),
@@ -73,6 +74,7 @@ const isTimeZone = (name: string) => {
 const change = z.object({
   name: z.string().trim().max(200).optional(),
   timeZone: z.string().max(100).refine(isTimeZone, 'is not an IANA time zone').optional(),
+  proactive: z.boolean().optional().openapi({ description: 'Whether the assistant may speak first' }),
   proactiveChannel: channel
     .nullable()
     .optional()

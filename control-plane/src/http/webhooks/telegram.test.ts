@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { inTransaction } from '../../context.ts'
 import { startBinding } from '../../services/channel/start-binding.ts'
 import { unbind } from '../../services/channel/unbind.ts'
 import { createFixture, createPerson, type Fixture } from '../../services/conversation/fixtures.ts'
+import { askIn } from '../../services/question/ask.ts'
+import { buttonData } from '../../services/question/button.ts'
+import { modelOptions } from '../../services/question/choose-model.ts'
 import { telegramWebhook } from './telegram.ts'
 
 let fixture: Fixture
@@ -107,4 +111,41 @@ test('I3: a group neither binds nor drives an assistant', async () => {
   await post({ chat: { id: Number(address), type: 'supergroup' }, text: 'hi' })
   expect(await owner('-5')).toBeUndefined()
   expect(await fixture.db.message.count({ where: { userId } })).toBe(0)
+})
+
+test('I9: a press is answered to whoever presses; one that another person makes up, or a group, changes nothing', async () => {
+  const [anna, ben] = [await createPerson(fixture.db), await createPerson(fixture.db)]
+  const { ctx, clock } = fixture
+  const to = { channel: 'TELEGRAM', address: anna.address } as const
+  const { questionId } = await inTransaction(ctx, async (tx) => {
+    const options = modelOptions(clock.at)
+    return askIn(tx, ctx, {
+      userId: anna.userId,
+      to,
+      kind: 'model',
+      prompt: 'Which?',
+      options,
+      expiresInMs: 1,
+    })
+  })
+  const data = buttonData(questionId, 3)
+  const press = async (from: string, chat: object, given: string | undefined = data) => {
+    const query = { id: 'q1', from: { id: Number(from) }, message: { chat, message_id: 1 }, data: given }
+    const answer = await post({}, { raw: JSON.stringify({ update_id: ++updateId, callback_query: query }) })
+    return (await answer.json()) as object
+  }
+  const refused = {
+    method: 'answerCallbackQuery',
+    callback_query_id: 'q1',
+    text: expect.stringMatching(/not for you/),
+  }
+  expect(await press(ben.address, privateChat(ben.address))).toEqual(refused)
+  expect(await press(ben.address, privateChat(anna.address))).toEqual(refused)
+  expect(await press(anna.address, { id: -5, type: 'group' })).toEqual(refused)
+  expect(await press(anna.address, privateChat(anna.address), '')).toEqual(refused)
+  expect(await press(anna.address, privateChat(anna.address))).toMatchObject({
+    text: expect.stringMatching(/GPT-4o/),
+  })
+  const { model } = await fixture.db.assistant.findUniqueOrThrow({ where: { userId: anna.userId } })
+  expect(model).toBe('openai/gpt-4o')
 })

@@ -1,10 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { ConversationCtx } from '../../services/conversation/ctx.ts'
 import { sanitize } from '../../services/conversation/sanitize.ts'
 import { takeIncoming } from '../../services/conversation/take-incoming.ts'
+import { pressButton } from '../../services/question/press-button.ts'
+import { isPersonal, type TelegramMessage, type TelegramPress, updateSchema } from './telegram-updates.ts'
 
 export interface TelegramWebhookDeps {
   ctx: ConversationCtx
@@ -24,20 +26,9 @@ const media = [
   'contact',
 ] as const
 
-const updateSchema = z.object({
-  update_id: z.number().int(),
-  message: z
-    .looseObject({
-      chat: z.object({ id: z.number().int(), type: z.string() }),
-      from: z.object({ username: z.string().optional(), is_bot: z.boolean().optional() }).optional(),
-      text: z.string().optional(),
-      caption: z.string().optional(),
-    })
-    .optional(),
-})
-type Message = NonNullable<z.infer<typeof updateSchema>['message']>
-
 const maxBodyBytes = 1024 * 1024
+/** https://core.telegram.org/bots/api#answercallbackquery */
+const longestToast = 200
 const startCommand = /^\/start(?:@\w+)?\s+([A-Za-z0-9_-]{1,64})\s*$/
 
 /** POST / of the Bot API's webhook. 200 also means "not for us": Telegram would otherwise send it again. */
@@ -55,17 +46,26 @@ export function telegramWebhook(deps: TelegramWebhookDeps) {
   app.use(bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }))
   app.post('/', async (c) => {
     const update = updateSchema.safeParse(await c.req.json().catch(() => null))
-    const message = update.data?.message
-    // Groups neither bind nor drive an assistant (I3).
-    if (update.success && message?.chat.type === 'private' && message.from?.is_bot !== true) {
-      await handleMessage(deps.ctx, update.data.update_id, message, c.get('traceParent'))
-    }
-    return c.json({ ok: true })
+    // 200 for what is no update of ours.
+    const answer = update.success ? await takeUpdate(deps.ctx, update.data, c.get('traceParent')) : undefined
+    return c.json(answer ?? { ok: true })
   })
   return app
 }
 
-function handleMessage(ctx: ConversationCtx, updateId: number, message: Message, traceParent?: string) {
+/** One update holds one of these. What is returned is a call that Telegram makes in our name, as the answer of a webhook. */
+async function takeUpdate(
+  ctx: ConversationCtx,
+  update: z.output<typeof updateSchema>,
+  traceParent?: string,
+): Promise<object | undefined> {
+  const { update_id: updateId, message, callback_query: press } = update
+  if (message && isPersonal(message)) await takeMessage(ctx, updateId, message, traceParent)
+  if (press) return takePress(ctx, press)
+  return undefined
+}
+
+function takeMessage(ctx: ConversationCtx, updateId: number, message: TelegramMessage, traceParent?: string) {
   const body = sanitize(message.text ?? message.caption ?? '')
   const code = startCommand.exec(body)?.[1]
   const { username } = message.from ?? {}
@@ -80,6 +80,18 @@ function handleMessage(ctx: ConversationCtx, updateId: number, message: Message,
     traceParent,
   }
   return takeIncoming({ ctx, input })
+}
+
+/** The button stands still until the press is answered, so every press is. */
+async function takePress(ctx: ConversationCtx, { id, from, message, data }: TelegramPress) {
+  // In a private chat the chat is the person; whoever presses elsewhere is nobody here (I3).
+  const isOwn = message?.chat.type === 'private' && message.chat.id === from.id
+  const address = isOwn ? String(message.chat.id) : ''
+  const { text } = await pressButton({
+    ctx,
+    input: { from: { channel: 'TELEGRAM', address }, data: data ?? '' },
+  })
+  return { method: 'answerCallbackQuery', callback_query_id: id, text: text.slice(0, longestToast) }
 }
 
 /** Hashed first, so that neither the content nor the length of the secret shows in the time it takes. */

@@ -42,6 +42,7 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
     email: user.email,
     name: user.name,
     timeZone: user.timeZone,
+    proactive: user.proactive,
     proactiveChannel: user.proactiveChannel,
     quietHours: quietHoursOf(user),
     fallbackModel: user.fallbackModel,

@@ -12,6 +12,8 @@ import { readProfile } from './read-profile.ts'
 export interface ProfileChange {
   name?: string | undefined
   timeZone?: string | undefined
+  /** Whether the assistant may speak first. */
+  proactive?: boolean | undefined
   /** Where the assistant speaks first; null = where the person wrote last. */
   proactiveChannel?: Channel | null | undefined
   quietHours?: QuietHours | null | undefined
@@ -27,7 +29,7 @@ export async function updateProfile({
   input: { userId: string; change: ProfileChange }
 }) {
   const { userId, change } = input
-  const { name, timeZone, proactiveChannel, quietHours, fallbackModel } = change
+  const { name, timeZone, proactive, proactiveChannel, quietHours, fallbackModel } = change
   if (timeZone !== undefined) await requireTimeZone(ctx, timeZone)
   if (proactiveChannel && !ctx.settings.channels.includes(proactiveChannel))
     throw invalidInput('This channel cannot be connected here.', 'channel_unavailable')
@@ -35,6 +37,7 @@ export async function updateProfile({
   const data = {
     ...(name !== undefined && { name: sanitize(name) }),
     ...(timeZone !== undefined && { timeZone }),
+    ...(proactive !== undefined && { proactive }),
     ...(proactiveChannel !== undefined && { proactiveChannel }),
     ...(quietHours !== undefined && quietColumns(quietHours)),
     ...(fallbackModel !== undefined && { fallbackModel }),

@@ -36,6 +36,8 @@ export interface Outbox {
   ): Promise<(() => void) | undefined>
   /** Sends something that belongs to no user: an answer to a stranger. */
   enqueueText(tx: Transaction, to: Recipient, payload: Payload): Promise<void>
+  /** Takes the buttons of a sent message away, once it went out. Only for show: it may fail. */
+  enqueueClose(tx: Transaction, to: Recipient, messageId: string): Promise<void>
   /** Keeps a message that could not be sent where an operator sees it and can send it again (M6). */
   bury(tx: Transaction, to: Recipient, messageId: string): Promise<void>
 }

@@ -14,6 +14,7 @@ export async function createFixture(settings: { perDay?: number; perMinute?: num
   const told: { to: Recipient; text: string; template?: Payload['template'] }[] = []
   const queued: string[] = []
   const buried: string[] = []
+  const closed: string[] = []
   const pool = openPool(database.url, 4)
   const alone: Omit<ConversationCtx, 'together'> = {
     db: database.db,
@@ -34,6 +35,9 @@ export async function createFixture(settings: { perDay?: number; perMinute?: num
       enqueueMessages: async (_tx, jobs) => {
         queued.push(...jobs.map(({ messageId }) => messageId))
         return undefined
+      },
+      enqueueClose: async (_tx, _to, messageId) => {
+        closed.push(messageId)
       },
       bury: async (_tx, _to, messageId) => {
         buried.push(messageId)
@@ -56,6 +60,7 @@ export async function createFixture(settings: { perDay?: number; perMinute?: num
     told,
     queued,
     buried,
+    closed,
     receive: (
       address: string,
       body: string,

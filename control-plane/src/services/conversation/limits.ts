@@ -22,7 +22,7 @@ export const isEntitled = (at: Date) => Prisma.sql`
     AND (s.status = 'ACTIVE' OR (s.status = 'PAST_DUE' AND s.grace_end > ${at}))))`
 
 /** Of a row of `messages`: what the limit of a minute counts. */
-export const countsAsWritten = Prisma.sql`(direction = 'INBOUND' AND state IN ('RECEIVED', 'ANSWERED'))`
+export const countsAsWritten = Prisma.sql`(direction = 'INBOUND' AND kind = 'CHAT' AND state IN ('RECEIVED', 'ANSWERED'))`
 
 export const minuteBefore = (at: Date) => new Date(at.getTime() - 60_000)
 
@@ -38,6 +38,14 @@ export async function userStanding(tx: Transaction, userId: string, at: Date) {
     SELECT ${dayOf(at)}, ${isEntitled(at)} AS "isEntitled" FROM users WHERE id = ${userId}::uuid`
   if (!standing) throw new Error('user is gone')
   return standing
+}
+
+/** Counts one answer on the person's own day. */
+export async function countAnswer(tx: Transaction, userId: string, at: Date): Promise<void> {
+  await tx.$executeRaw`
+    INSERT INTO usage_daily AS u (user_id, date, outbound_count)
+    SELECT id, (${at}::timestamptz AT TIME ZONE time_zone)::date, 1 FROM users WHERE id = ${userId}::uuid
+    ON CONFLICT (user_id, date) DO UPDATE SET outbound_count = u.outbound_count + 1`
 }
 
 /** Counts one message when both limits allow it (M14). Only under the assistant's lock. */

@@ -1,4 +1,7 @@
+import type { Question } from '@yourclaw/db'
 import type { Ctx } from '../../context.ts'
+import { optionsOf } from '../question/options.ts'
+import { stoppedCode } from './fail-turn.ts'
 
 /** One page of the conversation, newest first; `before` is the `nextBefore` of the page after it. */
 export async function listMessages({
@@ -12,18 +15,30 @@ export async function listMessages({
     where: { userId: input.userId, ...(input.before === undefined ? {} : { seq: { lt: input.before } }) },
     orderBy: { seq: 'desc' },
     take: input.limit + 1,
+    include: { question: { select: { id: true, options: true, expiresAt: true, answer: true } } },
   })
   const page = rows.slice(0, input.limit)
   const oldest = page.at(-1)
   return {
-    messages: page.map(({ id, direction, channel, body, createdAt, state }) => ({
+    messages: page.map(({ id, direction, channel, body, createdAt, state, code, question }) => ({
       id,
       direction,
       channel,
       body,
       at: createdAt.toISOString(),
       state,
+      ...(code === stoppedCode && { stopped: true as const }),
+      ...(question && { question: viewOf(question) }),
     })),
     ...(rows.length > page.length && oldest !== undefined ? { nextBefore: String(oldest.seq) } : {}),
   }
 }
+
+type Asked = Pick<Question, 'id' | 'options' | 'expiresAt' | 'answer'>
+
+const viewOf = ({ id, options, expiresAt, answer }: Asked) => ({
+  id,
+  options: optionsOf({ options }),
+  expiresAt: expiresAt.toISOString(),
+  ...(answer !== null && { answer }),
+})

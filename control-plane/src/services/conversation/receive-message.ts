@@ -56,6 +56,24 @@ function receiveAlone({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInpu
   })
 }
 
+/**
+ * Stores an incoming message that is no part of the conversation (M8): an answer to a question of ours, a command. False
+ * when it was stored before (M2). Only under the assistant's lock.
+ */
+export async function storeAside(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  assistant: AssistantRow,
+  input: ReceiveInput,
+  code: string,
+): Promise<boolean> {
+  const messageId = await insertMessage(tx, assistant, input, new Date(ctx.clock.now()))
+  if (messageId === null) return false
+  await tx.message.update({ where: { id: messageId }, data: { kind: 'NOTICE', state: 'ANSWERED', code } })
+  nudge(tx, 'messages', assistant.userId)
+  return true
+}
+
 async function insertMessage(tx: Transaction, assistant: AssistantRow, input: ReceiveInput, at: Date) {
   const rows = await tx.$queryRaw<{ id: string }[]>`
     WITH inserted AS (

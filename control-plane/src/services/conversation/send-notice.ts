@@ -1,5 +1,6 @@
 import type { Transaction } from '@yourclaw/db'
 import { render } from '../../channels/render.ts'
+import type { Button } from '../../channels/sender.ts'
 import { inTransaction, nudge } from '../../context.ts'
 import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
@@ -42,7 +43,7 @@ export async function sendNoticeIn(tx: Transaction, ctx: ConversationCtx, input:
 export async function storeOutgoing(tx: Transaction, ctx: ConversationCtx, input: OutgoingInput) {
   const { userId, to } = input
   const body = sanitize(input.text)
-  const payloads = render(to.channel, body)
+  const payloads = render(to.channel, sanitize(input.shown ?? body), input.buttons)
   const state = payloads.length === 0 ? 'DELIVERED' : 'PENDING'
   const [message] = await tx.$queryRaw<{ id: string }[]>`
     WITH numbered AS (
@@ -71,6 +72,9 @@ interface OutgoingInput {
   to: Recipient
   kind: 'CHAT' | 'NOTICE'
   text: string
+  /** What phones show instead. */
+  shown?: string
+  buttons?: Button[]
   code?: string
   turnId?: string
   /** Of the message that it answers. */

@@ -18,6 +18,7 @@ export async function sweep({ ctx }: { ctx: ConversationCtx }): Promise<void> {
   await wakeHosts(ctx)
   const forgetBefore = new Date(ctx.clock.now() - noticeRetentionMs)
   await ctx.db.notice.deleteMany({ where: { createdAt: { lt: forgetBefore } } })
+  await ctx.db.question.deleteMany({ where: { expiresAt: { lt: forgetBefore } } })
 }
 
 async function coverUnanswered(ctx: ConversationCtx) {

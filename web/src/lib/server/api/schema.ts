@@ -972,8 +972,24 @@ export interface paths {
                                 /** @enum {string} */
                                 direction: "INBOUND" | "OUTBOUND";
                                 id: string;
+                                /** @description What the message asks; answered once, before it expires */
+                                question?: {
+                                    /** @description The id of the option that was chosen */
+                                    answer?: string;
+                                    expiresAt: string;
+                                    id: string;
+                                    options: {
+                                        id: string;
+                                        label: string;
+                                    }[];
+                                };
                                 /** @enum {string} */
                                 state: "RECEIVED" | "ANSWERED" | "REFUSED" | "PENDING" | "SENT" | "DELIVERED" | "READ" | "FAILED";
+                                /**
+                                 * @description It is what was there when it was stopped
+                                 * @enum {boolean}
+                                 */
+                                stopped?: true;
                             }[];
                             nextBefore?: string;
                         };
@@ -1909,6 +1925,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/questions/{questionId}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer what a message asks: once, before it expires */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    questionId: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        option: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description What came of it, in words */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            text: string;
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/subscription": {
         parameters: {
             query?: never;
@@ -2236,6 +2307,8 @@ export interface paths {
                         /** @description Answers while the chosen model cannot */
                         fallbackModel?: string | null;
                         name?: string;
+                        /** @description Whether the assistant may speak first */
+                        proactive?: boolean;
                         /**
                          * @description Where the assistant speaks first; null = where the person wrote last
                          * @enum {string|null}
@@ -2846,6 +2919,8 @@ export interface components {
             name: string;
             /** @description Whether news by mail were asked for */
             news: boolean;
+            /** @description Whether the assistant may speak first */
+            proactive: boolean;
             /** @enum {string|null} */
             proactiveChannel: "WHATSAPP" | "TELEGRAM" | "WEB" | null;
             /** @description In the person’s own time; from 22:00 until 07:00 goes over midnight */

@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { inTransaction } from '../../context.ts'
+import { unbind } from '../channel/unbind.ts'
+import type { Recipient } from '../conversation/ctx.ts'
+import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
+import { lockAssistant } from '../conversation/rows.ts'
+import { takeIncoming } from '../conversation/take-incoming.ts'
+import { answerQuestion } from './answer.ts'
+import { askIn } from './ask.ts'
+import { buttonData } from './button.ts'
+import { modelOptions } from './choose-model.ts'
+import { pressButton } from './press-button.ts'
+
+let fixture: Fixture
+beforeAll(async () => {
+  fixture = await createFixture()
+})
+afterAll(() => fixture.close())
+
+type Channel = 'TELEGRAM' | 'WHATSAPP'
+
+/** Somebody who was asked for a model: option 4 is GPT-4o. */
+async function asked(channel: Channel = 'TELEGRAM') {
+  const { ctx, db, clock } = fixture
+  const person = await createPerson(db, { channel })
+  const { userId } = person
+  const to: Recipient = { channel, address: person.address }
+  const options = modelOptions(clock.at)
+  const { questionId, messageId } = await inTransaction(ctx, async (tx) => {
+    await lockAssistant(tx, userId)
+    return askIn(tx, ctx, { userId, to, kind: 'model', prompt: 'Which?', options, expiresInMs: 60_000 })
+  })
+  const answer = (id: string, from = to) =>
+    answerQuestion({ ctx, input: { questionId, choice: { id }, from } })
+  const model = async () => (await db.assistant.findUniqueOrThrow({ where: { userId } })).model
+  const write = (body: string, providerMessageId = `SM${crypto.randomUUID()}`) =>
+    takeIncoming({ ctx, input: { to, providerMessageId, body, hasMedia: false } })
+  const said = async () =>
+    (await db.message.findMany({ where: { userId }, orderBy: { seq: 'asc' } })).map(
+      ({ kind, body }) => `${kind} ${body}`,
+    )
+  return { ...person, to, questionId, messageId, options, answer, model, write, said }
+}
+
+const isFour = /gpt-4o$/
+
+test('M8: a question has buttons on Telegram and numbers on WhatsApp, and is no part of the conversation', async () => {
+  const onTelegram = await asked()
+  const part = async (messageId: string) =>
+    (await fixture.db.delivery.findFirstOrThrow({ where: { messageId } })).payload
+  expect(await part(onTelegram.messageId)).toMatchObject({
+    text: 'Which?',
+    buttons: onTelegram.options.map(({ label }, index) => ({
+      label,
+      data: buttonData(onTelegram.questionId, index),
+    })),
+  })
+  const onWhatsapp = await asked('WHATSAPP')
+  expect(await part(onWhatsapp.messageId)).toMatchObject({
+    text: expect.stringMatching(/Which\?\n\n1\. Claude Sonnet 4\.5\n2\. [\s\S]*\n\nAnswer with a number\.$/),
+  })
+  expect(await fixture.db.message.count({ where: { userId: onWhatsapp.userId, kind: 'CHAT' } })).toBe(0)
+})
+
+test('M2: of answers that come at once, one counts; the same again is the same, another one is told', async () => {
+  const { answer, model, options, userId, messageId } = await asked()
+  const [four, mini] = [options[3]?.id ?? '', options[4]?.id ?? '']
+  const outcomes = (await Promise.all([answer(four), answer(four), answer(four)])).map(
+    ({ outcome }) => outcome,
+  )
+  expect(outcomes).toEqual(['answered', 'answered', 'answered'])
+  expect(await model()).toMatch(isFour)
+  expect(await answer(mini)).toMatchObject({
+    outcome: 'already_answered',
+    text: expect.stringContaining('GPT-4o'),
+  })
+  expect(await model()).toMatch(isFour)
+  const jobs = await fixture.db.provisioningJob.count({ where: { userId, kind: 'MODEL' } })
+  const told = await fixture.db.message.count({ where: { userId, code: 'question_model_answered' } })
+  expect([jobs, told]).toEqual([1, 1])
+  expect(fixture.closed.filter((id) => id === messageId)).toHaveLength(1)
+})
+
+test('I9: nobody answers for somebody else: not a stranger, not another user, not from a chat that is gone', async () => {
+  const { ctx } = fixture
+  const { questionId, to, userId, model } = await asked()
+  const before = await model()
+  const other = await createPerson(fixture.db)
+  const data = buttonData(questionId, 3)
+  const press = (address: string, pressed = data) =>
+    pressButton({ ctx, input: { from: { channel: 'TELEGRAM', address }, data: pressed } })
+  const words = { text: expect.stringMatching(/not for you/) }
+  expect(await press(other.address)).toMatchObject(words)
+  expect(await press('424242')).toMatchObject(words)
+  expect(await press('')).toMatchObject(words)
+  for (const forged of ['', 'q', `${data}0`, data.toUpperCase(), 'q'.repeat(64), data.replace(/\.3$/, '.z')])
+    expect(await press(to.address, forged)).toMatchObject(words)
+  await unbind({ ctx, input: { userId, channel: 'TELEGRAM' } })
+  expect(await press(to.address)).toMatchObject(words)
+  expect(await model()).toBe(before)
+  expect(await fixture.db.question.findUniqueOrThrow({ where: { id: questionId } })).toMatchObject({
+    answer: null,
+  })
+})
+
+test('I8: after it expired, or without a subscription, an answer changes nothing and says why', async () => {
+  const late = await asked()
+  fixture.clock.at += 60_000
+  expect(await late.answer(late.options[3]?.id ?? '')).toMatchObject({ outcome: 'expired' })
+  const unpaid = await asked()
+  await fixture.db.subscription.deleteMany({ where: { userId: unpaid.userId } })
+  const four = unpaid.options[3]?.id ?? ''
+  expect(await unpaid.answer(four)).toMatchObject({
+    outcome: 'refused',
+    text: expect.stringMatching(/subscription/),
+  })
+  await fixture.db.subscription.create({ data: { userId: unpaid.userId, status: 'ACTIVE' } })
+  expect(await unpaid.answer(four)).toMatchObject({ outcome: 'answered' })
+  expect(await late.model()).not.toMatch(isFour)
+})
+
+test('M2: a number answers the question that was asked last, once, however often it is delivered', async () => {
+  const { write, model, userId, said } = await asked('WHATSAPP')
+  await write('4.', 'SMnumber')
+  await write('4.', 'SMnumber')
+  expect(await model()).toMatch(isFour)
+  expect((await said()).slice(1)).toEqual(['NOTICE 4.', 'NOTICE Your assistant now thinks with GPT-4o.'])
+  expect(await fixture.db.turn.count({ where: { assistant: { userId } } })).toBe(0)
+  // What comes later is a word like any other.
+  await write('4')
+  expect((await said()).at(-1)).toBe('CHAT 4')
+})
+
+test('M8: a number is a word like any other once the conversation went on, and a wrong one is told', async () => {
+  const wrong = await asked('WHATSAPP')
+  await wrong.write('99')
+  expect((await wrong.said()).slice(1)).toEqual(['NOTICE 99', expect.stringMatching(/^NOTICE This button/)])
+  const passed = await asked('WHATSAPP')
+  await passed.write('never mind')
+  await passed.write('4')
+  expect((await passed.said()).slice(1)).toEqual(['CHAT never mind', 'CHAT 4'])
+  const refused = await asked('WHATSAPP')
+  await fixture.db.subscription.deleteMany({ where: { userId: refused.userId } })
+  await refused.write('4', 'SMrefused')
+  await refused.write('4', 'SMrefused')
+  expect((await refused.said()).slice(1)).toEqual(['NOTICE 4', expect.stringMatching(/subscription/)])
+})
