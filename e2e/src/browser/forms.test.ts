@@ -99,6 +99,7 @@ describe.skipIf(!hasChromium)('without scripts', () => {
   test('settings: where and when it speaks first, and what steps in', async () => {
     const { page } = visit
     await page.goto('/dashboard/settings')
+    await page.getByLabel('It may speak first').uncheck()
     await page.getByLabel('Where').selectOption({ label: 'In WhatsApp (not connected)' })
     await page.getByLabel('From').fill('22:30')
     await press('Save')
@@ -111,6 +112,7 @@ describe.skipIf(!hasChromium)('without scripts', () => {
     await page.getByRole('button', { name: 'Save' }).last().click()
     await says('It steps in from now on')
     expect(await me()).toMatchObject({
+      proactive: false,
       proactiveChannel: 'WHATSAPP',
       quietHours: { from: '22:30', until: '07:00' },
       fallbackModel: 'anthropic/claude-haiku-4-5-20251001',

@@ -40,6 +40,7 @@ export const actions: Actions = {
     const answer = await ask(
       locals.api.PATCH('/api/v1/users/me', {
         body: {
+          proactive: form.get('proactive') === 'on',
           proactiveChannel: channel.success ? channel.data : null,
           quietHours: hours.data.from === '' ? null : hours.data,
         },
