@@ -27,7 +27,10 @@ afterAll(() => site?.stop())
 describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (viewport) => {
   let visit: Visit
   let ada: Newcomer
-  const visitBy = async (name: string) => ({ visit: await site.visit({ viewport }), who: newcomer(name) })
+  const visitBy = async (name: string) => ({
+    visit: await site.visit({ viewport, timezoneId: 'Asia/Tokyo' }),
+    who: newcomer(name),
+  })
   const role = (...input: Parameters<Visit['page']['getByRole']>) => visit.page.getByRole(...input)
   const badge = (text: string) => visit.page.getByText(text, { exact: true }).waitFor()
 
@@ -42,6 +45,8 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     await hears(site, ada, text)
     const assistant = await visit.context.request.get('/api/v1/assistants')
     expect(await assistant.json()).toMatchObject({ model: 'anthropic/claude-haiku-4-5-20251001' })
+    const me = await visit.context.request.get('/api/v1/users/me')
+    expect(await me.json()).toMatchObject({ timeZone: 'Asia/Tokyo' })
     await visit.page.goto('/dashboard/usage')
     await visit.page.getByText('1 of 100, 99 left').waitFor()
     await role('region', { name: 'Usage by day' }).locator('tbody tr').first().waitFor()

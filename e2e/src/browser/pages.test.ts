@@ -196,6 +196,29 @@ describe.skipIf(!hasChromium)('small and by keyboard', () => {
     await visit.context.close()
   })
 
+  test('who wants no motion has the whole conversation at once', async () => {
+    const { page, context } = await site.visit()
+    await page.goto('/')
+    const last = page.getByText('Your flight is at 18:40').last()
+    await page.waitForFunction(
+      (line) => getComputedStyle(line as Element).opacity === '1',
+      await last.elementHandle(),
+      {
+        timeout: 2_000,
+      },
+    )
+    await context.close()
+  })
+
+  test('the first thing that a keyboard finds leads past the menus', async () => {
+    const { page, context } = await site.visit()
+    await page.goto('/pricing')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    await page.locator('main:focus').waitFor()
+    await context.close()
+  })
+
   test('a dialog takes the focus, gives it back, and closes with Escape', async () => {
     const { page, context } = await site.visit({ viewport: 'phone' })
     await context.addCookies(await subscriber.context.cookies())

@@ -30,6 +30,7 @@ interface VisitOptions {
   viewport?: Viewport
   colorScheme?: 'light' | 'dark'
   javaScriptEnabled?: boolean
+  timezoneId?: string
 }
 export interface Visit {
   context: BrowserContext
