@@ -102,7 +102,7 @@ describe.skipIf(!hasChromium)('without scripts', () => {
     await page.getByLabel('It may speak first').uncheck()
     await page.getByLabel('Where').selectOption({ label: 'In WhatsApp (not connected)' })
     await page.getByLabel('From').fill('22:30')
-    await press('Save')
+    await page.getByRole('button', { name: 'Save' }).first().click()
     await says('Give both times')
     expect(await page.getByLabel('From').inputValue()).toBe('22:30')
     await page.getByLabel('Until').fill('07:00')

@@ -2,7 +2,9 @@ import { redirect } from '@sveltejs/kit'
 import { ask, refuse } from '#lib/server/api/answer.ts'
 import type { Actions, PageServerLoad } from './$types'
 
-export const load: PageServerLoad = async ({ locals }) => ({
+export const load: PageServerLoad = async ({ locals, url }) => ({
+  /** A link of an export led here, because it opens nothing any more. */
+  hasStaleLink: url.searchParams.has('export'),
   exported: await ask(locals.api.GET('/api/v1/users/me/export')),
   timeZones: Intl.supportedValuesOf('timeZone'),
 })
