@@ -20,6 +20,10 @@ export const plan = {
   exportDays: 7,
   /** What could not be sent, and the marks by which nothing is done twice, are kept this long. */
   leftoverDays: 90,
+  /** Files that go with messages are kept by us this long; what reached an assistant's workspace stays there. */
+  fileDays: 30,
+  /** A link to such a file works this long. */
+  fileLinkDays: 7,
   /** Defaults of RATE_LIMIT_PER_DAY and RATE_LIMIT_PER_MINUTE. */
   messagesPerDay: 100,
   messagesPerMinute: 5,

@@ -17,9 +17,12 @@ import { workBilling } from './jobs/billing.ts'
 import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
 import { workErasures } from './jobs/erasures.ts'
 import { workExports } from './jobs/exports.ts'
+import { workFiles } from './jobs/files.ts'
 import { workMails } from './jobs/mails.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
+import { createPreview } from './preview.ts'
+import { createProgressLine } from './progress-line.ts'
 import { mailAlerts } from './services/alert/mail-alerts.ts'
 import { watchFleet } from './services/alert/watch-fleet.ts'
 import { moveRetired } from './services/assistant/move-retired.ts'
@@ -93,6 +96,7 @@ export async function startControlPlane(
     ...deps,
     link: async (id, until) => exportUrl(env.WEB_URL, id, await deps.tokens.signLink(id, until)),
   })
+  const files = workFiles(deps)
   const erasures = workErasures({ ...deps, ctx: deps.billing })
   const billing = await workBilling({ ...deps, ctx: deps.billing })
   checkPrice({ ctx: deps.billing }).catch((err: unknown) =>
@@ -117,6 +121,7 @@ export async function startControlPlane(
   const stop = async () => {
     clearInterval(sweeper)
     clearInterval(registrar)
+    files.stop()
     await Promise.all([fleet.close(), closeHttp(server)])
     const workers = [deliveries, mails, billing, exports]
     await Promise.all([...workers.map((worker) => worker.stop(deliveryGraceMs)), erasures.stop()])
@@ -186,7 +191,10 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
     },
     hostsHere: ctx.hostsHere,
     ...observed,
-    audience: everyone([observed.audience, createTyping(deps)], ctx.log),
+    audience: everyone(
+      [observed.audience, createTyping(deps), createPreview(deps), createProgressLine(deps)],
+      ctx.log,
+    ),
     maxTurnsPerHost: 40,
     timing: fleetTiming,
   })

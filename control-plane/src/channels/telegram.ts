@@ -1,11 +1,18 @@
 import { Api, GrammyError, HttpError } from 'grammy'
-import { type Button, type ChannelSender, type Payload, SendError } from './sender.ts'
+import { newestPart } from './newest-part.ts'
+import { type Button, type ChannelSender, type OutgoingFiles, type Payload, SendError } from './sender.ts'
+import { sendFile } from './telegram-files.ts'
+import { formatTelegram } from './telegram-format.ts'
 
 export interface TelegramSettings {
   token: string
   /** Bot API server, without a trailing slash. */
   apiRoot: string
+  files: OutgoingFiles
 }
+
+/** Fifty megabytes over a slow line. */
+const uploadSeconds = 300
 
 export interface Telegram extends ChannelSender {
   /** Asks for what the webhook understands: what is not asked for is not sent. */
@@ -16,17 +23,30 @@ export interface Telegram extends ChannelSender {
   isWebhookLost(url: string): Promise<boolean>
 }
 
-const updateKinds = ['message', 'edited_message', 'callback_query', 'message_reaction'] as const
+const updateKinds = [
+  'message',
+  'edited_message',
+  'callback_query',
+  'message_reaction',
+  'stopped_message_generation',
+] as const
 
-/** @example const telegram = createTelegram({ token, apiRoot: 'https://api.telegram.org' }) */
+/** @example const telegram = createTelegram({ token, apiRoot: 'https://api.telegram.org', files }) */
 export function createTelegram(settings: TelegramSettings): Telegram {
-  const api = new Api(settings.token, { apiRoot: settings.apiRoot, timeoutSeconds: 30 })
+  const { token, apiRoot, files } = settings
+  const api = new Api(token, { apiRoot, timeoutSeconds: 30 })
+  const uploads = new Api(token, { apiRoot, timeoutSeconds: uploadSeconds })
+  const sendPayload = async ({ file, ...payload }: Payload, address: string) => {
+    if (!file) return sendPart(api, address, payload)
+    const outcome = await sendFile({ api: uploads, files, address, payload, file })
+    return 'sent' in outcome ? outcome.sent : sendPart(api, address, outcome.instead)
+  }
   return {
     typingLastsMs: 5_000,
     tellsFate: false,
     async send(address, payload) {
       try {
-        const sent = await sendPart(api, address, payload)
+        const sent = await sendPayload(payload, address)
         return { providerMessageId: String(sent.message_id) }
       } catch (error) {
         throw toSendError(error)
@@ -42,6 +62,20 @@ export function createTelegram(settings: TelegramSettings): Telegram {
     async closeButtons(address, providerMessageId) {
       try {
         await api.editMessageReplyMarkup(address, Number(providerMessageId))
+      } catch (error) {
+        throw toSendError(error)
+      }
+    },
+    async preview(address, draftId, markdown) {
+      const [part] = formatTelegram(newestPart(markdown))
+      // The button that stops it comes with it; what was stopped stays until its answer is there.
+      const options = { can_stop: true, keep_on_stop: true }
+      const html = part?.html === undefined ? {} : { parse_mode: 'HTML' as const }
+      try {
+        await api.sendMessageDraft(Number(address), draftId, part?.html ?? part?.text ?? '', {
+          ...options,
+          ...html,
+        })
       } catch (error) {
         throw toSendError(error)
       }
@@ -82,6 +116,7 @@ const isEntityError = (error: unknown) =>
 
 /** The cause is left out on purpose where it could hold the token: grammY puts the URL into HttpError. */
 function toSendError(error: unknown): SendError {
+  if (error instanceof SendError) return error
   if (error instanceof GrammyError) {
     const waitSeconds = error.parameters.retry_after
     if (error.error_code === 429) {

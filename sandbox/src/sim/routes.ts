@@ -20,6 +20,8 @@ import {
   reactAsPerson,
   reactionInput,
   sendAsPerson,
+  stopAsPerson,
+  stopInput,
 } from '../telegram/incoming.ts'
 import type { Account } from '../twilio/account.ts'
 import { sendAsPerson as sendOnWhatsapp, whatsappInput } from '../twilio/incoming.ts'
@@ -69,6 +71,9 @@ export function simRoutes({
   app.post('/telegram/:id{\\d+}/buttons', async (c) =>
     c.json(pressAsPerson(bot, Number(c.req.param('id')), await read(c, buttonInput))),
   )
+  app.post('/telegram/:id{\\d+}/stops', async (c) =>
+    c.json(stopAsPerson(bot, Number(c.req.param('id')), await read(c, stopInput))),
+  )
   app.get('/telegram/:id{-?\\d+}/messages', (c) => c.json(bot.chats.botEvents(Number(c.req.param('id')))))
   // Both sides of the conversation, with delivery: what the page shows.
   app.get('/telegram/:id{-?\\d+}/conversation', (c) => {
@@ -92,6 +97,13 @@ export function simRoutes({
       windowOpen: contacts.isWindowOpen(address),
       optedOut: contacts.isOptedOut(address),
     })
+  })
+  // What was sent with a message of either side, for the page: Twilio's own address asks for the account.
+  app.get('/whatsapp/media/:message/:media', (c) => {
+    const message = twilio.messages.get(c.req.param('message'))
+    const media = message?.media.find(({ sid }) => sid === c.req.param('media'))
+    if (!media) return c.json({ detail: 'There is no such file.', code: 'not_found' }, 404)
+    return new Response(new Uint8Array(media.bytes), { headers: { 'content-type': media.contentType } })
   })
   // WhatsApp's own clock: a day later every 24-hour window is closed.
   app.post('/whatsapp/clock', async (c) => {

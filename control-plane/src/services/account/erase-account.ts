@@ -2,6 +2,7 @@ import { type Ctx, inTransaction } from '../../context.ts'
 import type { Mailer } from '../../mail/mailer.ts'
 import type { Store } from '../../storage/store.ts'
 import { deleteAssistant } from '../assistant/delete-assistant.ts'
+import { storedAttachment } from '../attachment/attachment.ts'
 import { storedExport } from '../export/stored-export.ts'
 import { storedArchive } from '../host-operation/stored-archive.ts'
 import { cancelForDeletion } from '../subscription/cancel-for-deletion.ts'
@@ -53,9 +54,11 @@ async function removeFiles(ctx: Ctx, store: Store, userId: string): Promise<void
     where: { assistant: { userId } },
     select: { id: true },
   })
+  const attachments = await ctx.db.attachment.findMany({ where: { userId }, select: { id: true } })
   const names = [
     ...exports.map(({ id }) => storedExport(id)),
     ...operations.map(({ id }) => storedArchive(id)),
+    ...attachments.map(({ id }) => storedAttachment(id)),
   ]
   for (const name of names) await store.delete(name)
 }
