@@ -286,6 +286,18 @@ describe.skipIf(!hasChromium)('the network', () => {
     expect(response.headers.get('referrer-policy')).toBe('strict-origin-when-cross-origin')
   })
 
+  test('the charts are in the page as it comes, without scripts', async () => {
+    const cookies = await subscriber.context.cookies()
+    const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
+    const page = await (await fetch(`${site.url}/dashboard/usage`, { headers: { cookie } })).text()
+    const charts = page.match(/<svg viewBox="0 0 360 190".*?<\/figure>/gs) ?? []
+    expect(charts).toHaveLength(2)
+    for (const chart of charts) {
+      expect(chart).toMatch(/<rect [^>]*lc-bar/)
+      expect(chart).not.toContain('style=')
+    }
+  })
+
   test('I6: another site’s form changes nothing', async () => {
     const cookies = await subscriber.context.cookies()
     const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
