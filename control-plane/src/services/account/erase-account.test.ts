@@ -124,7 +124,12 @@ async function createPerson() {
 }
 
 const erase = (userId: string, store: Store = world.deps.store) =>
-  eraseAccount({ ctx: world.deps.billing, store, mailer: world.deps.mailer, input: { userId } })
+  eraseAccount({
+    ctx: { ...world.deps.billing, ...world.deps.integrations },
+    store,
+    mailer: world.deps.mailer,
+    input: { userId },
+  })
 
 /** What applyObserved writes when the host says that nothing is left. */
 const confirm = (assistantId: string) =>

@@ -62,5 +62,6 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
             ...(user.lapse === null ? {} : { deleteAfter: user.lapse.deleteAfter.toISOString() }),
           },
     credits: { remainingMicros: Number(credit._sum.amountMicros ?? 0n) },
+    features: { google: ctx.settings.googleIntegrations },
   }
 }
