@@ -9,7 +9,7 @@ let ada: Person
 
 // The first run installs the pinned OpenClaw; later ones find it.
 beforeAll(async () => {
-  system = await startTestSystem()
+  system = await startTestSystem({ RATE_LIMIT_PER_MINUTE: '1000' })
   const [first] = system.people
   if (!first) throw new Error('the sandbox has no people')
   ada = first
