@@ -1182,7 +1182,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop the answer that is being made */
+        /** Stop the answer that is being made, or the one that waits to be; what is there of it is kept */
         post: {
             parameters: {
                 query?: never;
@@ -1192,7 +1192,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Whether a turn runs that will now stop */
+                /** @description Whether a turn ran, or waited to run, that will now stop */
                 202: {
                     headers: {
                         [name: string]: unknown;
