@@ -1483,7 +1483,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop the answer that is being made */
+        /** Stop the answer that is being made, or the one that waits to be; what is there of it is kept */
         post: {
             parameters: {
                 query?: never;
@@ -1493,7 +1493,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Whether a turn runs that will now stop */
+                /** @description Whether a turn ran, or waited to run, that will now stop */
                 202: {
                     headers: {
                         [name: string]: unknown;
