@@ -2,6 +2,7 @@ import type { LlmProvider } from '@yourclaw/db'
 import { Provider, type UsageCount } from '@yourclaw/proto/host/v1'
 import { z } from 'zod'
 import { inTransaction } from '../../context.ts'
+import { endAlert } from '../alert/raise-alert.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
 import { sanitize } from '../conversation/sanitize.ts'
 import { tellSpending } from '../credit/tell-spending.ts'
@@ -15,7 +16,8 @@ const providers = new Map<Provider, LlmProvider>([
 
 /** More than any host can have counted is a mistake, and would not fit the columns. */
 const figure = z.bigint().max(1_000_000_000_000_000n)
-const maxClockSkewMs = 24 * 3600_000
+/** The last moment that a date can be. */
+const endOfTimeMs = 8_640_000_000_000_000
 
 /**
  * Stores what a host counted and debits what ran on shared keys, in one transaction. The figures are cumulative, so
@@ -30,6 +32,8 @@ export async function storeUsage({
   input: { hostId: string; counts: readonly UsageCount[] }
 }): Promise<void> {
   const rows = input.counts.flatMap((count) => storable(count, ctx.clock.now()))
+  const leftOut = input.counts.length - rows.length
+  if (leftOut > 0) ctx.log.warn({ hostId: input.hostId, leftOut }, 'a host counted what cannot be true')
   if (rows.length === 0) return
   const debited = await inTransaction(
     ctx,
@@ -65,6 +69,11 @@ export async function storeUsage({
       RETURNING user_id AS "userId"`,
   )
   for (const { userId } of debited) await tellSpending({ ctx, input: { userId } })
+  if (debited.length === 0) return
+  const working = new Set(
+    rows.flatMap((row) => (row.own_key || row.estimated ? [] : [row.provider.toLowerCase()])),
+  )
+  for (const provider of working) await endAlert({ tx: ctx.db, cause: `shared_key:${provider}` })
 }
 
 /** A host's words end in columns: what cannot be stored, or cannot be true, is left out. */
@@ -82,7 +91,7 @@ function storable(count: UsageCount, nowMs: number) {
       count.costMicros,
     ])
   const calledAtMs = Number(count.fromUnixMs)
-  const isPlausible = calledAtMs > 0 && calledAtMs < nowMs + maxClockSkewMs && count.calls < 1_000_000_000
+  const isPlausible = calledAtMs > 0 && calledAtMs <= endOfTimeMs && count.calls < 1_000_000_000
   if (!provider || !ids.success || !figures.success || !isPlausible) return []
   const model = sanitize(count.model).slice(0, 200).toWellFormed()
   const priceVersion = sanitize(count.priceVersion).slice(0, 50).toWellFormed() || null
@@ -99,7 +108,8 @@ function storable(count: UsageCount, nowMs: number) {
       own_key: count.ownKey,
       price_version: priceVersion,
       estimated: count.estimated,
-      called_at: new Date(calledAtMs).toISOString(),
+      // A host whose clock is ahead has called nevertheless.
+      called_at: new Date(Math.min(calledAtMs, nowMs)).toISOString(),
       calls: count.calls,
       input: String(count.inputTokens),
       cached: String(count.cachedTokens),
