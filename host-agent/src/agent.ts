@@ -27,6 +27,8 @@ import { createFakeRuntime } from './runtime/fake/fake.ts'
 import type { FakeFaults } from './runtime/fake/gateway.ts'
 import { createProcessRuntime } from './runtime/process/process.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { createToolService } from './tools/mcp.ts'
+import { createRemoteTools } from './tools/remote-tools.ts'
 import { agentVersion } from './version.ts'
 
 export interface AgentOptions {
@@ -63,7 +65,9 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   const tracing = await openTracing({ endpoint, service: 'yourclaw-host-agent', instance: env.HOST_NAME })
   const watch = createWatch({ metrics, tracing })
   const metering = createMetering({ path: join(env.STATE_DIR, 'usage.sqlite') })
+  const tools = createRemoteTools()
   const modelGateway = await startModelGateway({
+    services: new Map([['tools', createToolService({ tools, log })]]),
     metering,
     keys,
     env,
@@ -129,8 +133,9 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
         heldTurns: relay.held(),
       }),
       capacity,
-      connected(_session, send) {
+      connected(session, send) {
         const ends = [
+          tools.connect(session.client),
           reconciler.connect((observed) => send({ $case: 'observed', observed })),
           metering.connect({
             report: (usageReport) => send({ $case: 'usageReport', usageReport }),

@@ -94,7 +94,7 @@ interface OutgoingInput {
  * Only where the user still is, as a chat that was disconnected may be another person's by now, and where something can
  * be sent.
  */
-async function lastAddress(tx: Transaction, ctx: ConversationCtx, userId: string): Promise<Recipient> {
+export async function lastAddress(tx: Transaction, ctx: ConversationCtx, userId: string): Promise<Recipient> {
   const bindings = await tx.$queryRaw<Recipient[]>`
     SELECT p.channel, p.address FROM user_phones p
     WHERE p.user_id = ${userId}::uuid AND p.unbound_at IS NULL
