@@ -11,7 +11,7 @@ import { configPath, renderConfig, writeConfig } from '../src/runtime/openclaw/c
 import { openclawConversation } from '../src/runtime/openclaw/conversation.ts'
 import { ready } from '../src/runtime/openclaw/ready.ts'
 import { freePort, type GatewayProcess, spawnGateway } from '../src/runtime/process/gateway.ts'
-import { ensureOpenclaw, openclawVersion } from './install.ts'
+import { channelPlugin, ensureOpenclaw, openclawVersion } from './install.ts'
 
 // Repeats docs/openclaw-interrupted-runs.md: run it when the pin changes, and compare. It prints, for each case, what
 // the session says after the interruption and ten seconds after the next start, and how often the model was called.
@@ -76,7 +76,13 @@ async function up(): Promise<void> {
   const port = await freePort()
   await writeConfig(
     configPath(places),
-    renderConfig(spec, places, { port, bind: 'loopback', modelGatewayUrl: modelUrl, browser: false }),
+    renderConfig(spec, places, {
+      port,
+      bind: 'loopback',
+      modelGatewayUrl: modelUrl,
+      plugin: channelPlugin,
+      browser: false,
+    }),
   )
   gateway = spawnGateway({ entry, places, port })
   await ready(gateway, 90_000)

@@ -21,12 +21,13 @@ import { createWatch } from './observability/watch.ts'
 import { createOperations, operationsCapability } from './operations/operations.ts'
 import type { CrashSettings } from './reconcile/crashes.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
-import { createRelay } from './relay/relay.ts'
+import { createRelay, type Relay } from './relay/relay.ts'
 import { createDockerRuntime } from './runtime/docker/docker.ts'
 import { createFakeRuntime } from './runtime/fake/fake.ts'
 import type { FakeFaults } from './runtime/fake/gateway.ts'
 import { createProcessRuntime } from './runtime/process/process.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { createSpeech } from './speech/speech.ts'
 import { agentVersion } from './version.ts'
 
 export interface AgentOptions {
@@ -63,8 +64,17 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   const tracing = await openTracing({ endpoint, service: 'yourclaw-host-agent', instance: env.HOST_NAME })
   const watch = createWatch({ metrics, tracing })
   const metering = createMetering({ path: join(env.STATE_DIR, 'usage.sqlite') })
+  let running: Relay['running'] = () => undefined
+  const speech = createSpeech({
+    dir: join(env.STATE_DIR, 'speech'),
+    keys,
+    running: (assistantId) => running(assistantId),
+    watch,
+    log,
+  })
   const modelGateway = await startModelGateway({
     metering,
+    speech,
     keys,
     env,
     watch,
@@ -91,12 +101,17 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     modelFailure: metering.lastFailure,
     log,
   })
+  running = relay.running
   const operations = await createOperations({
     archive: reconciler.archive,
     dir: join(env.STATE_DIR, 'operations'),
     log,
   })
-  registerGauges(metrics.registry, { observed: reconciler.observed, held: relay.held })
+  registerGauges(metrics.registry, {
+    observed: reconciler.observed,
+    held: relay.held,
+    messagesWaiting: speech.waiting,
+  })
   const metricsServer = await serveFigures(env, metrics)
   const capacity = () =>
     readCapacity({
@@ -129,7 +144,8 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
         heldTurns: relay.held(),
       }),
       capacity,
-      connected(_session, send) {
+      connected(session, send) {
+        speech.connect(session)
         const ends = [
           reconciler.connect((observed) => send({ $case: 'observed', observed })),
           metering.connect({
@@ -186,6 +202,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       await runtime.close()
       await modelGateway.close()
       metering.close()
+      speech.close()
       journal.close()
       await metricsServer?.close()
       await tracing.close()

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import { AgentError } from '../errors.ts'
 import { createMetering, type Metering } from '../metering/metering.ts'
+import { channelPath, type Speech } from '../speech/speech.ts'
 import { type CallDeps, handleCall } from './call.ts'
 import { listen, listenAgain } from './port.ts'
 import { providerRoutes } from './providers.ts'
@@ -42,6 +43,8 @@ export async function startModelGateway(
     /** Without, nothing outlives the process and nobody is told. */
     metering?: Metering
     env: Parameters<typeof providerRoutes>[0]
+    /** Takes what assistants say by themselves, which comes through the same doors; without, nothing is taken. */
+    speech?: Pick<Speech, 'post'>
     /** Where its port is noted, so that it is the same next time; without, any free one. */
     portPath?: string
   },
@@ -51,7 +54,11 @@ export async function startModelGateway(
   const doors = new Set<Door>()
   const serve = (owner?: string) =>
     createServer((request, response) => {
-      handleCall(request, response, deps, owner).catch((error: unknown) => {
+      const handled =
+        input.speech && request.url === channelPath
+          ? input.speech.post(request, response, owner)
+          : handleCall(request, response, deps, owner)
+      handled.catch((error: unknown) => {
         input.log.warn({ err: error }, 'model call ended early')
         if (error instanceof Refusal) input.watch.modelCallRefused(error.code)
         if (response.headersSent) response.destroy()

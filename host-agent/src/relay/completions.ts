@@ -6,6 +6,7 @@ import { EventSourceParserStream } from 'eventsource-parser/stream'
 import { z } from 'zod'
 import { AgentError } from '../errors.ts'
 import type { TurnTarget } from '../reconcile/reconciler.ts'
+import { chatSession } from '../runtime/openclaw/config.ts'
 
 const errorSchema = z.object({
   error: z.object({ code: z.string().nullish(), type: z.string().nullish(), message: z.string() }),
@@ -58,7 +59,8 @@ function send(input: Parameters<typeof complete>[0]): Promise<IncomingMessage> {
   const headers = {
     'content-type': 'application/json',
     authorization: `Bearer ${input.target.gatewayToken}`,
-    'x-openclaw-session-key': `yourclaw-${input.assistantId}`,
+    'x-openclaw-session-key': chatSession(input.assistantId),
+    'x-openclaw-message-channel': 'yourclaw',
   }
   const options = { method: 'POST', headers, signal: input.signal }
   const call = request(`${input.target.url}/v1/chat/completions`, options, resolve)

@@ -37,6 +37,8 @@ import { modelGatewayPort } from './rules.ts'
 import { createUpdates } from './update.ts'
 import type { Watcher } from './watcher.ts'
 
+/** In the image. */
+const channelPlugin = '/opt/yourclaw/plugin'
 const startDeadlineMs = 90_000
 /** One that ran already answers at once, or is not worth having. */
 const adoptDeadlineMs = 10_000
@@ -90,6 +92,7 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       port: gatewayPort,
       bind: 'lan' as const,
       modelGatewayUrl: doorUrl(network),
+      plugin: channelPlugin,
       browser: true,
     }
     return writeConfig(join(configDir, 'openclaw.json'), renderConfig(spec, containerPlaces, reach), 0o644)

@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
+import { channelPath } from '../../speech/speech.ts'
 import { offeredModels } from './models.ts'
 
 /** Where one assistant's files are. */
@@ -55,11 +56,16 @@ const deniedTools = [
   'intent',
 ]
 
+/** The session of the chat: the relay's, and the one that our channel belongs to. */
+export const chatSession = (assistantId: string) => `yourclaw-${assistantId}`
+
 /** Where a gateway listens, and where it finds its models. */
 export interface Reach {
   port: number
   bind: 'loopback' | 'lan'
   modelGatewayUrl: string
+  /** Where the gateway finds our channel, which the assistant speaks first through. */
+  plugin: string
   /** Whether the image's browser tool is there. */
   browser: boolean
 }
@@ -115,8 +121,19 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
     },
     memory: { search: { enabled: false } },
     plugins: {
-      allow: ['anthropic', 'openai', 'google', 'memory-core'],
-      entries: { 'memory-core': { config: { dreaming: { enabled: false } } } },
+      allow: ['anthropic', 'openai', 'google', 'memory-core', 'yourclaw'],
+      entries: { 'memory-core': { config: { dreaming: { enabled: false } } }, yourclaw: { enabled: true } },
+      load: { paths: [reach.plugin] },
+    },
+    channels: {
+      yourclaw: {
+        enabled: true,
+        url: `${reach.modelGatewayUrl}${channelPath}`,
+        token: spec.virtualKey,
+        session: chatSession(spec.assistantId),
+        workspace: places.workspace,
+        allowFrom: [spec.userId],
+      },
     },
     update: { checkOnStart: false },
     discovery: { mdns: { mode: 'off' } },

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
-import { ensureOpenclaw, openclawVersion } from '../../../openclaw/install.ts'
+import { channelPlugin, ensureOpenclaw, openclawVersion } from '../../../openclaw/install.ts'
 import { AgentError } from '../../errors.ts'
 import { archiveFolders, restoreFolders } from '../archive.ts'
 import { diskUsed } from '../disk.ts'
@@ -39,7 +39,8 @@ export function createProcessRuntime(input: {
 
   async function write(spec: AssistantSpec, port: number): Promise<boolean> {
     const at = places(spec.userId)
-    const reach = { port, bind: 'loopback' as const, modelGatewayUrl: input.modelGatewayUrl, browser: false }
+    const { modelGatewayUrl } = input
+    const reach = { port, bind: 'loopback' as const, modelGatewayUrl, plugin: channelPlugin, browser: false }
     return writeConfig(configPath(at), renderConfig(spec, at, reach))
   }
 
