@@ -20,6 +20,7 @@ import { workExports } from './jobs/exports.ts'
 import { workMails } from './jobs/mails.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
+import { watchSpeech } from './observability/speech.ts'
 import { mailAlerts } from './services/alert/mail-alerts.ts'
 import { watchFleet } from './services/alert/watch-fleet.ts'
 import { moveRetired } from './services/assistant/move-retired.ts'
@@ -37,6 +38,8 @@ import { claimOperations } from './services/host-operation/claim-operations.ts'
 import { finishOperation } from './services/host-operation/finish-operation.ts'
 import { storeArchive } from './services/host-operation/store-archive.ts'
 import { mailPerson } from './services/mail/mail-person.ts'
+import { releaseHeld } from './services/speech/release-held.ts'
+import { takeSpoken } from './services/speech/take-spoken.ts'
 import { checkPrice } from './services/subscription/check-price.ts'
 import { createTyping } from './typing.ts'
 import { registerWebhooks, repairWebhooks } from './webhooks.ts'
@@ -103,6 +106,7 @@ export async function startControlPlane(
   await registerWebhooks(deps)
   const sweeper = setInterval(() => {
     moveRetired({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'people were not moved'))
+    releaseHeld({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'held messages were not sent'))
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
     watchFleet({ ctx: deps.ctx })
       .then(() => mailAlerts({ ctx: deps.ctx }))
@@ -184,6 +188,10 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       store: (input) => storeArchive({ ctx, vault: deps.vault, store: deps.store, input }),
       finish: (input) => finishOperation({ ctx, input }),
     },
+    speech: watchSpeech({
+      speech: { take: (input) => takeSpoken({ ctx, vault: deps.vault, store: deps.store, input }) },
+      metrics: deps.metrics,
+    }),
     hostsHere: ctx.hostsHere,
     ...observed,
     audience: everyone([observed.audience, createTyping(deps)], ctx.log),

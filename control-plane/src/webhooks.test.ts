@@ -5,10 +5,12 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTelegram } from './channels/telegram.ts'
 import { createWhatsapp } from './channels/whatsapp.ts'
+import { commands } from './services/command/commands.ts'
 import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
 /** Both providers: where they send to, and how often somebody set that. */
 const state = { telegram: '', twilio: '', sets: 0 }
+let listed: { command: string; description: string }[] = []
 const server = createServer(async (request, response) => {
   const url = request.url ?? ''
   const body = await text(request)
@@ -21,6 +23,9 @@ const server = createServer(async (request, response) => {
   if (url.endsWith('/setWebhook')) {
     state.sets += 1
     state.telegram = JSON.parse(body).url
+    response.end(JSON.stringify({ ok: true, result: true }))
+  } else if (url.endsWith('/setMyCommands')) {
+    listed = JSON.parse(body).commands
     response.end(JSON.stringify({ ok: true, result: true }))
   } else if (url.endsWith('/getWebhookInfo')) {
     response.end(JSON.stringify({ ok: true, result: { url: state.telegram } }))
@@ -50,6 +55,12 @@ test('a webhook is set at start, and afterwards only when it is lost', async () 
   const deps = { telegram, whatsapp, senders, env, log: pino({ enabled: false }) }
   await registerWebhooks(deps)
   await registerWebhooks(deps)
+  expect(listed.map(({ command }) => command)).toEqual(commands.map(({ name }) => name))
+  // What Telegram takes: https://core.telegram.org/bots/api#botcommand
+  for (const { command, description } of listed) {
+    expect(command).toMatch(/^[a-z0-9_]{1,32}$/)
+    expect(description).toMatch(/^.{1,256}$/)
+  }
   expect(state).toEqual({
     telegram: 'https://api.test/api/v1/webhooks/telegram',
     twilio: 'https://api.test/api/v1/webhooks/twilio/whatsapp#rc=5&rp=all',

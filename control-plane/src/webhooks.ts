@@ -1,4 +1,5 @@
 import type { Deps } from './deps.ts'
+import { commands } from './services/command/commands.ts'
 
 type Registrar = Pick<Deps, 'telegram' | 'whatsapp' | 'senders' | 'log'> & {
   env: Pick<Deps['env'], 'API_URL' | 'TELEGRAM_WEBHOOK_SECRET'>
@@ -20,7 +21,10 @@ function webhooksOf({ telegram, whatsapp, senders, env }: Registrar): Webhook[] 
   if (senders.TELEGRAM && toTelegram !== undefined) {
     webhooks.push({
       provider: 'telegram',
-      set: () => telegram.setWebhook(toTelegram, env.TELEGRAM_WEBHOOK_SECRET),
+      async set() {
+        await telegram.setWebhook(toTelegram, env.TELEGRAM_WEBHOOK_SECRET)
+        await telegram.setCommands(commands)
+      },
       isLost: () => telegram.isWebhookLost(toTelegram),
     })
   }

@@ -11,6 +11,7 @@ import { configPath, renderConfig, writeConfig } from '../src/runtime/openclaw/c
 import { openclawConversation } from '../src/runtime/openclaw/conversation.ts'
 import { ready } from '../src/runtime/openclaw/ready.ts'
 import { freePort, type GatewayProcess, spawnGateway } from '../src/runtime/process/gateway.ts'
+import { sessionKey } from '../src/runtime/session-key.ts'
 import { channelPlugin, ensureOpenclaw, openclawVersion } from './install.ts'
 
 // Repeats docs/openclaw-interrupted-runs.md: run it when the pin changes, and compare. It prints, for each case, what
@@ -27,7 +28,7 @@ const entry = await ensureOpenclaw({ progress: console.log })
 const folder = await mkdtemp(join(tmpdir(), 'interrupted-runs-'))
 const places = { home: join(folder, 'home'), workspace: join(folder, 'workspace') }
 for (const place of Object.values(places)) await mkdir(place, { recursive: true })
-const conversation = openclawConversation(places.home, spec.assistantId)
+const conversation = openclawConversation(places.home, sessionKey(spec.assistantId, 0))
 
 /** A model that answers at once, holds its answer back, holds back its second half, or refuses. */
 let mode: 'answer' | 'silent' | 'half' | 'refuse' = 'answer'

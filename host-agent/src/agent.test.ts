@@ -17,7 +17,7 @@ test('an enrolled host brings an assistant up and answers a turn with the shared
   expect((await turn.events.next(is('done'))).body).toMatchObject({ done: { text: 'one two' } })
   expect(model.requests).toEqual([{ key: 'real', last: 'a\nb' }])
   expect((await stat(join(env.STATE_DIR, 'identity.json'))).mode & 0o777).toBe(0o600)
-  await stat(join(dir, 'data/u1/config/conversation.json'))
+  await stat(join(dir, 'data/u1/config/conversation-yourclaw-a1.json'))
 })
 
 test('a turn outlives its link: the next session hands its result over, once', async () => {

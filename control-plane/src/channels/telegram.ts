@@ -10,6 +10,8 @@ export interface TelegramSettings {
 export interface Telegram extends ChannelSender {
   /** Asks for what the webhook understands: what is not asked for is not sent. */
   setWebhook(url: string, secret: string): Promise<void>
+  /** Lists commands in the app's menu. */
+  setCommands(commands: readonly { name: string; description: string }[]): Promise<void>
   /** Whether updates go elsewhere, or nowhere. */
   isWebhookLost(url: string): Promise<boolean>
 }
@@ -46,6 +48,9 @@ export function createTelegram(settings: TelegramSettings): Telegram {
     },
     async setWebhook(url, secret) {
       await api.setWebhook(url, { secret_token: secret, allowed_updates: [...updateKinds] })
+    },
+    async setCommands(commands) {
+      await api.setMyCommands(commands.map(({ name, description }) => ({ command: name, description })))
     },
     async isWebhookLost(url) {
       return (await api.getWebhookInfo()).url !== url

@@ -6,6 +6,7 @@ import type { ClaimedOperation } from '../services/host-operation/claim-operatio
 import type { OperationResult } from '../services/host-operation/finish-operation.ts'
 import type { Incoming } from '../services/host-operation/store-archive.ts'
 import type { TurnAudience } from './audience.ts'
+import type { Spoken, Taken } from '../services/speech/take-spoken.ts'
 import type { Authority } from './authority.ts'
 import type { HostVerbs } from './host-verbs.ts'
 
@@ -14,6 +15,8 @@ export interface ClaimedTurn {
   assistantId: string
   userId: string
   attempt: number
+  /** Which of the assistant's conversations it belongs to. */
+  conversation: number
   traceParent: string | null
   /** When the oldest message it answers arrived. */
   receivedAt: Date
@@ -70,7 +73,7 @@ export interface Conversation {
   turnsToStop(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<string[]>
   failTurn(call: {
     ctx: Ctx
-    input: { turnId: string; sessionEpoch: bigint; code: string; retryable: boolean }
+    input: { turnId: string; sessionEpoch: bigint; code: string; retryable: boolean; partialText?: string }
   }): Promise<FailedAttempt>
 }
 
@@ -86,6 +89,11 @@ export interface Operations {
   }): Promise<void>
 }
 
+/** What becomes of what assistants say by themselves; see the verb for its errors. */
+export interface SpeechVerbs {
+  take(input: { spoken: Spoken; signal: AbortSignal }): Promise<Taken>
+}
+
 export interface FleetDeps {
   ctx: Ctx
   authority: Authority
@@ -93,6 +101,7 @@ export interface FleetDeps {
   hosts: HostVerbs
   conversation: Conversation
   operations: Operations
+  speech: SpeechVerbs
   /** The platform's keys, sent to hosts with every snapshot. */
   sharedKeys: ProviderKey[]
   /** Sessions say here where turns that were claimed for their hosts are taken. */

@@ -100,6 +100,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
     onClaimed: (turns) => turns,
     replica: 'test',
     operations: noOperations,
+    speech: { take: async () => ({ outcome: 'stored', messageId: '' }) },
     audience: {
       begin() {
         shown.push('typing')

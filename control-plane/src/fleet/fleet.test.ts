@@ -123,6 +123,7 @@ test('a turn is announced, answered and stored; a failed attempt is announced ag
     assistantId: 'a',
     userId: 'u',
     attempt: 1,
+    conversation: 0,
     traceParent: null,
     receivedAt: new Date(),
   })
@@ -141,7 +142,10 @@ test('a turn is announced, answered and stored; a failed attempt is announced ag
   expect(await run('t1', 1, 0n).refused).toBe(9)
   const failing = run('t1', 1)
   failing.call.on('data', () => {})
-  failing.call.write({ seq: 2n, body: { $case: 'failed', failed: { cause: undefined, retryable: true } } })
+  failing.call.write({
+    seq: 2n,
+    body: { $case: 'failed', failed: { cause: undefined, retryable: true, partialText: '' } },
+  })
   expect((await agent.next('startTurn')).startTurn).toMatchObject({ turnId: 't1', attempt: 2 })
   const { call } = run('t1', 2)
   const { next } = reader(call)

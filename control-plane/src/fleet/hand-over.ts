@@ -103,7 +103,7 @@ async function* fileFrom(events: AsyncIterator<HandOverEvent>, expected: bigint)
         break
       case 'done':
         if (bytes !== expected || body.done.sha256 !== digest.digest('hex'))
-          throw new Error('what came is not what was sent')
+          throw invalidInput('The file did not arrive whole.', 'file_damaged')
         return
     }
   }

@@ -36,6 +36,7 @@ test('S5: revoking a host ends its session and its turns at once, and its certif
       assistantId: 'a',
       userId: 'u',
       attempt: 1,
+      conversation: 0,
       traceParent: null,
       receivedAt: new Date(),
     })
@@ -45,6 +46,7 @@ test('S5: revoking a host ends its session and its turns at once, and its certif
     const opening = {
       turnId: 't1',
       attempt: 1,
+      conversation: 0,
       sessionEpoch: 1n,
       needsInput: true,
       conversationExists: false,

@@ -95,8 +95,10 @@ async function follow(
         return 'answered'
       case 'failed': {
         const code = body.failed.cause?.code || 'gateway_error'
+        // An agent of an older release keeps it to itself; what was shown of it is known here.
         const { retryable } = body.failed
-        const next = await conversation.failTurn({ ctx, input: { ...turn, code, retryable } })
+        const partialText = body.failed.partialText || text
+        const next = await conversation.failTurn({ ctx, input: { ...turn, code, retryable, partialText } })
         session.turns.failed(turnId, next)
         return next.outcome === 'waiting' ? 'cut' : next.outcome
       }
@@ -129,6 +131,7 @@ const overdueEvent = {
     failed: {
       cause: { code: 'turn_deadline', detail: 'The host did not answer in time.' },
       retryable: false,
+      partialText: '',
     },
   },
 }

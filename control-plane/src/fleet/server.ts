@@ -13,6 +13,7 @@ import { shareLooks } from '../lib/shared-look.ts'
 import { identifyHost } from '../services/host/identify-host.ts'
 import { renewCertificate } from '../services/host/renew-certificate.ts'
 import type { FleetDeps } from './deps.ts'
+import { relayHandOver } from './hand-over.ts'
 import { relayOperation } from './operations.ts'
 import { relayTurn } from './relay.ts'
 import { type PeerHost, runSession, type Sessions } from './session.ts'
@@ -86,6 +87,8 @@ export async function startFleetServer(
       serve(call, (host) => relayTurn(deps, call, sessions.get(host.hostId))),
     runOperation: (call: Parameters<typeof relayOperation>[1]) =>
       serve(call, (host) => relayOperation(deps, call, sessions.get(host.hostId))),
+    handOver: (call: Parameters<typeof relayHandOver>[1]) =>
+      serve(call, (host) => relayHandOver(deps, call, sessions.get(host.hostId))),
     renew: (call: ServerUnaryCall<RenewRequest, RenewResponse>, answer: sendUnaryData<RenewResponse>) => {
       identify(call)
         .then(async ({ hostId }) => {

@@ -8,6 +8,7 @@ const turn = (turnId: string): ClaimedTurn => ({
   assistantId: `assistant of ${turnId}`,
   userId: 'u',
   attempt: 1,
+  conversation: 0,
   traceParent: null,
   receivedAt: new Date(),
 })

@@ -64,6 +64,7 @@ export function sessionTurns(
       turnId: turn.turnId,
       assistantId: turn.assistantId,
       attempt: turn.attempt,
+      conversation: turn.conversation,
       traceParent: turn.traceParent ?? '',
     })
   }
@@ -97,8 +98,17 @@ export function sessionTurns(
     // What is being claimed is held in a moment.
     await pumping?.catch(() => {})
     for (const turnId of await conversation.turnsToStop({ ctx, input })) {
-      if (held.has(turnId) && !closed) await sendCancel(turnId, false)
+      const turn = held.get(turnId)
+      if (!turn || closed) continue
+      if (turn.phase === 'BACKOFF') await stopBetween(turn)
+      else await sendCancel(turnId, false)
     }
+  }
+  /** Between two attempts no agent holds it. */
+  const stopBetween = async ({ turnId, retry }: HeldTurn) => {
+    clearTimeout(retry)
+    const code = 'turn_canceled'
+    failed(turnId, await conversation.failTurn({ ctx, input: { ...input, turnId, code, retryable: false } }))
   }
   const takeUpStrays = async () => {
     const running = await conversation.runningTurns({ ctx, input })
@@ -121,6 +131,19 @@ export function sessionTurns(
   const announceAfter = (turn: HeldTurn, delayMs: number) => {
     clearTimeout(turn.retry)
     turn.retry = setTimeout(() => later(() => announce(turn)), delayMs)
+  }
+
+  const failed: SessionTurns['failed'] = (turnId, next) => {
+    const turn = held.get(turnId)
+    if (!turn || closed) return
+    if (next.retryAfterMs === null) {
+      held.delete(turnId)
+      later(pump)
+      return
+    }
+    turn.phase = 'BACKOFF'
+    turn.attempt = next.attempt
+    announceAfter(turn, next.retryAfterMs)
   }
 
   return {
@@ -167,18 +190,7 @@ export function sessionTurns(
       held.delete(turnId)
       later(pump)
     },
-    failed(turnId, next) {
-      const turn = held.get(turnId)
-      if (!turn || closed) return
-      if (next.retryAfterMs === null) {
-        held.delete(turnId)
-        later(pump)
-        return
-      }
-      turn.phase = 'BACKOFF'
-      turn.attempt = next.attempt
-      announceAfter(turn, next.retryAfterMs)
-    },
+    failed,
     broken(turnId) {
       const turn = held.get(turnId)
       if (!turn || closed || turn.phase !== 'OPEN') return

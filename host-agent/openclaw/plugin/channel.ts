@@ -5,13 +5,14 @@ import {
   type Config,
   createChannelPluginBase,
   createChatChannelPlugin,
+  type RouteContext,
   type SendContext,
   type Sent,
   type StartContext,
 } from 'openclaw/plugin-sdk/channel-core'
 import { openFile } from './file.ts'
 import { post } from './post.ts'
-import { settingsOf } from './settings.ts'
+import { isChat, settingsOf } from './settings.ts'
 
 const id = 'yourclaw'
 const meta = {
@@ -71,8 +72,11 @@ async function startAccount({ accountId, abortSignal, setStatus }: StartContext)
 const person = (cfg: Config) => settingsOf(cfg).allowFrom[0] ?? ''
 
 /** What is sent belongs to the session of the chat, whichever other one sent it: the next turn there knows of it. */
-function chatRoute({ cfg, agentId }: { cfg: Config; agentId: string }) {
-  const sessionKey = `agent:${agentId}:${settingsOf(cfg).session}`.toLowerCase()
+function chatRoute({ cfg, agentId, currentSessionKey }: RouteContext) {
+  const settings = settingsOf(cfg)
+  const sessionKey = isChat(settings, currentSessionKey)
+    ? currentSessionKey
+    : `agent:${agentId}:${settings.session}`.toLowerCase()
   const to = person(cfg)
   const peer = { kind: 'direct', id: to }
   return { sessionKey, baseSessionKey: sessionKey, peer, chatType: 'direct', from: to, to }

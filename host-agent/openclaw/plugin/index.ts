@@ -1,7 +1,7 @@
 import { defineChannelPluginEntry, type PluginApi } from 'openclaw/plugin-sdk/channel-core'
 import { yourclaw } from './channel.ts'
 import { completeCall } from './complete-call.ts'
-import { settingsOf } from './settings.ts'
+import { isChat, settingsOf } from './settings.ts'
 
 export default defineChannelPluginEntry({
   id: 'yourclaw',
@@ -10,12 +10,11 @@ export default defineChannelPluginEntry({
   plugin: yourclaw,
   // Not `registerFull`: the registry that a turn asks has only what is registered here.
   registerCapabilities(api: PluginApi) {
-    const { allowFrom = [], session = '' } = settingsOf(api.config)
-    const [person = ''] = allowFrom
-    const chat = `:${session}`.toLowerCase()
+    const settings = settingsOf(api.config)
+    const person = settings.allowFrom[0] ?? ''
     api.on(
       'before_tool_call',
-      (call, { sessionKey = '' }) => completeCall(call, { person, isChat: sessionKey.endsWith(chat) }),
+      (call, { sessionKey }) => completeCall(call, { person, isChat: isChat(settings, sessionKey) }),
       { matcher: ['automations', 'message'] },
     )
   },

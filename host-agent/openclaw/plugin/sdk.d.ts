@@ -19,6 +19,11 @@ declare module 'openclaw/plugin-sdk/channel-core' {
     messageId: string
     receipt: object
   }
+  export interface RouteContext {
+    cfg: Config
+    agentId: string
+    currentSessionKey?: string
+  }
   export interface StartContext {
     accountId: string
     abortSignal?: AbortSignal

@@ -6,7 +6,7 @@ export interface Settings {
   url: string
   /** Says whose assistant this is. */
   token: string
-  /** The session of the chat. */
+  /** The first session of the chat; later ones have its name and a number. */
   session: string
   /** Files that are sent lie below it. */
   workspace: string
@@ -15,3 +15,9 @@ export interface Settings {
 }
 
 export const settingsOf = (cfg: Config) => (cfg.channels?.yourclaw ?? {}) as Settings
+
+/** Whether a session is one of the chat's, and not of a job or of OpenClaw's own. */
+export function isChat({ session }: Settings, sessionKey = ''): boolean {
+  const name = sessionKey.split(':').at(-1) ?? ''
+  return name.replace(/-\d+$/, '') === session.toLowerCase() || name === session.toLowerCase()
+}

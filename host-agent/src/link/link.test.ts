@@ -36,7 +36,10 @@ test('F8: a reader that stands still holds its turn’s stream back, and what it
   turn.call.pause()
   model.release()
   // Written when the assistant has said everything.
-  await vi.waitFor(() => expect(existsSync(`${dir}/data/u1/config/conversation.json`)).toBe(true), 10_000)
+  await vi.waitFor(
+    () => expect(existsSync(`${dir}/data/u1/config/conversation-yourclaw-a1.json`)).toBe(true),
+    10_000,
+  )
   for (let beats = 0; beats < 3; beats++) await heartbeat(control)
   turn.call.resume()
   const pieces: string[] = []

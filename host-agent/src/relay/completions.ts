@@ -6,7 +6,6 @@ import { EventSourceParserStream } from 'eventsource-parser/stream'
 import { z } from 'zod'
 import { AgentError } from '../errors.ts'
 import type { TurnTarget } from '../reconcile/reconciler.ts'
-import { chatSession } from '../runtime/openclaw/config.ts'
 
 const errorSchema = z.object({
   error: z.object({ code: z.string().nullish(), type: z.string().nullish(), message: z.string() }),
@@ -25,7 +24,7 @@ const maxAnswerLength = 1_000_000
  */
 export async function complete(input: {
   target: TurnTarget
-  assistantId: string
+  sessionKey: string
   turn: TurnInput
   signal: AbortSignal
   onText: (text: string) => void
@@ -59,7 +58,7 @@ function send(input: Parameters<typeof complete>[0]): Promise<IncomingMessage> {
   const headers = {
     'content-type': 'application/json',
     authorization: `Bearer ${input.target.gatewayToken}`,
-    'x-openclaw-session-key': chatSession(input.assistantId),
+    'x-openclaw-session-key': input.sessionKey,
     'x-openclaw-message-channel': 'yourclaw',
   }
   const options = { method: 'POST', headers, signal: input.signal }

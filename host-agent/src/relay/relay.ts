@@ -16,6 +16,7 @@ import type { Journal } from '../journal/journal.ts'
 import type { Watch } from '../observability/watch.ts'
 import type { TurnTarget } from '../reconcile/reconciler.ts'
 import type { Conversation } from '../runtime/runtime.ts'
+import { sessionKey } from '../runtime/session-key.ts'
 import { complete } from './completions.ts'
 import { continuation, settle } from './recall.ts'
 import { openTurnStream, type TurnStream, type TurnView } from './turn-stream.ts'
@@ -54,6 +55,8 @@ const passing = [
 interface Turn extends TurnView {
   turnId: string
   assistantId: string
+  /** Which of the assistant's. */
+  conversation: number
   attempt: number
   traceParent: string
   state: 'waiting' | 'running' | 'finished'
@@ -71,7 +74,7 @@ export function createRelay(deps: {
   journal: Journal
   /** Waits for an assistant that is on its way up. */
   target: (assistantId: string, signal: AbortSignal) => Promise<TurnTarget>
-  conversation: (assistantId: string) => Conversation
+  conversation: (assistantId: string, conversation: number) => Conversation
   watch: Watch['turn']
   /** Why the assistant's last model call since then came to nothing; absent = nobody knows. */
   modelFailure?: (assistantId: string, sinceMs: number) => { code: string; detail: string } | undefined
@@ -84,7 +87,7 @@ export function createRelay(deps: {
   let draining: (() => void) | undefined
 
   async function attach(turn: Turn, session: LiveSession): Promise<void> {
-    const conversationExists = turn.state !== 'waiting' || (await remembers(turn.assistantId))
+    const conversationExists = turn.state !== 'waiting' || (await remembers(turn))
     if (session.ended.aborted || turns.get(turn.turnId) !== turn) return
     turn.stream?.cancel()
     const stream = openTurnStream({
@@ -108,9 +111,9 @@ export function createRelay(deps: {
   }
 
   /** An assistant that is not here needs no history: its turn fails. */
-  async function remembers(assistantId: string): Promise<boolean> {
+  async function remembers({ assistantId, conversation }: Turn): Promise<boolean> {
     try {
-      return await deps.conversation(assistantId).exists()
+      return await deps.conversation(assistantId, conversation).exists()
     } catch (error) {
       if (error instanceof AgentError) return true
       throw error
@@ -168,8 +171,7 @@ export function createRelay(deps: {
       const known = explained(turn, startedMs, error)
       log.warn({ turnId: turn.turnId, err: error }, 'turn failed')
       watch.end(known.code)
-      const cause = { code: known.code, detail: known.detail }
-      finish(turn, { $case: 'failed', failed: { cause, retryable: known.retryable } })
+      finish(turn, failure(known, turn.text))
     } finally {
       clearTimeout(deadline)
     }
@@ -192,7 +194,7 @@ export function createRelay(deps: {
   async function attempt(turn: Turn, input: TurnInput): Promise<TurnDone> {
     const { turnId, assistantId } = turn
     const { signal } = turn.abort
-    const conversation = deps.conversation(assistantId)
+    const conversation = deps.conversation(assistantId, turn.conversation)
     const mark = journal.mark(turnId) ?? (await conversation.end())
     await journal.begin(turnId, turn.attempt, mark)
     signal.throwIfAborted()
@@ -202,7 +204,7 @@ export function createRelay(deps: {
     if (found.state === 'answered') return { text: found.text, usage: undefined }
     const { usage } = await complete({
       target,
-      assistantId,
+      sessionKey: sessionKey(assistantId, turn.conversation),
       turn: found.state === 'unanswered' ? continuation(input) : input,
       signal,
       onText(text) {
@@ -231,8 +233,7 @@ export function createRelay(deps: {
 
   function cancel(turn: Turn): void {
     const canceled = new AgentError('turn_canceled', 'The turn was stopped.')
-    if (turn.state === 'waiting')
-      finish(turn, { $case: 'failed', failed: { cause: canceled, retryable: false } })
+    if (turn.state === 'waiting') finish(turn, failure(canceled, ''))
     turn.abort.abort(canceled)
   }
 
@@ -258,6 +259,7 @@ export function createRelay(deps: {
     const turn: Turn = {
       turnId: start.turnId,
       assistantId: start.assistantId,
+      conversation: start.conversation,
       attempt: start.attempt,
       traceParent: start.traceParent,
       state: 'waiting',
@@ -324,4 +326,10 @@ export function createRelay(deps: {
       }
     },
   }
+}
+
+/** What a person stopped, they keep; what broke off is begun again. */
+function failure({ code, detail, retryable }: AgentError, text: string): NonNullable<TurnEvent['body']> {
+  const partialText = code === 'turn_canceled' ? text : ''
+  return { $case: 'failed', failed: { cause: { code, detail }, retryable, partialText } }
 }

@@ -63,7 +63,8 @@ export interface Runtime {
   stop(assistantId: string): Promise<void>
   /** Stops it and erases its data; resolves only when none is left. */
   erase(spec: AssistantSpec): Promise<void>
-  conversation(spec: AssistantSpec): Conversation
+  /** One of its conversations, by number from 0. */
+  conversation(spec: AssistantSpec, conversation: number): Conversation
   /**
    * Writes memory and workspace into one checksummed file, without tokens and logs. One that runs is paused meanwhile:
    * its turn waits, and goes on. Throws no_state when there is none.

@@ -3,8 +3,8 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { invalidInput, ServiceError } from '../../errors.ts'
 import type { ConversationCtx } from '../../services/conversation/ctx.ts'
 import { listMessages } from '../../services/conversation/list-messages.ts'
-import { receiveMessage } from '../../services/conversation/receive-message.ts'
 import { stopTurn } from '../../services/conversation/stop-turn.ts'
+import { takeWritten } from '../../services/conversation/take-written.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 import { jsonBody, jsonResponse, refuseInvalid } from './openapi.ts'
 
@@ -17,6 +17,7 @@ const message = z.object({
   body: z.string(),
   at: z.string(),
   state: z.enum(['RECEIVED', 'ANSWERED', 'REFUSED', 'PENDING', 'SENT', 'DELIVERED', 'READ', 'FAILED']),
+  stopped: z.literal(true).optional().openapi({ description: 'It is what was there when it was stopped' }),
   question: z
     .object({
       id: z.string(),
@@ -94,7 +95,7 @@ export function messageRoutes(ctx: ConversationCtx) {
         throw invalidInput('Messages cannot be sent from here.', 'channel_unavailable')
       const { id: address } = c.get('user')
       const key = c.req.valid('header')['idempotency-key'] ?? randomUUID()
-      const received = await receiveMessage({
+      const received = await takeWritten({
         ctx,
         input: {
           channel: 'WEB',

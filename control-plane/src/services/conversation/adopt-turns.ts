@@ -25,15 +25,15 @@ export function adoptTurns({
     const running = await tx.turn.findMany({
       where: { hostServerId: hostId, state: 'RUNNING' },
       orderBy: { assistantId: 'asc' },
-      select: { id: true, assistantId: true, traceParent: true, createdAt: true },
+      select: { id: true, assistantId: true, conversation: true, traceParent: true, createdAt: true },
     })
     const adopted: ClaimedTurn[] = []
-    for (const { id, assistantId, traceParent, createdAt: receivedAt } of running) {
+    for (const { id, createdAt: receivedAt, ...rest } of running) {
       const turn = await lockTurn(tx, id)
       if (turn.state !== 'RUNNING') continue
       const attempt = turn.attempts
       await tx.turn.update({ where: { id }, data: { sessionEpoch } })
-      adopted.push({ turnId: id, assistantId, userId: turn.userId, attempt, traceParent, receivedAt })
+      adopted.push({ turnId: id, userId: turn.userId, attempt, receivedAt, ...rest })
     }
     return adopted
   })

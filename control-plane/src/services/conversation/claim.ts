@@ -25,15 +25,15 @@ export const claim = (session: { hostId: string; sessionEpoch: bigint }, which: 
     SELECT 1 FROM host_sessions
     WHERE host_id = ${session.hostId}::uuid AND epoch = ${session.sessionEpoch}::bigint FOR SHARE
   ), claimable AS MATERIALIZED (
-    SELECT t.id, a.id AS assistant_id, a.user_id,
+    SELECT t.id, a.id AS assistant_id, a.user_id, a.conversation,
       EXISTS (SELECT FROM messages m WHERE m.user_id = a.user_id AND ${isWaiting}) AS has_messages
     FROM turns t JOIN assistants a ON a.id = t.assistant_id
     WHERE ${which} AND ${isClaimable(session.hostId, now)} AND EXISTS (SELECT FROM held)
   ), claimed AS (
-    UPDATE turns t SET state = 'RUNNING', attempts = 1, host_server_id = ${session.hostId}::uuid,
+    UPDATE turns t SET state = 'RUNNING', attempts = 1, conversation = c.conversation, host_server_id = ${session.hostId}::uuid,
       session_epoch = ${session.sessionEpoch}::bigint, claimed_at = ${now}
     FROM claimable c WHERE t.id = c.id AND c.has_messages
-    RETURNING t.id, c.assistant_id, c.user_id, t.attempts, t.trace_parent, t.created_at
+    RETURNING t.id, c.assistant_id, c.user_id, t.attempts, t.conversation, t.trace_parent, t.created_at
   ), taken AS (
     UPDATE messages m SET turn_id = claimed.id FROM claimed WHERE m.user_id = claimed.user_id AND ${isWaiting}
     RETURNING m.*
@@ -42,7 +42,7 @@ export const claim = (session: { hostId: string; sessionEpoch: bigint }, which: 
     WHERE t.id = c.id AND NOT c.has_messages
   )
   SELECT c.id AS "turnId", c.assistant_id AS "assistantId", c.user_id AS "userId", c.attempts AS attempt,
-    c.trace_parent AS "traceParent", c.created_at AS "receivedAt", m.body, m.created_at AS "createdAt",
+    c.conversation, c.trace_parent AS "traceParent", c.created_at AS "receivedAt", m.body, m.created_at AS "createdAt",
     m.channel::text, m.address, m.provider_order AS "providerOrder", m.provider_message_id AS "providerMessageId"
   FROM claimed c JOIN taken m ON m.turn_id = c.id ORDER BY c.created_at, c.id, m.seq`
 
@@ -53,8 +53,8 @@ export function toClaimed(rows: ClaimedRow[]): TurnWithInput[] {
   return [...byTurn.values()].flatMap((messages) => {
     const [first] = messages
     if (!first) return []
-    const { turnId, assistantId, userId, attempt, traceParent, receivedAt } = first
+    const { turnId, assistantId, userId, attempt, conversation, traceParent, receivedAt } = first
     const input = toTurnInput(userId, messages)
-    return [{ turnId, assistantId, userId, attempt, traceParent, receivedAt, input }]
+    return [{ turnId, assistantId, userId, attempt, conversation, traceParent, receivedAt, input }]
   })
 }

@@ -104,9 +104,9 @@ test('M8: a turn that fails for good is told, not counted and not shown to the m
   const fail = () =>
     failTurn({ ctx: fixture.ctx, input: { turnId, sessionEpoch: 1n, code: 'model_error', retryable: true } })
   expect([await fail(), await fail(), await fail()]).toEqual([
-    { retryAfterMs: 1000, attempt: 2 },
-    { retryAfterMs: 4000, attempt: 3 },
-    { retryAfterMs: null, attempt: 3 },
+    { retryAfterMs: 1000, attempt: 2, outcome: 'waiting' },
+    { retryAfterMs: 4000, attempt: 3, outcome: 'waiting' },
+    { retryAfterMs: null, attempt: 3, outcome: 'failed' },
   ])
   expect(await notices(userId)).toHaveLength(1)
   expect((await fixture.db.usageDaily.findFirstOrThrow({ where: { userId } })).outboundCount).toBe(0)
@@ -132,8 +132,12 @@ test('M11: a turn that somebody stopped is not tried again', async () => {
   const turnId = await claimOne(hostId)
   expect(await stopTurn({ ctx: fixture.ctx, input: { userId } })).toEqual({ stopping: true })
   const failed = { turnId, sessionEpoch: 1n, code: 'gateway_error', retryable: true }
-  expect(await failTurn({ ctx: fixture.ctx, input: failed })).toEqual({ retryAfterMs: null, attempt: 1 })
-  expect(await notices(userId)).toEqual([])
+  expect(await failTurn({ ctx: fixture.ctx, input: failed })).toEqual({
+    retryAfterMs: null,
+    attempt: 1,
+    outcome: 'canceled',
+  })
+  expect(await notices(userId)).toMatchObject([{ code: 'stopped' }])
 })
 
 test('M7: an answer is stored with its parts, and hostile characters do no harm', async () => {

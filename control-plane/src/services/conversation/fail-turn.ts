@@ -1,10 +1,12 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
-import type { ConversationCtx } from './ctx.ts'
+import type { ConversationCtx, Recipient } from './ctx.ts'
+import { countAnswer } from './limits.ts'
 import { requestTurn } from './receive-message.ts'
 import { lockAssistant } from './rows.ts'
 import { sanitize } from './sanitize.ts'
-import { sendNoticeIn } from './send-notice.ts'
+import { sendNoticeIn, storeOutgoing } from './send-notice.ts'
+import { texts } from './texts.ts'
 import { assertRunningUnder, lockTurn, maxAttempts, type TurnRow, turnRecipient } from './turn-rows.ts'
 import { whyFailed } from './why-failed.ts'
 
@@ -14,9 +16,13 @@ export interface FailInput {
   /** Stable code of the agent's cause; turn_canceled ends the turn without a word. */
   code: string
   retryable: boolean
+  /** With turn_canceled: what was there of the answer. Kept, and marked as stopped. */
+  partialText?: string
 }
 
 const maxCodeLength = 100
+/** Of an answer that its person stopped, and of the word that says so. */
+export const stoppedCode = 'stopped'
 
 export interface Failed {
   /** Null = the turn is over and the user was told. */
@@ -40,7 +46,7 @@ export function failTurn({ ctx, input }: { ctx: ConversationCtx; input: FailInpu
       return over('waiting')
     }
     if (!input.retryable || turn.attempts >= maxAttempts || code === 'turn_canceled') {
-      await giveUpIn(tx, ctx, turn, code)
+      await giveUpIn(tx, ctx, turn, code, input.partialText)
       return over(code === 'turn_canceled' ? 'canceled' : 'failed')
     }
     const attempt = turn.attempts + 1
@@ -61,12 +67,16 @@ async function putBackIfSuspended(tx: Transaction, ctx: ConversationCtx, turn: T
   return true
 }
 
-/** RUNNING → FAILED | CANCELED. Its messages leave the inbox, and the model never sees them again. */
+/**
+ * RUNNING → FAILED | CANCELED. Its messages leave the inbox, and the model never sees them again. The person is told, or
+ * gets what was there of an answer that they stopped.
+ */
 export async function giveUpIn(
   tx: Transaction,
   ctx: ConversationCtx,
   turn: TurnRow,
   code: string,
+  partialText = '',
 ): Promise<void> {
   const isCanceled = code === 'turn_canceled'
   const to = await turnRecipient(tx, turn.id)
@@ -83,7 +93,7 @@ export async function giveUpIn(
     data: { state: isCanceled ? 'ANSWERED' : 'REFUSED', code },
   })
   if (turn.hostServerId !== null) nudge(tx, 'turns', turn.hostServerId)
-  if (isCanceled) return
+  if (isCanceled) return keepPartialIn(tx, ctx, turn, to, sanitize(partialText))
   const once = { kind: 'turn_failed', key: turn.id }
   const notice = {
     userId: turn.userId,
@@ -92,4 +102,32 @@ export async function giveUpIn(
     once,
   }
   await sendNoticeIn(tx, ctx, to ? { ...notice, to } : notice)
+}
+
+/** The one answer of a turn that was stopped is what was there of it; without a word of it the stop is told. */
+async function keepPartialIn(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  { id: turnId, userId, traceParent }: TurnRow,
+  to: Recipient | null,
+  text: string,
+): Promise<void> {
+  if (to === null) return
+  if (text.trim() === '') {
+    const once = { kind: stoppedCode, key: turnId }
+    await sendNoticeIn(tx, ctx, { userId, to, code: stoppedCode, text: texts.stopped, once })
+    return
+  }
+  await countAnswer(tx, userId, new Date(ctx.clock.now()))
+  const shown = texts.stoppedAnswer(text)
+  await storeOutgoing(tx, ctx, {
+    userId,
+    to,
+    kind: 'CHAT',
+    code: stoppedCode,
+    text,
+    shown,
+    turnId,
+    traceParent,
+  })
 }

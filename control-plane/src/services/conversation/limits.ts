@@ -40,6 +40,14 @@ export async function userStanding(tx: Transaction, userId: string, at: Date) {
   return standing
 }
 
+/** Counts one answer on the person's own day. */
+export async function countAnswer(tx: Transaction, userId: string, at: Date): Promise<void> {
+  await tx.$executeRaw`
+    INSERT INTO usage_daily AS u (user_id, date, outbound_count)
+    SELECT id, (${at}::timestamptz AT TIME ZONE time_zone)::date, 1 FROM users WHERE id = ${userId}::uuid
+    ON CONFLICT (user_id, date) DO UPDATE SET outbound_count = u.outbound_count + 1`
+}
+
 /** Counts one message when both limits allow it (M14). Only under the assistant's lock. */
 export async function takeFromLimits(
   tx: Transaction,

@@ -1,6 +1,7 @@
 import type { Question } from '@yourclaw/db'
 import type { Ctx } from '../../context.ts'
 import { optionsOf } from '../question/options.ts'
+import { stoppedCode } from './fail-turn.ts'
 
 /** One page of the conversation, newest first; `before` is the `nextBefore` of the page after it. */
 export async function listMessages({
@@ -19,13 +20,14 @@ export async function listMessages({
   const page = rows.slice(0, input.limit)
   const oldest = page.at(-1)
   return {
-    messages: page.map(({ id, direction, channel, body, createdAt, state, question }) => ({
+    messages: page.map(({ id, direction, channel, body, createdAt, state, code, question }) => ({
       id,
       direction,
       channel,
       body,
       at: createdAt.toISOString(),
       state,
+      ...(code === stoppedCode && { stopped: true as const }),
       ...(question && { question: viewOf(question) }),
     })),
     ...(rows.length > page.length && oldest !== undefined ? { nextBefore: String(oldest.seq) } : {}),

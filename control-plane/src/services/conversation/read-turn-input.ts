@@ -28,6 +28,10 @@ export interface TurnMessage {
 }
 
 interface Row extends Omit<TurnMessage, 'body'> {
+  conversation: number
+  /** Of the assistant: its newest, and the seq it began after. */
+  current: number
+  since: bigint
   state: TurnState
   sessionEpoch: bigint | null
   userId: string
@@ -50,7 +54,8 @@ export async function readTurnInput({
   const { turnId, withHistory, claimed } = input
   if (claimed && !withHistory) return claimed
   const rows = await ctx.db.$queryRaw<Row[]>`
-    SELECT t.state::text, t.session_epoch AS "sessionEpoch", a.user_id AS "userId", m.body, m.created_at AS "createdAt",
+    SELECT t.state::text, t.session_epoch AS "sessionEpoch", a.user_id AS "userId", t.conversation,
+      a.conversation AS current, a.conversation_since AS since, m.body, m.created_at AS "createdAt",
       m.channel::text, m.address, m.provider_order AS "providerOrder", m.provider_message_id AS "providerMessageId"
     FROM turns t JOIN assistants a ON a.id = t.assistant_id
     LEFT JOIN messages m ON m.turn_id = t.id AND m.direction = 'INBOUND'
@@ -66,7 +71,11 @@ export async function readTurnInput({
           kind: 'CHAT',
           // By state, not by seq: the answer before is stored after messages that arrived while it was written.
           state: { notIn: ['REFUSED', 'RECEIVED'] },
-          OR: [{ turnId: null }, { turnId: { not: turnId } }],
+          // What was said in another conversation is not this one's; what no turn said belongs to the newest.
+          OR: [
+            { turn: { conversation: last.conversation }, turnId: { not: turnId } },
+            ...(last.conversation === last.current ? [{ turnId: null, seq: { gt: last.since } }] : []),
+          ],
         },
         orderBy: { seq: 'desc' },
         take: historyLength,

@@ -2,8 +2,8 @@ import type { Transaction } from '@yourclaw/db'
 import { render } from '../../channels/render.ts'
 import type { Button } from '../../channels/sender.ts'
 import { inTransaction, nudge } from '../../context.ts'
-import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
+import { liveAddresses } from './live-addresses.ts'
 import { lockAssistant, sayOnce } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 
@@ -28,7 +28,8 @@ export async function sendNoticeIn(tx: Transaction, ctx: ConversationCtx, input:
   if (!(await lockAssistant(tx, input.userId))) return { sent: false }
   if (input.once && !(await sayOnce(tx, input.userId, input.once.kind, input.once.key)))
     return { sent: false }
-  const to = input.to ?? (await lastAddress(tx, ctx, input.userId))
+  const [last] = input.to ? [input.to] : await liveAddresses(tx, ctx, input.userId)
+  const to = last ?? { channel: 'WEB', address: input.userId }
   await storeOutgoing(tx, ctx, {
     userId: input.userId,
     to,
@@ -43,17 +44,17 @@ export async function sendNoticeIn(tx: Transaction, ctx: ConversationCtx, input:
 export async function storeOutgoing(tx: Transaction, ctx: ConversationCtx, input: OutgoingInput) {
   const { userId, to } = input
   const body = sanitize(input.text)
-  const payloads = render(to.channel, body, input.buttons)
+  const payloads = render(to.channel, sanitize(input.shown ?? body), input.buttons)
   const state = payloads.length === 0 ? 'DELIVERED' : 'PENDING'
   const [message] = await tx.$queryRaw<{ id: string }[]>`
     WITH numbered AS (
       UPDATE assistants SET last_seq = last_seq + 1 WHERE user_id = ${userId}::uuid RETURNING last_seq
     ), message AS (
       INSERT INTO messages (user_id, direction, kind, channel, address, body, seq, state, turn_id, trace_parent, code,
-        created_at)
+        held_until, created_at)
       SELECT ${userId}::uuid, 'OUTBOUND', ${input.kind}::"MessageKind", ${to.channel}::"Channel", ${to.address}, ${body},
         last_seq, ${state}::"MessageState", ${input.turnId ?? null}::uuid, ${input.traceParent ?? null},
-        ${input.code ?? null}, ${new Date(ctx.clock.now())}
+        ${input.code ?? null}, ${input.heldUntil ?? null}, ${new Date(ctx.clock.now())}
       FROM numbered RETURNING id
     ), parts AS (
       INSERT INTO deliveries (message_id, user_id, channel, address, part, payload)
@@ -72,25 +73,13 @@ interface OutgoingInput {
   to: Recipient
   kind: 'CHAT' | 'NOTICE'
   text: string
+  /** What phones show instead. */
+  shown?: string
   buttons?: Button[]
   code?: string
   turnId?: string
+  /** It gets no deliveries yet (services/speech/release-held.ts). */
+  heldUntil?: Date
   /** Of the message that it answers. */
   traceParent?: string | null
-}
-
-/**
- * Only where the user still is, as a chat that was disconnected may be another person's by now, and where something can
- * be sent.
- */
-async function lastAddress(tx: Transaction, ctx: ConversationCtx, userId: string): Promise<Recipient> {
-  const bindings = await tx.$queryRaw<Recipient[]>`
-    SELECT p.channel, p.address FROM user_phones p
-    WHERE p.user_id = ${userId}::uuid AND p.unbound_at IS NULL
-    ORDER BY (SELECT max(m.seq) FROM messages m WHERE m.user_id = p.user_id AND m.direction = 'INBOUND'
-      AND m.channel = p.channel AND m.address = p.address) DESC NULLS LAST, p.bound_at DESC`
-  for (const to of bindings) {
-    if (ctx.settings.channels.includes(to.channel) && !(await hasOptedOut(tx, to))) return to
-  }
-  return { channel: 'WEB', address: userId }
 }

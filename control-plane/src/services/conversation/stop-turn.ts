@@ -1,22 +1,49 @@
+import type { Transaction } from '@yourclaw/db'
 import type { Ctx } from '../../context.ts'
 import { inTransaction, nudge } from '../../context.ts'
-import { lockAssistant } from './rows.ts'
+import { type AssistantRow, lockAssistant } from './rows.ts'
+
+/** `running`: it stops in a moment, and what is there of the answer follows. `waiting`: it will not begin any more. */
+export type Stopped = 'running' | 'waiting' | 'nothing'
 
 /**
- * Asks for the user's running turn to be stopped, down to its container; `stopping` is false when none runs. The
- * wish is stored, so it holds whichever replica or session carries the turn.
+ * Stops the user's running turn, down to its container; else the one that waits to run. `stopping` is false when there
+ * is neither. The wish is stored, so it holds whichever replica or session carries the turn.
  */
 export function stopTurn({ ctx, input }: { ctx: Ctx; input: { userId: string } }) {
   return inTransaction(ctx, async (tx): Promise<{ stopping: boolean }> => {
     const assistant = await lockAssistant(tx, input.userId)
-    if (!assistant) return { stopping: false }
-    const stopped = await tx.turn.updateMany({
-      where: { assistantId: assistant.id, state: 'RUNNING' },
-      data: { cancelRequestedAt: new Date(ctx.clock.now()) },
-    })
-    if (stopped.count > 0 && assistant.hostServerId !== null) nudge(tx, 'stops', assistant.hostServerId)
-    return { stopping: stopped.count > 0 }
+    return { stopping: assistant !== null && (await stopTurnIn(tx, ctx, assistant)) !== 'nothing' }
   })
+}
+
+/** Only under the assistant's lock. */
+export async function stopTurnIn(
+  tx: Transaction,
+  ctx: Ctx,
+  { id: assistantId, userId, hostServerId }: AssistantRow,
+): Promise<Stopped> {
+  const now = new Date(ctx.clock.now())
+  const running = await tx.turn.updateMany({
+    where: { assistantId, state: 'RUNNING' },
+    data: { cancelRequestedAt: now },
+  })
+  if (running.count > 0) {
+    if (hostServerId !== null) nudge(tx, 'stops', hostServerId)
+    return 'running'
+  }
+  const errorCode = 'turn_canceled'
+  const waiting = await tx.turn.updateMany({
+    where: { assistantId, state: 'PENDING' },
+    data: { state: 'CANCELED', errorCode, finishedAt: now },
+  })
+  if (waiting.count === 0) return 'nothing'
+  await tx.message.updateMany({
+    where: { userId, direction: 'INBOUND', state: 'RECEIVED', turnId: null },
+    data: { state: 'ANSWERED', code: errorCode },
+  })
+  nudge(tx, 'messages', userId)
+  return 'waiting'
 }
 
 /** The running turns of a session that somebody wants stopped. */

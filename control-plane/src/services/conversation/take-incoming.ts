@@ -1,8 +1,8 @@
 import { bindByCode } from '../channel/bind-by-code.ts'
 import { hearFrom, type OptOut } from '../channel/hear-from.ts'
-import { answerByNumber } from '../question/answer-by-number.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { receiveMessage } from './receive-message.ts'
+import { takeWritten } from './take-written.ts'
 import { tellAddress } from './tell-address.ts'
 import { texts } from './texts.ts'
 
@@ -65,8 +65,9 @@ export async function takeIncoming({
       ...(providerOrder === undefined ? {} : { providerOrder }),
       ...(traceParent === undefined ? {} : { traceParent }),
     }
-    if (heard !== 'out' && (await answerByNumber({ ctx, input: received }))) return
-    const { outcome } = await receiveMessage({ ctx, input: received })
+    // A caption, and what somebody writes who asked to be left alone, is no command.
+    const take = heard === 'out' || input.hasMedia ? receiveMessage : takeWritten
+    const { outcome } = await take({ ctx, input: received })
     // A duplicate goes on: the first delivery may have ended before it told.
     if (outcome === 'refused' || outcome === 'unknown_sender') return
   }

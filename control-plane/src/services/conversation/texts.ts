@@ -31,10 +31,22 @@ export const texts = {
     `${old} is no longer served by its provider, so your assistant now thinks with ${next}. You can choose another model at any time.`,
   keyInvalid: (provider: string, webUrl: string) =>
     `${provider} does not accept your key any more, so it is not used. Bring a new one, or remove it, at ${webUrl}/usage.`,
+  stopped: 'Stopped.',
+  /** A code block that was cut would take the mark in. */
+  stoppedAnswer: (text: string) =>
+    `${text}${(text.match(/^ {0,3}```/gm) ?? []).length % 2 === 1 ? '\n```' : ''}\n\n⏹ _Stopped._`,
+  nothingToStop: 'Nothing is running at the moment.',
+  freshConversation:
+    'This is a fresh conversation. What your assistant has noted about you, and its files, it still has.',
+  whichModel: (name: string) => `Your assistant thinks with **${name}**. Which model should it use?`,
+  tooManyCommands: 'That were many commands in a minute. Please wait a moment.',
+  welcome: 'This chat is connected: just write to your assistant. /help lists what else you can do.',
   questionNotAsked: 'This button is not for you, or does not work any more.',
   questionAnswered: (label: string) => `You have already chosen ${label}.`,
   questionExpired: 'This question has expired. Please ask again.',
   modelChosen: (name: string) => `Your assistant now thinks with ${name}.`,
+  proactiveLimit: (limit: number, resetsAt: string) =>
+    `Your assistant has sent you ${limit} messages of its own today, and sends no more until ${resetsAt}. It still answers you.`,
   mediaUnsupported: 'I can read text messages only, for now. Please send me that as text.',
 }
 

@@ -7,6 +7,8 @@ export interface ClaimedTurn {
   userId: string
   /** From 1. */
   attempt: number
+  /** Which of the assistant's conversations it belongs to. */
+  conversation: number
   traceParent: string | null
   /** When the oldest message it answers arrived. */
   receivedAt: Date

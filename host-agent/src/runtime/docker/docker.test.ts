@@ -211,7 +211,7 @@ test.skipIf(skip)(
     const { runtime } = await agent()
     const spec = newSpec()
     const { containerId } = await runtime.start(spec)
-    expect(await runtime.conversation(spec).exists()).toBe(false)
+    expect(await runtime.conversation(spec, 0).exists()).toBe(false)
     const agentDir = '/home/assistant/.openclaw/agents/main/agent'
     const database = `${agentDir}/openclaw-agent.sqlite`
     // A link out of its folders is followed with the tenant's rights, and these end there: to the agent an empty file
@@ -219,11 +219,13 @@ test.skipIf(skip)(
     const secret = join(dataDir, 'secret.sqlite')
     await writeFile(secret, '', { mode: 0o600 })
     await inside(containerId, `mkdir -p ${agentDir} && ln -s ${secret} ${database}`)
-    await expect(runtime.conversation(spec).exists()).rejects.toMatchObject({
+    await expect(runtime.conversation(spec, 0).exists()).rejects.toMatchObject({
       code: 'conversation_unreadable',
     })
     await inside(containerId, `rm ${database} && mkfifo ${database}`)
-    await expect(runtime.conversation(spec).end()).rejects.toMatchObject({ code: 'conversation_unreadable' })
+    await expect(runtime.conversation(spec, 0).end()).rejects.toMatchObject({
+      code: 'conversation_unreadable',
+    })
     // Nor can it touch its config.
     expect(await inside(containerId, 'echo {} >/etc/openclaw/openclaw.json')).toContain('Read-only')
     expect(await run('ls', '-l', join(dataDir, spec.userId, 'gateway'))).toContain('root root')

@@ -6,6 +6,7 @@ import { archiveFolders, restoreFolders } from '../archive.ts'
 import { diskUsed } from '../disk.ts'
 import { createGateways, type Health } from '../openclaw/gateways.ts'
 import type { Runtime } from '../runtime.ts'
+import { sessionKey } from '../session-key.ts'
 import { tenantUid } from './container.ts'
 import { withEngine } from './engine.ts'
 import { toAgentError, tolerating } from './errors.ts'
@@ -92,7 +93,8 @@ export function createDockerRuntime(input: {
         await gateways.stop(spec.assistantId, briefSeconds)
         await eraseFolders(foldersOf(dataDir, spec.userId))
       }),
-    conversation: (spec) => conversations.of(foldersOf(dataDir, spec.userId), spec.assistantId),
+    conversation: ({ userId, assistantId }, conversation) =>
+      conversations.of(foldersOf(dataDir, userId), sessionKey(assistantId, conversation)),
     archiveState: ({ assistantId, userId }, destinationFile) =>
       coded(() =>
         heldStill(assistantId, () => archiveFolders(foldersOf(dataDir, userId).root, destinationFile)),

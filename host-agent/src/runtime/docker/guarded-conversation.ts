@@ -24,7 +24,7 @@ export function createGuardedConversations() {
   let spare: Reader | undefined
 
   function take(place: Place): Reader {
-    const known = readers.get(place.assistantId)
+    const known = readers.get(place.sessionKey)
     if (known && !known.reader.isOver()) {
       known.timer.refresh()
       return known.reader
@@ -34,24 +34,24 @@ export function createGuardedConversations() {
     spare = startReader()
     reader.open(place)
     const timer = setTimeout(() => {
-      readers.delete(place.assistantId)
+      readers.delete(place.sessionKey)
       reader.end()
     }, idleMs)
-    readers.set(place.assistantId, { reader, timer })
+    readers.set(place.sessionKey, { reader, timer })
     return reader
   }
 
-  async function placeOf({ root, home, groupId }: Folders, assistantId: string): Promise<Place> {
+  async function placeOf({ root, home, groupId }: Folders, sessionKey: string): Promise<Place> {
     // SQLite looks at every folder from the top. Below a closed one, as in a root's home, only the agent gets there.
     const dropsRights = await isPassable(dirname(root))
-    return { home, assistantId, ...(dropsRights && { rights: { uid: tenantUid, gid: groupId } }) }
+    return { home, sessionKey, ...(dropsRights && { rights: { uid: tenantUid, gid: groupId } }) }
   }
 
   return {
-    of(folders: Folders, assistantId: string): Conversation {
+    of(folders: Folders, sessionKey: string): Conversation {
       async function ask<T>(schema: z.ZodType<T>, verb: Question['verb'], mark = ''): Promise<T> {
         try {
-          return schema.parse(await take(await placeOf(folders, assistantId)).ask({ verb, mark }))
+          return schema.parse(await take(await placeOf(folders, sessionKey)).ask({ verb, mark }))
         } catch (error) {
           throw new AgentError('conversation_unreadable', 'The assistant’s conversation could not be read.', {
             cause: error,

@@ -4,6 +4,7 @@ import { TurnInput } from '@yourclaw/proto/host/v1'
 import { startSandbox } from '@yourclaw/sandbox'
 import { expect, onTestFinished, test } from 'vitest'
 import { complete } from '../../relay/completions.ts'
+import { sessionKey } from '../session-key.ts'
 import { assistantImage, inside, lacksDocker, run, startDocker } from './testing.ts'
 
 test.skipIf(await lacksDocker(assistantImage))(
@@ -33,7 +34,7 @@ test.skipIf(await lacksDocker(assistantImage))(
       let said = ''
       await complete({
         target: { url, gatewayToken },
-        assistantId: spec.assistantId,
+        sessionKey: sessionKey(spec.assistantId, 0),
         turn: TurnInput.create({ messages: [{ text: message }] }),
         signal: AbortSignal.timeout(30_000),
         onText: (piece) => {
@@ -42,7 +43,7 @@ test.skipIf(await lacksDocker(assistantImage))(
       })
       return said
     }
-    const conversation = first.runtime.conversation(spec)
+    const conversation = first.runtime.conversation(spec, 0)
     expect(await conversation.exists()).toBe(false)
     await script('Noted, Ada it is.')
     expect(await ask('my cat is called Ada')).toBe('Noted, Ada it is.')
@@ -60,7 +61,7 @@ test.skipIf(await lacksDocker(assistantImage))(
     const last = await lastRequest()
     expect(last?.model).toBe('claude-haiku-4-5-20251001')
     expect(JSON.stringify(last)).toContain('my cat is called Ada')
-    expect(await second.runtime.conversation(spec).since(mark)).toEqual({
+    expect(await second.runtime.conversation(spec, 0).since(mark)).toEqual({
       state: 'answered',
       text: 'Ada, as you said.',
     })

@@ -8,7 +8,7 @@ import type { Place, Question } from './reader.ts'
 // them: they are opened with the rights that the agent names, for as long as it waits. A line of JSON says which
 // conversation, then each line is a question and each line of output its answer; the end of input is the end.
 
-function open({ rights, home, assistantId }: Place): Conversation {
+function open({ rights, home, sessionKey }: Place): Conversation {
   if (rights) {
     setgroups?.([])
     setgid?.(rights.gid)
@@ -17,7 +17,7 @@ function open({ rights, home, assistantId }: Place): Conversation {
     if (process.getuid?.() !== rights.uid) setuid?.(0)
     setuid?.(rights.uid)
   }
-  return openclawConversation(home, assistantId)
+  return openclawConversation(home, sessionKey)
 }
 
 function answer(conversation: Conversation, { verb, mark }: Question): Promise<unknown> {

@@ -7,7 +7,7 @@ import pLimit from 'p-limit'
 export interface Place {
   rights?: { uid: number; gid: number }
   home: string
-  assistantId: string
+  sessionKey: string
 }
 
 export interface Question {

@@ -5,6 +5,7 @@ import { TurnInput } from '@yourclaw/proto/host/v1'
 import { startSandbox } from '@yourclaw/sandbox'
 import { expect, onTestFinished, test } from 'vitest'
 import { complete } from '../../relay/completions.ts'
+import { sessionKey } from '../session-key.ts'
 import { assistantImage, inside, lacksDocker, startDocker, startInternet } from './testing.ts'
 
 /** One red point. */
@@ -52,7 +53,7 @@ test.skipIf(await lacksDocker(assistantImage))(
       let said = ''
       await complete({
         target: { url, gatewayToken: spec.gatewayToken },
-        assistantId: spec.assistantId,
+        sessionKey: sessionKey(spec.assistantId, 0),
         turn: TurnInput.create({ messages: [{ text: `use ${name}` }] }),
         signal: AbortSignal.timeout(90_000),
         onText: (piece) => {

@@ -5,10 +5,12 @@ import type { Conversation } from '../runtime.ts'
 
 const schema = z.array(z.object({ role: z.enum(['user', 'assistant']), content: z.string() }))
 
-/** What an assistant remembers: one file for its one session key, as the real one keeps its own. */
+/** What was said in one conversation: one file for each session key, as the real one keeps its own. */
 export type Messages = z.infer<typeof schema>
 
-const pathIn = (configDir: string) => join(configDir, 'conversation.json')
+/** The key comes from our own agent, and is made safe all the same. */
+const pathIn = (configDir: string, key: string) =>
+  join(configDir, `conversation-${key.replace(/[^\w-]/g, '_')}.json`)
 /** There while a run goes on; a process that ends in a run leaves it behind. */
 const runningIn = (configDir: string) => join(configDir, 'running')
 
@@ -18,35 +20,39 @@ const isThere = (path: string) =>
     () => false,
   )
 
-export async function readMessages(configDir: string): Promise<Messages> {
-  if (!(await isThere(pathIn(configDir)))) return []
-  return schema.parse(JSON.parse(await readFile(pathIn(configDir), 'utf8')))
+export async function readMessages(configDir: string, key: string): Promise<Messages> {
+  const path = pathIn(configDir, key)
+  if (!(await isThere(path))) return []
+  return schema.parse(JSON.parse(await readFile(path, 'utf8')))
 }
 
-export async function writeMessages(configDir: string, messages: Messages): Promise<void> {
+export async function writeMessages(configDir: string, key: string, messages: Messages): Promise<void> {
+  const path = pathIn(configDir, key)
   await mkdir(configDir, { recursive: true, mode: 0o700 })
-  await writeFile(`${pathIn(configDir)}.new`, JSON.stringify(messages), { mode: 0o600 })
-  await rename(`${pathIn(configDir)}.new`, pathIn(configDir))
+  await writeFile(`${path}.new`, JSON.stringify(messages), { mode: 0o600 })
+  await rename(`${path}.new`, path)
 }
 
-export const isRunning = (configDir: string) => isThere(runningIn(configDir))
+/** The key of the conversation in which a run goes on. */
+export const runningKey = (configDir: string): Promise<string | undefined> =>
+  readFile(runningIn(configDir), 'utf8').catch(() => undefined)
 
-export async function setRunning(configDir: string, running: boolean): Promise<void> {
-  if (running) await writeFile(runningIn(configDir), '')
+export async function setRunning(configDir: string, key: string | undefined): Promise<void> {
+  if (key !== undefined) await writeFile(runningIn(configDir), key)
   else await rm(runningIn(configDir), { force: true })
 }
 
 /** The same answers as the real one's: see docs/openclaw-interrupted-runs.md. A mark is a number of messages. */
-export function fakeConversation(configDir: string): Conversation {
+export function fakeConversation(configDir: string, key: string): Conversation {
   return {
-    exists: () => isThere(pathIn(configDir)),
-    end: async () => String((await readMessages(configDir)).length),
+    exists: () => isThere(pathIn(configDir, key)),
+    end: async () => String((await readMessages(configDir, key)).length),
     async since(mark) {
-      const later = (await readMessages(configDir)).slice(Number(mark))
+      const later = (await readMessages(configDir, key)).slice(Number(mark))
       const last = later.at(-1)
       const isTaken = later.some((message) => message.role === 'user')
       if (isTaken && last?.role === 'assistant') return { state: 'answered', text: last.content }
-      return { state: (await isRunning(configDir)) ? 'running' : 'absent' }
+      return { state: (await runningKey(configDir)) === key ? 'running' : 'absent' }
     },
   }
 }

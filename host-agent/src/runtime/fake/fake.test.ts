@@ -35,7 +35,7 @@ async function start(model: string, answer: string, faults: FakeFaults = {}) {
       text += piece
     }
     const target = { url, gatewayToken }
-    await complete({ target, assistantId: 'a', turn, signal: AbortSignal.timeout(5_000), onText })
+    await complete({ target, sessionKey: 'yourclaw-a', turn, signal: AbortSignal.timeout(5_000), onText })
     return text
   }
   return { runtime, spec, ask }
@@ -46,11 +46,11 @@ test('an assistant on OpenAI answers, remembers, and forgets when it is erased',
     'openai/gpt-4o',
     'data: {"choices":[{"delta":{"content":"yes"}}]}\n\ndata: [DONE]\n\n',
   )
-  expect(await runtime.conversation(spec).exists()).toBe(false)
+  expect(await runtime.conversation(spec, 0).exists()).toBe(false)
   expect(await ask()).toBe('yes')
-  expect(await runtime.conversation(spec).exists()).toBe(true)
+  expect(await runtime.conversation(spec, 0).exists()).toBe(true)
   await runtime.erase(spec)
-  expect(await runtime.conversation(spec).exists()).toBe(false)
+  expect(await runtime.conversation(spec, 0).exists()).toBe(false)
 })
 
 test('an assistant on Gemini answers', async () => {

@@ -5,6 +5,7 @@ import { AgentError } from '../../errors.ts'
 import { archiveFolders, restoreFolders } from '../archive.ts'
 import { diskUsed } from '../disk.ts'
 import type { Runtime } from '../runtime.ts'
+import { sessionKey } from '../session-key.ts'
 import { fakeConversation } from './conversation.ts'
 import { type FakeFaults, type FakeGateway, startFakeGateway } from './gateway.ts'
 
@@ -60,7 +61,8 @@ export function createFakeRuntime(input: {
       await stop(spec.assistantId)
       await rm(join(input.dataDir, spec.userId), { recursive: true, force: true })
     },
-    conversation: (spec) => fakeConversation(join(input.dataDir, spec.userId, 'config')),
+    conversation: ({ userId, assistantId }, conversation) =>
+      fakeConversation(join(input.dataDir, userId, 'config'), sessionKey(assistantId, conversation)),
     archiveState: ({ userId }, destinationFile) =>
       archiveFolders(join(input.dataDir, userId), destinationFile),
     diskUsed: ({ userId }) => diskUsed(join(input.dataDir, userId)),

@@ -4,7 +4,7 @@ import { json } from 'node:stream/consumers'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import { z } from 'zod'
 import { AgentError } from '../../errors.ts'
-import { isRunning, type Messages, readMessages, setRunning, writeMessages } from './conversation.ts'
+import { type Messages, readMessages, runningKey, setRunning, writeMessages } from './conversation.ts'
 import { askModel, type ModelUsage } from './model-client.ts'
 
 /** What a test can make a fake assistant do wrong; changes work on the next request. */
@@ -27,6 +27,8 @@ export interface FakeGateway {
   spec: AssistantSpec
   close(): Promise<void>
 }
+
+type Ask = (all: Messages) => Promise<string>
 
 const requestSchema = z.object({
   stream: z.literal(true),
@@ -69,41 +71,42 @@ export async function startFakeGateway(input: {
     const left = new AbortController()
     response.once('close', () => left.abort())
     // Without a session key every call is a conversation of its own.
-    const keeps = typeof request.headers['x-openclaw-session-key'] === 'string'
+    const key = request.headers['x-openclaw-session-key']
     const send = (chunk: object) => sendChunk(response, chunk)
-    if (!keeps) await stream(messages, left.signal, send)
-    else await keep(messages, (all) => stream(all, left.signal, send))
+    if (typeof key !== 'string') await stream(messages, left.signal, send)
+    else await keep(key, messages, (all) => stream(all, left.signal, send))
     response.end('data: [DONE]\n\n')
   }
 
   /** Keeps what the user said and what `ask` then answers. An ask that fails leaves the conversation as it was. */
-  async function keep(messages: Messages, ask: (all: Messages) => Promise<string>): Promise<void> {
-    if (await isRunning(input.configDir)) throw new AgentError('internal', 'Another run goes on.')
-    await setRunning(input.configDir, true)
-    const before = await readMessages(input.configDir)
+  async function keep(key: string, messages: Messages, ask: Ask): Promise<void> {
+    if ((await runningKey(input.configDir)) !== undefined)
+      throw new AgentError('internal', 'Another run goes on.')
+    await setRunning(input.configDir, key)
+    const before = await readMessages(input.configDir, key)
     const all = [...before, ...messages]
-    await writeMessages(input.configDir, all)
+    await writeMessages(input.configDir, key, all)
     if (input.faults.crashInRun) return crash()
-    await finish(before, all, ask)
+    await finish(key, before, all, ask)
   }
 
-  async function finish(before: Messages, all: Messages, ask: (all: Messages) => Promise<string>) {
+  async function finish(key: string, before: Messages, all: Messages, ask: Ask) {
     try {
       const answer = { role: 'assistant' as const, content: await ask(all) }
-      if (!ended) await writeMessages(input.configDir, [...all, answer])
+      if (!ended) await writeMessages(input.configDir, key, [...all, answer])
     } catch (error) {
-      if (!ended) await writeMessages(input.configDir, before)
+      if (!ended) await writeMessages(input.configDir, key, before)
       throw error
     } finally {
-      if (!ended) await setRunning(input.configDir, false)
+      if (!ended) await setRunning(input.configDir, undefined)
     }
   }
 
-  async function resume(): Promise<void> {
-    const all = await readMessages(input.configDir)
+  async function resume(key: string): Promise<void> {
+    const all = await readMessages(input.configDir, key)
     const before = all.slice(0, all.findLastIndex(({ role }) => role === 'assistant') + 1)
-    if (before.length === all.length) return setRunning(input.configDir, false)
-    await finish(before, all, (messages) => stream(messages, closing.signal, () => {}))
+    if (before.length === all.length) return setRunning(input.configDir, undefined)
+    await finish(key, before, all, (messages) => stream(messages, closing.signal, () => {}))
   }
 
   /** As after a kill: nothing is tidied up. */
@@ -149,7 +152,8 @@ export async function startFakeGateway(input: {
     },
   }
   // A resumed run that fails leaves the conversation as it was, like any other.
-  if (await isRunning(input.configDir)) track(resume().catch(() => {}))
+  const interrupted = await runningKey(input.configDir)
+  if (interrupted !== undefined) track(resume(interrupted).catch(() => {}))
   return gateway
 }
 

@@ -2,6 +2,7 @@ import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import { channelPath } from '../../speech/speech.ts'
+import { sessionKey } from '../session-key.ts'
 import { offeredModels } from './models.ts'
 
 /** Where one assistant's files are. */
@@ -55,9 +56,6 @@ const deniedTools = [
   'tts',
   'intent',
 ]
-
-/** The session of the chat: the relay's, and the one that our channel belongs to. */
-export const chatSession = (assistantId: string) => `yourclaw-${assistantId}`
 
 /** Where a gateway listens, and where it finds its models. */
 export interface Reach {
@@ -130,7 +128,7 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
         enabled: true,
         url: `${reach.modelGatewayUrl}${channelPath}`,
         token: spec.virtualKey,
-        session: chatSession(spec.assistantId),
+        session: sessionKey(spec.assistantId, 0),
         workspace: places.workspace,
         allowFrom: [spec.userId],
       },

@@ -25,7 +25,7 @@ function start() {
     const event = JSON.stringify({ type: 'message', message })
     db.prepare('INSERT INTO transcript_events VALUES (?, ?, ?)').run(session, seq, event)
   }
-  return { conversation: openclawConversation(home, 'A1'), says, row }
+  return { conversation: openclawConversation(home, 'yourclaw-A1'), says, row }
 }
 
 const user = { role: 'user', content: 'hi' }

@@ -8,10 +8,10 @@ import type { Aftermath, Conversation } from '../runtime.ts'
  * One session of OpenClaw, under the key the relay sends. Read from its own file, since a gateway that is down answers
  * nothing; tables and rows are the pinned version's, as docs/openclaw-interrupted-runs.md describes them.
  */
-export function openclawConversation(home: string, assistantId: string): Conversation {
+export function openclawConversation(home: string, sessionKey: string): Conversation {
   const path = join(home, '.openclaw', 'agents', 'main', 'agent', 'openclaw-agent.sqlite')
   // OpenClaw writes keys in lower case.
-  const key = `agent:main:yourclaw-${assistantId}`.toLowerCase()
+  const key = `agent:main:${sessionKey}`.toLowerCase()
 
   function read<T>(look: (session: Session, database: DatabaseSync) => T): T | undefined {
     if (!existsSync(path)) return undefined

@@ -14,6 +14,7 @@ import { startModelGateway } from '../../model-gateway/server.ts'
 import { createMetrics } from '../../observability/metrics.ts'
 import { createWatch } from '../../observability/watch.ts'
 import { complete } from '../../relay/completions.ts'
+import { sessionKey } from '../session-key.ts'
 import { createProcessRuntime } from './process.ts'
 
 const canary = 'sk-canary-of-the-provider'
@@ -68,7 +69,7 @@ async function start() {
     let text = ''
     await complete({
       target: { url, gatewayToken },
-      assistantId: 'a1',
+      sessionKey: sessionKey('a1', 0),
       turn: TurnInput.create({ messages: [{ text: message }] }),
       signal: AbortSignal.timeout(30_000),
       onText: (piece) => {
@@ -97,9 +98,9 @@ test('F6, F9, M13, S3, D1, D2: a real OpenClaw answers, remembers over a change 
 
   // F6: a turn gets the model's answer.
   const { url, containerId } = await runtime.start(spec)
-  expect(await runtime.conversation(spec).exists()).toBe(false)
+  expect(await runtime.conversation(spec, 0).exists()).toBe(false)
   expect(await ask(url, 'my cat is called Ada')).toBe('Noted, Ada it is.')
-  expect(await runtime.conversation(spec).exists()).toBe(true)
+  expect(await runtime.conversation(spec, 0).exists()).toBe(true)
 
   // M13: another model, the same process, the same memory.
   const other = { ...spec, model: 'openai/gpt-4o' }
@@ -152,5 +153,5 @@ test('F6, F9, M13, S3, D1, D2: a real OpenClaw answers, remembers over a change 
   expect(isAlive(Number(restarted.containerId))).toBe(false)
 
   await runtime.erase(spec)
-  expect(await runtime.conversation(spec).exists()).toBe(false)
+  expect(await runtime.conversation(spec, 0).exists()).toBe(false)
 })

@@ -11,6 +11,7 @@ import { writeFirstFiles } from '../openclaw/first-files.ts'
 import { createGateways, createStartLimit, type Gateway, turnSeconds } from '../openclaw/gateways.ts'
 import { ready } from '../openclaw/ready.ts'
 import type { Runtime } from '../runtime.ts'
+import { sessionKey } from '../session-key.ts'
 import { adoptGateway, freePort, type GatewayProcess, spawnGateway } from './gateway.ts'
 import { dropNote, listNotes, readNote, startTimeOf, writeNote } from './notes.ts'
 
@@ -151,7 +152,8 @@ export function createProcessRuntime(input: {
       await stop(spec.assistantId, 0)
       await rm(join(dataDir, spec.userId), { recursive: true, force: true })
     },
-    conversation: (spec) => openclawConversation(places(spec.userId).home, spec.assistantId),
+    conversation: ({ userId, assistantId }, conversation) =>
+      openclawConversation(places(userId).home, sessionKey(assistantId, conversation)),
     archiveState: ({ assistantId, userId }, destinationFile) =>
       gateways.whileHeld(assistantId, async () => {
         const note = await readNote(runDir, assistantId)

@@ -985,6 +985,11 @@ export interface paths {
                                 };
                                 /** @enum {string} */
                                 state: "RECEIVED" | "ANSWERED" | "REFUSED" | "PENDING" | "SENT" | "DELIVERED" | "READ" | "FAILED";
+                                /**
+                                 * @description It is what was there when it was stopped
+                                 * @enum {boolean}
+                                 */
+                                stopped?: true;
                             }[];
                             nextBefore?: string;
                         };

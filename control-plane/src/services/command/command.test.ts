@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { claimTurns } from '../conversation/claim-turns.ts'
+import { failTurn } from '../conversation/fail-turn.ts'
+import { finishTurn } from '../conversation/finish-turn.ts'
+import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
+import { listMessages } from '../conversation/list-messages.ts'
+import { readTurnInput } from '../conversation/read-turn-input.ts'
+import { takeIncoming } from '../conversation/take-incoming.ts'
+import { pressButton } from '../question/press-button.ts'
+import { commands } from './commands.ts'
+
+let fixture: Fixture
+beforeAll(async () => {
+  fixture = await createFixture()
+})
+afterAll(() => fixture.close())
+
+async function somebody() {
+  const { ctx, db } = fixture
+  const person = await createPerson(db)
+  const { userId, hostId, address } = person
+  const to = { channel: 'TELEGRAM', address } as const
+  const write = (body: string, providerMessageId: string = crypto.randomUUID()) =>
+    takeIncoming({ ctx, input: { to, providerMessageId, body, hasMedia: false } })
+  const said = async () => {
+    const rows = await db.message.findMany({ where: { userId }, orderBy: { seq: 'asc' } })
+    return rows.map(({ kind, direction, body }) => `${kind} ${direction === 'INBOUND' ? '>' : '<'} ${body}`)
+  }
+  const session = { hostId, sessionEpoch: 1n }
+  const claim = async () => (await claimTurns({ ctx, input: { ...session, limit: 5 } })).turns[0]
+  const finish = (turnId: string, text: string) =>
+    finishTurn({ ctx, input: { turnId, sessionEpoch: 1n, text } })
+  const cancel = (turnId: string, partialText: string) =>
+    failTurn({
+      ctx,
+      input: { turnId, sessionEpoch: 1n, code: 'turn_canceled', retryable: false, partialText },
+    })
+  const historyOf = async (turnId: string) =>
+    (await readTurnInput({ ctx, input: { turnId, sessionEpoch: 1n, withHistory: true } })).history.map(
+      ({ text }) => text,
+    )
+  return { ...person, to, write, said, claim, finish, cancel, historyOf }
+}
+
+test('M8: a command is answered once, and is neither counted nor shown to the model', async () => {
+  const { userId, write, said, claim, historyOf } = await somebody()
+  await write('/help', 'once')
+  await write('/help', 'once')
+  const listed = commands.map(({ name }) => `- /${name}: `)
+  const [asked, help, ...more] = await said()
+  expect([asked, more]).toEqual(['NOTICE > /help', []])
+  for (const line of listed) expect(help).toContain(line)
+  for (const name of ['/status', '/usage', '/start', '/STATUS@test_bot now', ' /model haiku'])
+    await write(name)
+  expect((await said()).every((line) => line.startsWith('NOTICE'))).toBe(true)
+  expect(await said()).toHaveLength(12)
+  expect(await fixture.db.usageDaily.count({ where: { userId } })).toBe(0)
+  expect(await claim()).toBeUndefined()
+  await write('hello')
+  const turn = await claim()
+  expect(turn?.input.messages).toMatchObject([{ text: 'hello' }])
+  expect(await historyOf(turn?.turnId ?? '')).toEqual([])
+})
+
+test('what is no command of ours goes to the assistant; a stranger’s command is greeted', async () => {
+  const { write, claim } = await somebody()
+  for (const text of ['/frobnicate now', '/help@other_bot', '/helpful', 'what does /help do?', '/'])
+    await write(text)
+  expect((await claim())?.input.messages.map(({ text }) => text)).toEqual([
+    '/frobnicate now',
+    '/help@other_bot',
+    '/helpful',
+    'what does /help do?',
+    '/',
+  ])
+  const to = { channel: 'TELEGRAM', address: '31337' } as const
+  const input = { to, providerMessageId: 'stranger', body: '/status', hasMedia: false }
+  await takeIncoming({ ctx: fixture.ctx, input })
+  expect(fixture.told.filter(({ to: { address } }) => address === '31337')).toMatchObject([
+    { text: expect.stringContaining("don't know this chat") },
+  ])
+})
+
+test('/status and /usage tell what is so', async () => {
+  const { userId, write, said } = await somebody()
+  const { db, clock } = fixture
+  await db.assistant.update({ where: { userId }, data: { model: 'openai/gpt-4o' } })
+  await db.creditEntry.create({
+    data: { userId, amountMicros: 4_209_999n, reason: 'grant', reference: userId },
+  })
+  await db.usageEvent.create({
+    data: {
+      userId,
+      reportKey: userId,
+      provider: 'OPENAI',
+      model: 'gpt-4o',
+      ownKey: false,
+      calls: 1,
+      inputTokens: 1_000n,
+      outputTokens: 234n,
+      costMicros: 12_345n,
+      calledAt: new Date(clock.at),
+    },
+  })
+  await write('hello')
+  await write('/status')
+  const status = (await said()).at(-1)
+  expect(status).toContain(
+    '- Assistant: ready, GPT-4o\n- Plan: active\n- Today: 1 of 100 messages; counted anew',
+  )
+  expect(status).toContain('- Credit: $4.20')
+  await write('/usage')
+  expect((await said()).at(-1)).toMatch(
+    /- Today: 1 messages in, 0 out\n- Last 30 days: 1 in, 0 out, \$0\.01 on our keys\n- GPT-4o: 1,234 tokens, \$0\.01$/,
+  )
+})
+
+test('/model asks with a button for each model, and a press or a name chooses it', async () => {
+  const { userId, to, write, said } = await somebody()
+  const model = async () => (await fixture.db.assistant.findUniqueOrThrow({ where: { userId } })).model
+  await write('/model')
+  const { payload } = await fixture.db.delivery.findFirstOrThrow({
+    where: { userId },
+    orderBy: { createdAt: 'desc' },
+  })
+  const { buttons } = payload as { buttons: { label: string; data: string }[] }
+  const haiku = buttons.find(({ label }) => label === 'Claude Haiku 4.5')
+  expect(Buffer.byteLength(haiku?.data ?? '')).toBeLessThanOrEqual(64)
+  await pressButton({ ctx: fixture.ctx, input: { from: to, data: haiku?.data ?? '' } })
+  expect(await model()).toBe('anthropic/claude-haiku-4-5-20251001')
+  await write('/model gpt-4o mini')
+  expect(await model()).toBe('openai/gpt-4o-mini')
+  expect((await said()).slice(-2)).toEqual([
+    'NOTICE > /model gpt-4o mini',
+    'NOTICE < Your assistant now thinks with GPT-4o Mini.',
+  ])
+  await fixture.db.subscription.deleteMany({ where: { userId } })
+  await write('/model gpt-4o', 'refused')
+  await write('/model gpt-4o', 'refused')
+  expect((await said()).slice(-2)).toEqual(['NOTICE > /model gpt-4o', expect.stringMatching(/subscription/)])
+  expect(await model()).toBe('openai/gpt-4o-mini')
+})
+
+test('M13: /new begins another conversation; a turn that runs stays in its own, and its history does not follow', async () => {
+  const { userId, write, claim, finish, historyOf } = await somebody()
+  await write('one')
+  const first = await claim()
+  await finish(first?.turnId ?? '', 'answer one')
+  await write('two')
+  const running = await claim()
+  expect(running).toMatchObject({ conversation: 0 })
+  await write('/new')
+  const { ctx } = fixture
+  const failed = { turnId: running?.turnId ?? '', sessionEpoch: 1n, code: 'agent_restarted', retryable: true }
+  expect(await failTurn({ ctx, input: failed })).toMatchObject({ attempt: 2, outcome: 'waiting' })
+  expect(await fixture.db.turn.findUniqueOrThrow({ where: { id: failed.turnId } })).toMatchObject({
+    attempts: 2,
+    conversation: 0,
+  })
+  expect(await historyOf(failed.turnId)).toEqual(['one', 'answer one'])
+  await finish(failed.turnId, 'answer two')
+  await write('three')
+  const fresh = await claim()
+  expect(fresh).toMatchObject({ conversation: 1 })
+  expect(await historyOf(fresh?.turnId ?? '')).toEqual([])
+  await finish(fresh?.turnId ?? '', 'answer three')
+  await write('four')
+  expect(await historyOf((await claim())?.turnId ?? '')).toEqual(['three', 'answer three'])
+  const page = await listMessages({ ctx, input: { userId, limit: 50 } })
+  expect(page.messages.map(({ body }) => body)).toContain('answer one')
+})
+
+test('M11: what is there of a stopped answer is kept, marked and counted; without a word of it the stop is told', async () => {
+  const { userId, write, said, claim, cancel } = await somebody()
+  await write('/stop')
+  expect((await said()).at(-1)).toBe('NOTICE < Nothing is running at the moment.')
+  await write('long please')
+  const turn = await claim()
+  await write('/stop')
+  expect((await said()).at(-1)).toBe('NOTICE > /stop')
+  expect(await cancel(turn?.turnId ?? '', '```js\nlet half')).toMatchObject({ outcome: 'canceled' })
+  expect(await cancel(turn?.turnId ?? '', '```js\nlet half')).toMatchObject({ outcome: 'canceled' })
+  expect((await said()).slice(-2)).toEqual(['NOTICE > /stop', 'CHAT < ```js\nlet half'])
+  const { payload } = await fixture.db.delivery.findFirstOrThrow({
+    where: { userId },
+    orderBy: { createdAt: 'desc' },
+  })
+  expect(payload).toMatchObject({
+    html: '<pre><code class="language-js">let half</code></pre>\n\n⏹ <i>Stopped.</i>',
+  })
+  const { messages } = await listMessages({ ctx: fixture.ctx, input: { userId, limit: 1 } })
+  expect(messages).toMatchObject([{ body: '```js\nlet half', stopped: true }])
+  expect(await fixture.db.usageDaily.findFirst({ where: { userId } })).toMatchObject({ outboundCount: 1 })
+
+  await write('once more')
+  await cancel((await claim())?.turnId ?? '', ' \n')
+  expect((await said()).at(-1)).toBe('NOTICE < Stopped.')
+})
+
+test('M11: a turn that waits to run is stopped as well, and does not begin', async () => {
+  const { write, said, claim } = await somebody()
+  await write('later please')
+  await write('/stop')
+  expect((await said()).at(-1)).toBe('NOTICE < Stopped.')
+  expect(await claim()).toBeUndefined()
+  await write('and now?')
+  expect((await claim())?.input.messages).toMatchObject([{ text: 'and now?' }])
+})
+
+test('M14: fifty commands in a second are bounded, and told so once', async () => {
+  const { write, said } = await somebody()
+  await Promise.all(Array.from({ length: 50 }, () => write('/help')))
+  const answers = (await said()).filter((line) => line.startsWith('NOTICE <'))
+  expect(answers).toHaveLength(21)
+  expect(answers.filter((line) => line.includes('many commands'))).toHaveLength(1)
+})

@@ -1,0 +1,48 @@
+import type { Transaction } from '@yourclaw/db'
+import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
+import type { AssistantRow } from '../conversation/rows.ts'
+import { texts } from '../conversation/texts.ts'
+import { chooseModel } from './choose-model.ts'
+import { startFresh } from './start-fresh.ts'
+import { stop } from './stop.ts'
+import { tellStatus } from './tell-status.ts'
+import { tellUsage } from './tell-usage.ts'
+
+export interface CommandCall {
+  userId: string
+  /** Where it was given, and is answered. */
+  to: Recipient
+  /** What follows its name. */
+  argument: string
+}
+
+/** What a person can ask of us, the same on all channels. One of `read` and `act`. */
+export interface Command {
+  name: string
+  /** For /help and for Telegram's menu. */
+  description: string
+  /** Only tells something. */
+  read?: (ctx: ConversationCtx, call: CommandCall) => Promise<string>
+  /** Changes something, under the assistant's lock; undefined = nothing is said, or somebody else says it. */
+  act?: (
+    tx: Transaction,
+    ctx: ConversationCtx,
+    call: CommandCall & { owner: AssistantRow },
+  ) => Promise<string | undefined>
+}
+
+/** In the order in which they are listed. What is not here is the assistant's to understand. */
+export const commands: readonly Command[] = [
+  { name: 'help', description: 'What you can do here', read: async () => help() },
+  { name: 'status', description: 'Your assistant, plan, limits and credit', read: tellStatus },
+  { name: 'usage', description: 'What you used today and this month', read: tellUsage },
+  { name: 'model', description: 'Choose the model that your assistant thinks with', act: chooseModel },
+  { name: 'new', description: 'Begin a fresh conversation; memory stays', act: startFresh },
+  { name: 'stop', description: 'Stop the answer that is being written', act: stop },
+  { name: 'start', description: 'Connect this chat, or say hello', read: async () => texts.welcome },
+]
+
+function help(): string {
+  const lines = commands.map(({ name, description }) => `- /${name}: ${description}`)
+  return `Write to your assistant as you would to a person. Besides, there are:\n\n${lines.join('\n')}`
+}

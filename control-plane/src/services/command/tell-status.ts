@@ -1,0 +1,52 @@
+import { readProfile } from '../account/read-profile.ts'
+import { type AssistantView, getAssistant } from '../assistant/get-assistant.ts'
+import type { ConversationCtx } from '../conversation/ctx.ts'
+import { formatTime } from '../conversation/texts.ts'
+import { findModel } from '../model/catalogue.ts'
+import { readUsage } from '../usage/read-usage.ts'
+import type { CommandCall } from './commands.ts'
+import { dollars } from './dollars.ts'
+
+/** The assistant, the plan, the limits and the credit of whoever asks, in a few lines. */
+export async function tellStatus(ctx: ConversationCtx, { userId }: CommandCall): Promise<string> {
+  const input = { userId }
+  const [profile, assistant, { today }] = await Promise.all([
+    readProfile({ ctx, input }),
+    getAssistant({ ctx, input }),
+    readUsage({ ctx, input }),
+  ])
+  const { timeZone, credits } = profile
+  const resets = formatTime(new Date(today.resetsAt), timeZone)
+  return [
+    `- Assistant: ${standingOf(assistant)}, ${findModel(assistant.model)?.name ?? assistant.model}`,
+    `- Plan: ${planOf(profile)}`,
+    `- Today: ${today.inbound} of ${today.limit} messages; counted anew from ${resets}`,
+    `- Credit: ${dollars(credits.remainingMicros)}`,
+  ].join('\n')
+}
+
+function standingOf({ status, suspended, lastError }: AssistantView): string {
+  if (suspended) return 'paused'
+  switch (status) {
+    case 'NONE':
+      return 'none yet'
+    case 'PROVISIONING':
+      return 'being set up'
+    case 'READY':
+      return 'ready'
+    case 'ERROR':
+      return `not running (${lastError?.detail ?? 'unknown cause'})`
+  }
+}
+
+type Profile = Awaited<ReturnType<typeof readProfile>>
+
+function planOf({ subscription, timeZone }: Profile): string {
+  if (subscription === null || subscription.status === 'CANCELED') return 'none'
+  if (subscription.status === 'PAST_DUE') return 'payment is due'
+  const { trialEnd, currentPeriodEnd: end, cancelAtPeriodEnd } = subscription
+  const until = end === undefined ? '' : ` until ${formatTime(new Date(end), timeZone)}`
+  if (cancelAtPeriodEnd) return `canceled, runs${until}`
+  const isTrial = trialEnd !== undefined && trialEnd === end
+  return isTrial ? `trial${until}` : 'active'
+}

@@ -1,0 +1,20 @@
+import { takeCommand } from '../command/take-command.ts'
+import { answerByNumber } from '../question/answer-by-number.ts'
+import type { ConversationCtx } from './ctx.ts'
+import { type Received, type ReceiveInput, receiveMessage } from './receive-message.ts'
+
+/** Takes what a person wrote, on any channel: a command of ours, an answer to a question of ours, or a message. */
+export async function takeWritten({
+  ctx,
+  input,
+}: {
+  ctx: ConversationCtx
+  input: ReceiveInput
+}): Promise<Received> {
+  const isForUs = (await takeCommand({ ctx, input })) || (await answerByNumber({ ctx, input }))
+  if (!isForUs) return receiveMessage({ ctx, input })
+  const { channel, providerMessageId } = input
+  const where = { channel_providerMessageId: { channel, providerMessageId } }
+  const { id: messageId } = await ctx.db.message.findUniqueOrThrow({ where, select: { id: true } })
+  return { outcome: 'accepted', messageId }
+}

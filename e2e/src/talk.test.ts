@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { Person } from './people.ts'
+import { type System, startTestSystem } from './system.ts'
+
+/** How it feels to talk to an assistant, on the phone and through the API: commands, buttons, stop, fresh starts. */
+let system: System
+let ada: Person
+let ben: Person
+
+beforeAll(async () => {
+  system = await startTestSystem({ RATE_LIMIT_PER_MINUTE: '1000', RATE_LIMIT_PER_DAY: '10000' })
+  await system.startHost()
+  const [first, second] = system.people
+  if (!first || !second) throw new Error('the sandbox has no people')
+  ada = first
+  ben = second
+  for (const person of [ada, ben])
+    await eventually(async () =>
+      expect(await system.heard(person)).toContain('Your assistant is ready. Say hello!'),
+    )
+}, 60_000)
+afterAll(() => system.stop(), 30_000)
+
+const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 20_000, interval: 30 })
+
+interface Seen {
+  id: number
+  kind: string
+  text: string
+  plainText: string
+  buttons?: { text: string; data: string }[][]
+}
+const seen = async (person: Person) =>
+  (await system.sandbox(`/sim/telegram/${person.telegramUserId}/messages`)) as Seen[]
+const press = (person: Person, messageId: number, data: string) =>
+  system.sandbox(`/sim/telegram/${person.telegramUserId}/buttons`, { messageId, data })
+const model = async (person: Person) =>
+  ((await (await system.api(person, 'GET', '/assistants')).json()) as { model: string }).model
+const last = async (person: Person) => (await system.heard(person)).at(-1)
+/** What the model was asked, newest last. */
+const asked = async () =>
+  ((await system.sandbox('/sim/models/requests')) as { body: unknown }[]).map(({ body }) =>
+    JSON.stringify(body),
+  )
+test('the commands stand in Telegram’s menu, and each is answered the same on every channel', async () => {
+  const { result } = (await system.sandbox('/telegram/bot1:x/getMyCommands')) as {
+    result: { command: string }[]
+  }
+  const names = result.map(({ command }) => command)
+  expect(names).toEqual(['help', 'status', 'usage', 'model', 'new', 'stop', 'start'])
+  const before = (await asked()).length
+  await system.say(ada, '/help')
+  await eventually(async () =>
+    expect(await last(ada)).toContain('/status: Your assistant, plan, limits and credit'),
+  )
+  await system.write(ada.whatsappAddress, { body: '/help' })
+  const onWhatsapp = async () => (await system.whatsapp(ada.whatsappAddress)).map(({ body }) => body)
+  await eventually(async () =>
+    expect((await onWhatsapp()).at(-1)).toContain('• /status: Your assistant, plan'),
+  )
+  const sent = await system.api(ada, 'POST', '/messages', { text: '/status' })
+  expect(sent.status).toBe(202)
+  const { messages } = (await (await system.api(ada, 'GET', '/messages?limit=2')).json()) as {
+    messages: { body: string; channel: string }[]
+  }
+  expect(messages).toMatchObject([
+    { channel: 'WEB', body: expect.stringContaining('- Assistant: ready') },
+    { channel: 'WEB', body: '/status' },
+  ])
+  expect(await asked()).toHaveLength(before)
+  await system.say(ada, '/dance')
+  await eventually(async () => expect(await last(ada)).toBe('/dance'))
+})
+
+test('I9: a model is chosen by a button, and not by one that somebody else makes up', async () => {
+  await system.say(ada, '/model')
+  const question = async () => (await seen(ada)).findLast(({ buttons }) => buttons !== undefined)
+  await eventually(async () => expect((await question())?.plainText).toMatch(/^Your assistant thinks with/))
+  const { id = 0, buttons = [] } = (await question()) ?? {}
+  const data = buttons.flat().find(({ text }) => text === 'GPT-4o Mini')?.data ?? ''
+  await system.say(ben, 'hello')
+  await eventually(async () => expect(await last(ben)).toBe('hello'))
+  const bens = (await seen(ben)).findLast(({ kind }) => kind === 'message')?.id ?? 0
+  const toasts = async (person: Person) =>
+    (await seen(person)).flatMap(({ kind, text }) => (kind === 'notice' ? [text] : []))
+  await press(ben, bens, data)
+  await eventually(async () => expect(await toasts(ben)).toEqual([expect.stringMatching(/not for you/)]))
+  expect(await model(ada)).not.toBe('openai/gpt-4o-mini')
+  await press(ada, id, data)
+  await eventually(async () =>
+    expect(await toasts(ada)).toEqual(['Your assistant now thinks with GPT-4o Mini.']),
+  )
+  expect(await model(ada)).toBe('openai/gpt-4o-mini')
+  expect(await model(ben)).not.toBe('openai/gpt-4o-mini')
+  // The buttons go once they were used.
+  await eventually(async () => expect((await seen(ada)).find((event) => event.kind === 'edit')?.id).toBe(id))
+  const question2 = await system.api(ben, 'POST', `/questions/${crypto.randomUUID()}/answer`, { option: 'x' })
+  expect(question2.status).toBe(404)
+})
+
+test('on WhatsApp a number answers what was asked', async () => {
+  await system.write(ben.whatsappAddress, { body: '/model' })
+  const bodies = async () => (await system.whatsapp(ben.whatsappAddress)).map(({ body }) => body)
+  await eventually(async () =>
+    expect((await bodies()).at(-1)).toMatch(/3\. Claude Haiku 4\.5[\s\S]*Answer with a number\.$/),
+  )
+  await system.write(ben.whatsappAddress, { body: '3' })
+  await eventually(async () =>
+    expect((await bodies()).at(-1)).toBe('Your assistant now thinks with Claude Haiku 4.5.'),
+  )
+  expect(await model(ben)).toContain('haiku')
+})
+
+test('M13: /new begins a fresh conversation, and the assistant’s own is still there', async () => {
+  await system.say(ben, 'my number is 4711')
+  await eventually(async () => expect(await last(ben)).toBe('my number is 4711'))
+  await system.say(ben, '/new')
+  await eventually(async () => expect(await last(ben)).toMatch(/fresh conversation/))
+  await system.say(ben, 'which number?')
+  await eventually(async () => expect(await last(ben)).toBe('which number?'))
+  expect((await asked()).at(-1)).not.toContain('4711')
+  await system.say(ben, 'and again?')
+  await eventually(async () => expect(await last(ben)).toBe('and again?'))
+  expect((await asked()).at(-1)).toContain('which number?')
+})
