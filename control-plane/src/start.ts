@@ -189,7 +189,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       finish: (input) => finishOperation({ ctx, input }),
     },
     speech: watchSpeech({
-      speech: { take: (input) => takeSpoken({ ctx, vault: deps.vault, store: deps.store, input }) },
+      speech: { take: (input) => takeSpoken({ ctx, input }) },
       metrics: deps.metrics,
     }),
     hostsHere: ctx.hostsHere,

@@ -73,9 +73,7 @@ async function take(
   if (!spoken.file && text.trim() === '') return refused('malformed_message', 'There is nothing in it.')
   try {
     const taken = await deps.speech.take({ spoken, signal })
-    return taken.outcome === 'stored'
-      ? { $case: 'stored', stored: {} }
-      : refused(taken.code, taken.detail)
+    return taken.outcome === 'stored' ? { $case: 'stored', stored: {} } : refused(taken.code, taken.detail)
   } catch (error) {
     // What is wrong with the file stays wrong; whatever else breaks is tried again.
     if (error instanceof ServiceError && !error.retryable && error.status !== 401)

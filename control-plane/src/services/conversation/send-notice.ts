@@ -44,8 +44,8 @@ export async function sendNoticeIn(tx: Transaction, ctx: ConversationCtx, input:
 export async function storeOutgoing(tx: Transaction, ctx: ConversationCtx, input: OutgoingInput) {
   const { userId, to } = input
   const body = sanitize(input.text)
-  const payloads = render(to.channel, sanitize(input.shown ?? body), input.buttons)
-  const state = payloads.length === 0 ? 'DELIVERED' : 'PENDING'
+  const payloads = input.heldUntil ? [] : render(to.channel, sanitize(input.shown ?? body), input.buttons)
+  const state = payloads.length === 0 && !input.heldUntil ? 'DELIVERED' : 'PENDING'
   const [message] = await tx.$queryRaw<{ id: string }[]>`
     WITH numbered AS (
       UPDATE assistants SET last_seq = last_seq + 1 WHERE user_id = ${userId}::uuid RETURNING last_seq

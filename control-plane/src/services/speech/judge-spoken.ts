@@ -63,12 +63,16 @@ export async function judgeSpoken(
   if (turn) {
     const said = await tx.spokenMessage.count({ where: { turnId: turn.turnId } })
     if (said >= maxPerTurn)
-      return { code: 'too_many_messages', detail: `At most ${maxPerTurn} messages can be sent in one answer.` }
+      return {
+        code: 'too_many_messages',
+        detail: `At most ${maxPerTurn} messages can be sent in one answer.`,
+      }
     return { userId, ...turn, heldUntil: null }
   }
 
   if (!speaker.proactive) {
-    const detail = 'They have turned off messages that they did not ask for. Answer when they write; do not try again.'
+    const detail =
+      'They have turned off messages that they did not ask for. Answer when they write; do not try again.'
     return { code: 'proactive_off', detail }
   }
   const heldUntil = await quietUntil(tx, userId, at)
