@@ -21,6 +21,8 @@ import { workMails } from './jobs/mails.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
 import { watchSpeech } from './observability/speech.ts'
+import { createPreview } from './preview.ts'
+import { createProgressLine } from './progress-line.ts'
 import { mailAlerts } from './services/alert/mail-alerts.ts'
 import { watchFleet } from './services/alert/watch-fleet.ts'
 import { moveRetired } from './services/assistant/move-retired.ts'
@@ -194,7 +196,10 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
     }),
     hostsHere: ctx.hostsHere,
     ...observed,
-    audience: everyone([observed.audience, createTyping(deps)], ctx.log),
+    audience: everyone(
+      [observed.audience, createTyping(deps), createPreview(deps), createProgressLine(deps)],
+      ctx.log,
+    ),
     maxTurnsPerHost: 40,
     timing: fleetTiming,
   })

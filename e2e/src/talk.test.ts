@@ -42,6 +42,14 @@ const asked = async () =>
   ((await system.sandbox('/sim/models/requests')) as { body: unknown }[]).map(({ body }) =>
     JSON.stringify(body),
   )
+/** Streams `reply` word by word, slowly enough to be stopped. */
+const streams = (match: string, reply: string) =>
+  system.sandbox('/sim/models/script', { match, reply, stream: { chunkDelayMs: 100 } })
+
+const story = 'Once upon a time there was a house and in it '.repeat(20)
+const draft = async (person: Person) =>
+  (await seen(person)).findLast(({ kind, text }) => kind === 'draft' && text !== '')
+
 test('the commands stand in Telegram’s menu, and each is answered the same on every channel', async () => {
   const { result } = (await system.sandbox('/telegram/bot1:x/getMyCommands')) as {
     result: { command: string }[]
@@ -109,6 +117,38 @@ test('on WhatsApp a number answers what was asked', async () => {
     expect((await bodies()).at(-1)).toBe('Your assistant now thinks with Claude Haiku 4.5.'),
   )
   expect(await model(ben)).toContain('haiku')
+})
+
+test('M11: an answer is seen while it is written; /stop ends it, and what is there of it is kept and marked', async () => {
+  await streams('a story', story)
+  await system.say(ada, 'tell me a story')
+  await eventually(async () => expect((await draft(ada))?.text).toMatch(/^Once/))
+  await system.say(ada, '/stop')
+  await eventually(async () => expect(await last(ada)).toMatch(/^Once[\s\S]*⏹ <i>Stopped\.<\/i>$/))
+  const { messages } = (await (await system.api(ada, 'GET', '/messages?limit=1')).json()) as {
+    messages: { body: string; stopped?: boolean }[]
+  }
+  expect(messages[0]).toMatchObject({ stopped: true, body: expect.stringMatching(/^Once/) })
+  // Nothing is shown behind the answer.
+  expect((await seen(ada)).at(-1)?.kind).toBe('message')
+  await system.say(ada, 'and now?')
+  await eventually(async () => expect(await last(ada)).toBe('and now?'))
+})
+
+test('M11: the button below a preview stops its own answer, and nobody else’s', async () => {
+  const stops = (person: Person, draftId: number) =>
+    system.sandbox(`/sim/telegram/${person.telegramUserId}/stops`, { draftId })
+  await streams('a tale', story)
+  await system.say(ben, 'tell me a tale')
+  await eventually(async () => expect((await draft(ben))?.text).toMatch(/^Once/))
+  const { id = 0 } = (await draft(ben)) ?? {}
+  await stops(ada, id)
+  await stops(ben, id + 1)
+  await system.say(ada, 'ping')
+  await eventually(async () => expect(await last(ada)).toBe('ping'))
+  expect(await last(ben)).not.toMatch(/Stopped/)
+  await stops(ben, id)
+  await eventually(async () => expect(await last(ben)).toMatch(/⏹ <i>Stopped\.<\/i>$/))
 })
 
 test('M13: /new begins a fresh conversation, and the assistant’s own is still there', async () => {

@@ -29,6 +29,11 @@ export interface ChannelSender {
   typing(address: string, replyTo: string | null): Promise<void>
   /** How long the person sees that. */
   readonly typingLastsMs: number
+  /**
+   * Shows what there is of an answer, in place of what was shown under that number before; an empty text = it thinks.
+   * Fades by itself. Absent where a channel cannot.
+   */
+  preview?(address: string, draftId: number, markdown: string): Promise<void>
   /** True when the provider tells later what became of a part: delivered, read, failed. */
   readonly tellsFate: boolean
 }

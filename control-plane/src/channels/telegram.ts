@@ -1,5 +1,7 @@
 import { Api, GrammyError, HttpError } from 'grammy'
+import { newestPart } from './newest-part.ts'
 import { type Button, type ChannelSender, type Payload, SendError } from './sender.ts'
+import { formatTelegram } from './telegram-format.ts'
 
 export interface TelegramSettings {
   token: string
@@ -16,7 +18,13 @@ export interface Telegram extends ChannelSender {
   isWebhookLost(url: string): Promise<boolean>
 }
 
-const updateKinds = ['message', 'edited_message', 'callback_query', 'message_reaction'] as const
+const updateKinds = [
+  'message',
+  'edited_message',
+  'callback_query',
+  'message_reaction',
+  'stopped_message_generation',
+] as const
 
 /** @example const telegram = createTelegram({ token, apiRoot: 'https://api.telegram.org' }) */
 export function createTelegram(settings: TelegramSettings): Telegram {
@@ -42,6 +50,20 @@ export function createTelegram(settings: TelegramSettings): Telegram {
     async closeButtons(address, providerMessageId) {
       try {
         await api.editMessageReplyMarkup(address, Number(providerMessageId))
+      } catch (error) {
+        throw toSendError(error)
+      }
+    },
+    async preview(address, draftId, markdown) {
+      const [part] = formatTelegram(newestPart(markdown))
+      // The button that stops it comes with it; what was stopped stays until its answer is there.
+      const options = { can_stop: true, keep_on_stop: true }
+      const html = part?.html === undefined ? {} : { parse_mode: 'HTML' as const }
+      try {
+        await api.sendMessageDraft(Number(address), draftId, part?.html ?? part?.text ?? '', {
+          ...options,
+          ...html,
+        })
       } catch (error) {
         throw toSendError(error)
       }

@@ -70,3 +70,21 @@ test('M11: a slow one hears of the newest text when it is ready again, and of th
   gates.shift()?.()
   await expect.poll(() => said).toEqual(['a', 'abc', 'cut'])
 })
+
+test('M11: the answer waits for what is on its way to the phone, but not for one that never comes back', async () => {
+  const gate = Promise.withResolvers<void>()
+  const one = everyone([{ begin: () => ({ settle: () => gate.promise }) }], log).begin(turn)
+  let settled = false
+  const settling = one?.settle?.().then(() => {
+    settled = true
+  })
+  expect(settled).toBe(false)
+  gate.resolve()
+  await settling
+  const never: TurnAudience[] = [
+    { begin: () => ({ settle: () => new Promise(() => {}) }) },
+    { begin: () => ({ settle: () => Promise.reject(new Error('broken')) }) },
+    { begin: () => ({}) },
+  ]
+  await everyone(never, log).begin(turn)?.settle?.()
+})

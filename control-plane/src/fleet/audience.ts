@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { TurnInputMessages } from './deps.ts'
 
@@ -15,6 +16,8 @@ export type TurnOutcome = 'answered' | 'failed' | 'canceled' | 'cut'
 export interface TurnListener {
   /** All of the answer so far. One that is slow hears of less, and always of the newest. */
   text?(soFar: string): void | Promise<void>
+  /** The answer is whole and about to be stored: shows nothing more. Waited for, though not for long. */
+  settle?(): Promise<void>
   end?(outcome: TurnOutcome): void
 }
 
@@ -24,7 +27,10 @@ export interface TurnAudience {
   begin(turn: WatchedTurn): TurnListener | undefined
 }
 
-/** Many as one: none of them can fail the turn, slow it down, or keep another from hearing. */
+/** An answer waits so long for what is on its way to the phone, so that the two do not overtake each other. */
+const settleMs = 300
+
+/** Many as one: none of them can fail the turn, hold it up, or keep another from hearing. */
 export function everyone(audiences: readonly TurnAudience[], log: Logger): TurnAudience {
   return {
     begin(turn) {
@@ -42,6 +48,12 @@ export function everyone(audiences: readonly TurnAudience[], log: Logger): TurnA
       return {
         text(soFar) {
           for (const { text } of listeners) text(soFar)
+        },
+        async settle() {
+          await Promise.race([
+            Promise.all(listeners.map(({ settle }) => settle())),
+            delay(settleMs, undefined, { ref: false }),
+          ])
         },
         end(outcome) {
           for (const { end } of listeners) end(outcome)
@@ -81,6 +93,7 @@ function patient(listener: TurnListener, failed: (error: unknown) => void) {
     }
   }
   return {
+    settle: async () => listener.settle?.().catch(failed),
     text(soFar: string) {
       next = soFar
       go()

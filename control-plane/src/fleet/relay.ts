@@ -90,6 +90,7 @@ async function follow(
         listener?.text?.(text)
         break
       case 'done':
+        await listener?.settle?.()
         await conversation.finishTurn({ ctx, input: { ...turn, text: body.done.text } })
         session.turns.finished(turnId)
         return 'answered'
@@ -97,6 +98,7 @@ async function follow(
         const code = body.failed.cause?.code || 'gateway_error'
         // An agent of an older release keeps it to itself; what was shown of it is known here.
         const { retryable } = body.failed
+        await listener?.settle?.()
         const partialText = body.failed.partialText || text
         const next = await conversation.failTurn({ ctx, input: { ...turn, code, retryable, partialText } })
         session.turns.failed(turnId, next)

@@ -46,7 +46,7 @@ function bubble(entry, press) {
   for (const row of entry.buttons ?? []) {
     const buttons = row.map(({ text, data }) => {
       const button = element('button', { type: 'button', textContent: text, disabled: data === undefined })
-      button.onclick = () => press(entry.id, data)
+      button.onclick = () => press(entry, data)
       return button
     })
     made.append(element('div', { className: 'buttons' }, ...buttons))
@@ -83,7 +83,7 @@ function mount(channel) {
     })
   }
   if (channel.attach) part('form').prepend(attachment(channel, text))
-  const press = (id, data) => attempt(() => channel.press(person(), id, data).then(refresh))
+  const press = (entry, data) => attempt(() => channel.press(person(), entry, data).then(refresh))
   text.onkeydown = (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
     event.preventDefault()

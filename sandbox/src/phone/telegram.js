@@ -1,6 +1,7 @@
 import { call, element } from './dom.js'
 
 const typingMs = 5000
+const draftMs = 30_000
 
 // The tags Telegram knows; anything else, and every attribute but a safe link, is left behind.
 const known = new Set('B STRONG I EM U INS S STRIKE DEL CODE PRE A BLOCKQUOTE SPAN TG-SPOILER'.split(' '))
@@ -55,7 +56,7 @@ function ticks({ delivered, failedAttempts }) {
 function entries({ bot, person }) {
   const found = new Map()
   for (const event of person) {
-    if (event.kind === 'reaction' || event.kind === 'button') continue
+    if (['reaction', 'button', 'stop'].includes(event.kind)) continue
     const before = found.get(`p${event.id}`)
     const content = plain.has(event.kind) ? event.text : `[${event.kind}] ${event.text}`
     const at = before?.at ?? event.at
@@ -72,7 +73,7 @@ function entries({ bot, person }) {
   }
   let draft
   for (const event of bot) {
-    if (event.kind === 'draft') draft = event.text ? event : undefined
+    if (event.kind === 'draft') draft = Date.now() - Date.parse(event.at) < draftMs ? event : undefined
     if (event.kind === 'deletion') found.delete(`b${event.id}`)
     if (!shown.has(event.kind)) continue
     draft = undefined
@@ -84,7 +85,11 @@ function entries({ bot, person }) {
     found.set(key, { ...event, at, tag, content: withFile(event), buttons: event.buttons, raw })
   }
   const sorted = [...found.values()].sort((a, b) => a.at.localeCompare(b.at) || a.id - b.id)
-  if (draft) sorted.push({ ...draft, look: 'draft', content: said(draft), raw: draft.request })
+  if (draft) {
+    const content = draft.text ? said(draft) : 'Thinking…'
+    const buttons = draft.canStop ? [[{ text: '⏹ Stop', data: 'stop' }]] : []
+    sorted.push({ ...draft, look: 'draft', content, buttons, raw: draft.request })
+  }
   return sorted
 }
 
@@ -99,7 +104,10 @@ export const telegram = {
       ...(isPhoto ? { photo: base64 } : { document: { name, base64 } }),
       ...(caption && { caption }),
     }),
-  press: (person, messageId, data) => call(`/telegram/${person.telegramUserId}/buttons`, { messageId, data }),
+  press: (person, entry, data) =>
+    entry.kind === 'draft'
+      ? call(`/telegram/${person.telegramUserId}/stops`, { draftId: entry.id })
+      : call(`/telegram/${person.telegramUserId}/buttons`, { messageId: entry.id, data }),
   entries,
   state({ bot }) {
     const last = bot.at(-1)

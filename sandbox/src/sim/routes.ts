@@ -20,6 +20,8 @@ import {
   reactAsPerson,
   reactionInput,
   sendAsPerson,
+  stopAsPerson,
+  stopInput,
 } from '../telegram/incoming.ts'
 import type { Account } from '../twilio/account.ts'
 import { sendAsPerson as sendOnWhatsapp, whatsappInput } from '../twilio/incoming.ts'
@@ -68,6 +70,9 @@ export function simRoutes({
   )
   app.post('/telegram/:id{\\d+}/buttons', async (c) =>
     c.json(pressAsPerson(bot, Number(c.req.param('id')), await read(c, buttonInput))),
+  )
+  app.post('/telegram/:id{\\d+}/stops', async (c) =>
+    c.json(stopAsPerson(bot, Number(c.req.param('id')), await read(c, stopInput))),
   )
   app.get('/telegram/:id{-?\\d+}/messages', (c) => c.json(bot.chats.botEvents(Number(c.req.param('id')))))
   // Both sides of the conversation, with delivery: what the page shows.

@@ -14,6 +14,8 @@ export interface BotEvent {
   parseMode?: string
   /** The buttons below a message, row by row. */
   buttons?: Button[][]
+  /** A draft that the person can stop. */
+  canStop?: boolean
   /** What came with it; its bytes are at `url`, a path of the sandbox. */
   file?: { name: string; mimeType: string; sizeBytes: number; url: string }
   at: string
@@ -42,6 +44,7 @@ export interface PersonEvent {
     | 'edit'
     | 'reaction'
     | 'button'
+    | 'stop'
   text: string
   at: string
   delivered: boolean

@@ -23,6 +23,7 @@ export type IncomingInput = z.infer<typeof incomingInput>
 
 export const editInput = z.object({ messageId: z.number().int(), text: z.string().min(1) })
 export const reactionInput = z.object({ messageId: z.number().int(), emoji: z.string() })
+export const stopInput = z.object({ draftId: z.number().int() })
 export const buttonInput = z.object({ messageId: z.number().int(), data: z.string().min(1).max(64) })
 
 interface Sent {
@@ -99,6 +100,14 @@ export function pressAsPerson(bot: Bot, telegramUserId: number, input: z.infer<t
   return push(bot, chat, { callback_query: query }, { id: input.messageId, kind: 'button', text: input.data })
 }
 
+/** A press on the button that stops a draft. */
+export function stopAsPerson(bot: Bot, telegramUserId: number, input: z.infer<typeof stopInput>): Sent {
+  const chat = bot.chats.open(bot.chats.user(telegramUserId))
+  const stopped = { chat: chat.chat, draft_id: input.draftId }
+  const event = { id: input.draftId, kind: 'stop', text: '' } as const
+  return push(bot, chat, { stopped_message_generation: stopped }, event)
+}
+
 function push(
   bot: Bot,
   chat: ChatState,
@@ -142,7 +151,7 @@ function quote(bot: Bot, chat: ChatState, messageId: number): object {
 function personMessage(bot: Bot, telegramUserId: number, messageId: number) {
   const events = bot.chats.personEvents(telegramUserId)
   const { message, edited_message } = (events.findLast(
-    ({ id, kind }) => id === messageId && kind !== 'reaction' && kind !== 'button',
+    ({ id, kind }) => id === messageId && kind !== 'reaction' && kind !== 'button' && kind !== 'stop',
   )?.request ?? {}) as Update
   return (edited_message ?? message) as Record<string, unknown> | undefined
 }

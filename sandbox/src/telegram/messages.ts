@@ -26,6 +26,7 @@ const draftInput = z.object({
   text,
   parse_mode: parseMode,
   draft_id: z.coerce.number().int(),
+  can_stop: flag,
 })
 const messageId = z.coerce.number().int()
 const editInput = sendInput.extend({ message_id: messageId })
@@ -110,12 +111,19 @@ export const messageMethods: Record<string, Method> = {
     const input = read(draftInput, call.request.body)
     const chat = call.bot.chats.find(input.chat_id)
     if (input.draft_id === 0) throw badRequest('draft_id must be non-zero')
+    if (chat.chat.type !== 'private') throw badRequest('drafts are only for private chats')
     const formatted =
       input.text === '' ? { text: '', entities: [] } : formatText(input.text, input.parse_mode)
     record(
       call,
       chat,
-      { id: input.draft_id, kind: 'draft', text: input.text, plainText: formatted.text },
+      {
+        id: input.draft_id,
+        kind: 'draft',
+        text: input.text,
+        plainText: formatted.text,
+        ...(input.can_stop && { canStop: true }),
+      },
       input,
     )
     return true

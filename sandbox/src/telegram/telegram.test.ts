@@ -132,6 +132,20 @@ describe('Bot API', () => {
     hook.stop()
   })
 
+  test('a draft can be stopped, and a webhook may answer with a call', async () => {
+    const hook = await receiver()
+    await bot.api.setWebhook(hook.url, { allowed_updates: ['stopped_message_generation'] })
+    await bot.api.sendMessageDraft(ada, 7, 'Half', { can_stop: true })
+    expect(await seen()).toMatchObject([{ id: 7, kind: 'draft', canStop: true }])
+    await post(`${sandbox.url}/sim/telegram/${ada}/stops`, { draftId: 7 })
+    await hook.reached(1)
+    expect(hook.deliveries[0]?.update.stopped_message_generation).toMatchObject({
+      draft_id: 7,
+      chat: { id: ada },
+    })
+    hook.stop()
+  })
+
   test('a fault answers 429 with retry_after as often as asked', async () => {
     await post(`${sandbox.url}/sim/faults`, { provider: 'telegram', status: 429, retryAfter: 7, count: 1 })
     const error = await refusal(bot.api.sendMessage(ada, 'x'))

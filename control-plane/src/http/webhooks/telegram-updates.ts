@@ -37,14 +37,21 @@ const reaction = z.object({
   new_reaction: z.array(z.looseObject({ type: z.string(), emoji: z.string().optional() })).max(20),
 })
 
+const stopped = z.object({ chat, draft_id: z.number().int() })
+
 export const updateSchema = z.object({
   update_id: z.number().int(),
   message: message.optional(),
   edited_message: message.optional(),
   callback_query: callbackQuery.optional(),
   message_reaction: reaction.optional(),
+  /** Somebody pressed the button below a preview. */
+  stopped_message_generation: stopped.optional(),
 })
 
 /** Groups neither bind nor drive an assistant (I3), and nor do bots. */
-export const isPersonal = ({ chat, from }: Pick<TelegramMessage, 'chat' | 'from'>) =>
+export const isPersonal = ({
+  chat,
+  from,
+}: Pick<TelegramMessage, 'chat'> & Partial<Pick<TelegramMessage, 'from'>>) =>
   chat.type === 'private' && from?.is_bot !== true

@@ -4,6 +4,7 @@ import { bodyLimit } from 'hono/body-limit'
 import type { z } from 'zod'
 import type { ConversationCtx } from '../../services/conversation/ctx.ts'
 import { sanitize } from '../../services/conversation/sanitize.ts'
+import { stopDrafted } from '../../services/conversation/stop-drafted.ts'
 import { takeIncoming } from '../../services/conversation/take-incoming.ts'
 import { pressButton } from '../../services/question/press-button.ts'
 import { isPersonal, type TelegramMessage, type TelegramPress, updateSchema } from './telegram-updates.ts'
@@ -62,6 +63,11 @@ async function takeUpdate(
   const { update_id: updateId, message, callback_query: press } = update
   if (message && isPersonal(message)) await takeMessage(ctx, updateId, message, traceParent)
   if (press) return takePress(ctx, press)
+  const stopped = update.stopped_message_generation
+  if (stopped && isPersonal(stopped)) {
+    const from = { channel: 'TELEGRAM', address: String(stopped.chat.id) } as const
+    await stopDrafted({ ctx, input: { from, draftId: stopped.draft_id } })
+  }
   return undefined
 }
 

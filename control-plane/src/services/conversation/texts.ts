@@ -31,6 +31,7 @@ export const texts = {
     `${old} is no longer served by its provider, so your assistant now thinks with ${next}. You can choose another model at any time.`,
   keyInvalid: (provider: string, webUrl: string) =>
     `${provider} does not accept your key any more, so it is not used. Bring a new one, or remove it, at ${webUrl}/usage.`,
+  stillWorking: 'Still working on it. You can stop it with /stop.',
   stopped: 'Stopped.',
   /** A code block that was cut would take the mark in. */
   stoppedAnswer: (text: string) =>
