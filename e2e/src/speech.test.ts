@@ -65,7 +65,9 @@ test('M12, M13: a reminder set in the chat arrives, and the next turn knows that
   const { messages } = (await (await system.api(ada, 'GET', '/messages?limit=5')).json()) as {
     messages: { direction: string; body: string }[]
   }
-  expect(messages).toContainEqual(expect.objectContaining({ direction: 'OUTBOUND', body: 'Drink some water!' }))
+  expect(messages).toContainEqual(
+    expect.objectContaining({ direction: 'OUTBOUND', body: 'Drink some water!' }),
+  )
   await script({ match: 'thank you', reply: 'You are welcome.' })
   await system.say(ada, 'thank you')
   await eventually(async () => expect(await system.heard(ada)).toContain('You are welcome.'))

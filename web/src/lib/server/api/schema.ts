@@ -2887,6 +2887,7 @@ export interface components {
             messagesPerDay: number;
             messagesPerMinute: number;
             priceCents: number;
+            proactivePerDay: number;
             retentionDays: number;
             trialDays: number;
             welcomeCreditMicros: number;
