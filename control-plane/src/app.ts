@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
+import { except } from 'hono/combine'
 import { requestId } from 'hono/request-id'
 import { secureHeaders } from 'hono/secure-headers'
 import type { Deps } from './deps.ts'
@@ -19,6 +20,7 @@ import { creditRoutes } from './http/routes/credits.ts'
 import { docsRoutes } from './http/routes/docs.ts'
 import { exportRoutes } from './http/routes/exports.ts'
 import { feedbackRoutes } from './http/routes/feedback.ts'
+import { fileRoutes } from './http/routes/files.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
 import { messageRoutes } from './http/routes/messages.ts'
@@ -27,6 +29,7 @@ import { newsRoutes } from './http/routes/news.ts'
 import { operatorAssistantRoutes } from './http/routes/operator/assistants.ts'
 import { operatorDutyRoutes } from './http/routes/operator/duties.ts'
 import { operatorHostRoutes } from './http/routes/operator/hosts.ts'
+import { operatorImageRoutes } from './http/routes/operator/images.ts'
 import { planRoutes } from './http/routes/plan.ts'
 import { questionRoutes } from './http/routes/questions.ts'
 import { subscriptionRoutes } from './http/routes/subscription.ts'
@@ -55,6 +58,7 @@ const signedIn = [
   '/api-keys/*',
   '/assistants',
   '/assistants/*',
+  '/attachments',
   '/messages',
   '/messages/*',
   '/questions/*',
@@ -84,8 +88,14 @@ export function createApp(deps: Deps) {
     }),
   )
   const tooLarge = { detail: 'The body is too large.', code: 'body_too_large' }
-  app.use(bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }))
-  app.use(emptyBody())
+  // An upload is whatever it is, counted as it is stored, and has a limit of its own.
+  app.use(
+    except(
+      `${base}/attachments`,
+      bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }),
+      emptyBody(),
+    ),
+  )
   for (const path of forStrangers) app.use(`${base}${path}`, limitStrangers(deps.limits))
 
   const health = healthRoutes(ctx)
@@ -141,11 +151,13 @@ export function createApp(deps: Deps) {
   )
   app.route(base, subscriptionRoutes(deps.billing))
   app.route(base, newsRoutes(deps))
-  app.route(base, messageRoutes(ctx))
+  app.route(base, fileRoutes({ ctx, vault: deps.vault, tokens: deps.tokens, store: deps.store }))
+  app.route(base, messageRoutes({ ctx, tokens: deps.tokens }))
   app.route(base, questionRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))
   app.route(base, operatorHostRoutes(ctx))
+  app.route(base, operatorImageRoutes(ctx))
   app.route(base, operatorAssistantRoutes(ctx))
   app.route(base, operatorDutyRoutes(deps))
   return app

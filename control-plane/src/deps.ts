@@ -3,6 +3,7 @@ import { type Database, openDatabase, openPool } from '@yourclaw/db'
 import { openTracing, type Tracing } from '@yourclaw/telemetry'
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
+import { createOutgoingFiles } from './channels/outgoing-files.ts'
 import type { ChannelSenders } from './channels/sender.ts'
 import { createTelegram, type Telegram } from './channels/telegram.ts'
 import { createWhatsapp, type Whatsapp } from './channels/whatsapp.ts'
@@ -101,13 +102,21 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   const outbox = createOutbox(boss)
   const alone = { ...own, settings: settingsOf(env), outbox }
   const ctx: ConversationCtx = { ...alone, together: createTogether(alone) }
-  const telegram = createTelegram({ token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT })
+  const tokens = createTokens(env.SESSION_SIGNING_KEYS, env.API_URL)
+  const store = openStore(env.BACKUP_STORE, {
+    accessKeyId: env.AWS_ACCESS_KEY_ID,
+    secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
+  })
+  const { WEB_URL: webUrl, API_URL: apiUrl } = env
+  const files = createOutgoingFiles({ ctx, vault, store, tokens, webUrl, apiUrl })
+  const telegram = createTelegram({ token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT, files })
   const whatsapp = createWhatsapp({
     accountSid: env.TWILIO_ACCOUNT_SID,
     authToken: env.TWILIO_AUTH_TOKEN,
     number: env.TWILIO_WHATSAPP_NUMBER,
     apiBase: env.TWILIO_API_BASE,
     statusUrl: `${env.API_URL}/api/v1/webhooks/twilio/status`,
+    files,
   })
   const isOn = (name: Env['CHANNELS_ENABLED'][number]) => env.CHANNELS_ENABLED.includes(name)
   const replica = randomUUID()
@@ -131,7 +140,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     openTopUpPage: createTopUpPages(billing),
     outbox,
     vault,
-    tokens: createTokens(env.SESSION_SIGNING_KEYS, env.API_URL),
+    tokens,
     google: createGoogle({
       issuer: env.GOOGLE_ISSUER,
       clientId: env.GOOGLE_CLIENT_ID,
@@ -139,10 +148,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
       redirectUri: `${env.WEB_URL}/api/v1/auth/google/callback`,
     }),
     limits: createLimits(db),
-    store: openStore(env.BACKUP_STORE, {
-      accessKeyId: env.AWS_ACCESS_KEY_ID,
-      secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
-    }),
+    store,
     authority: await openAuthority({ db, vault, clock }),
     boss,
     notifications,

@@ -18,6 +18,10 @@ export const plan = {
   deletionNoticeDays: 7,
   /** The file of an export can be fetched this long. */
   exportDays: 7,
+  /** Files that go with messages are kept by us this long; what reached an assistant's workspace stays there. */
+  fileDays: 30,
+  /** A link to such a file works this long. */
+  fileLinkDays: 7,
   /** Defaults of RATE_LIMIT_PER_DAY and RATE_LIMIT_PER_MINUTE. */
   messagesPerDay: 100,
   messagesPerMinute: 5,

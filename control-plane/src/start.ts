@@ -17,6 +17,7 @@ import { workBilling } from './jobs/billing.ts'
 import { reopenLines, workDeliveries } from './jobs/deliveries.ts'
 import { workErasures } from './jobs/erasures.ts'
 import { workExports } from './jobs/exports.ts'
+import { workFiles } from './jobs/files.ts'
 import { workMails } from './jobs/mails.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
@@ -98,6 +99,7 @@ export async function startControlPlane(
     ...deps,
     link: async (id, until) => exportUrl(env.WEB_URL, id, await deps.tokens.signLink(id, until)),
   })
+  const files = workFiles(deps)
   const erasures = workErasures({ ...deps, ctx: deps.billing })
   const billing = await workBilling({ ...deps, ctx: deps.billing })
   checkPrice({ ctx: deps.billing }).catch((err: unknown) =>
@@ -123,6 +125,7 @@ export async function startControlPlane(
   const stop = async () => {
     clearInterval(sweeper)
     clearInterval(registrar)
+    files.stop()
     await Promise.all([fleet.close(), closeHttp(server)])
     const workers = [deliveries, mails, billing, exports]
     await Promise.all([...workers.map((worker) => worker.stop(deliveryGraceMs)), erasures.stop()])
@@ -191,7 +194,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       finish: (input) => finishOperation({ ctx, input }),
     },
     speech: watchSpeech({
-      speech: { take: (input) => takeSpoken({ ctx, input }) },
+      speech: { take: (input) => takeSpoken({ ctx, vault: deps.vault, store: deps.store, input }) },
       metrics: deps.metrics,
     }),
     hostsHere: ctx.hostsHere,

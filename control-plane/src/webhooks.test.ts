@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTelegram } from './channels/telegram.ts'
 import { createWhatsapp } from './channels/whatsapp.ts'
 import { commands } from './services/command/commands.ts'
+import { noFiles } from './testing/no-files.ts'
 import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
 /** Both providers: where they send to, and how often somebody set that. */
@@ -42,8 +43,9 @@ afterAll(() => server.close())
 
 test('a webhook is set at start, and afterwards only when it is lost', async () => {
   const root = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const telegram = createTelegram({ token: 'T', apiRoot: root })
+  const telegram = createTelegram({ token: 'T', apiRoot: root, files: noFiles })
   const whatsapp = createWhatsapp({
+    files: noFiles,
     accountSid: `AC${'0'.repeat(32)}`,
     authToken: 'secret-token',
     number: '+15550100',

@@ -6,6 +6,7 @@ import { openclawVersion } from '../../host-agent/openclaw/install.ts'
 import { load, machine, type Row, rowsTable } from './figures.ts'
 import { benchGateway } from './gateway.ts'
 import { benchCreate, benchCrowd } from './hosts/hosts.ts'
+import { benchUse } from './hosts/use.ts'
 import { root } from './system.ts'
 import { benchInstant } from './turn/instant.ts'
 import { benchOpenclaw } from './turn/openclaw.ts'
@@ -16,7 +17,7 @@ const subjects = {
   turn: ['instant', 'openclaw'],
   web: ['web'],
   gateway: ['gateway'],
-  hosts: ['create', 'crowd'],
+  hosts: ['create', 'crowd', 'use'],
 } as const
 type Part = (typeof subjects)[keyof typeof subjects][number]
 const isSubject = (name: string): name is keyof typeof subjects => name in subjects
@@ -37,6 +38,7 @@ const run: Record<Part, (settings: Settings) => Promise<Row[]>> = {
   gateway: () => benchGateway(),
   create: () => benchCreate(),
   crowd: () => benchCrowd(),
+  use: () => benchUse(),
 }
 
 const { positionals, values } = parseArgs({

@@ -9,8 +9,6 @@ import { promisify } from 'node:util'
 export const openclawVersion = '2026.9.3'
 
 const pinDir = dirname(fileURLToPath(import.meta.url))
-/** Our channel, as the pin loads it; the image holds a copy. */
-export const channelPlugin = join(pinDir, 'plugin')
 const defaultDir = join(pinDir, '..', '..', '.cache', 'openclaw', openclawVersion)
 
 /**

@@ -6,13 +6,14 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AssistantSpec, TurnInput } from '@yourclaw/proto/host/v1'
+import { plugins } from '../src/plugins.ts'
 import { complete } from '../src/relay/completions.ts'
 import { configPath, renderConfig, writeConfig } from '../src/runtime/openclaw/config.ts'
 import { openclawConversation } from '../src/runtime/openclaw/conversation.ts'
 import { ready } from '../src/runtime/openclaw/ready.ts'
 import { freePort, type GatewayProcess, spawnGateway } from '../src/runtime/process/gateway.ts'
 import { sessionKey } from '../src/runtime/session-key.ts'
-import { channelPlugin, ensureOpenclaw, openclawVersion } from './install.ts'
+import { ensureOpenclaw, openclawVersion } from './install.ts'
 
 // Repeats docs/openclaw-interrupted-runs.md: run it when the pin changes, and compare. It prints, for each case, what
 // the session says after the interruption and ten seconds after the next start, and how often the model was called.
@@ -81,8 +82,9 @@ async function up(): Promise<void> {
       port,
       bind: 'loopback',
       modelGatewayUrl: modelUrl,
-      plugin: channelPlugin,
       browser: false,
+      channelPlugin: plugins.channel,
+      webSearchPlugin: plugins.webSearch,
     }),
   )
   gateway = spawnGateway({ entry, places, port })

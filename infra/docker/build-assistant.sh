@@ -13,7 +13,6 @@ cp "$here"/assistant/* "$context"
 mkdir "$context"/{openclaw-pin,browser-pin,extra-ca}
 cp "$here"/../../host-agent/openclaw/package{,-lock}.json "$context/openclaw-pin"
 cp "$here"/browser/package{,-lock}.json "$context/browser-pin"
-cp -r "$here"/../../host-agent/openclaw/plugin "$context/plugin"
 cp "${NODE_EXTRA_CA_CERTS:-/dev/null}" "$context/extra-ca/host.pem"
 
 docker build --quiet --tag "$tag" ${BASE_IMAGE:+--build-arg BASE_IMAGE="$BASE_IMAGE"} "$context" >/dev/null

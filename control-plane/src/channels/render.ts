@@ -1,18 +1,29 @@
 import type { Channel } from '@yourclaw/db'
-import type { Button, Payload } from './sender.ts'
+import { withFiles } from './file-parts.ts'
+import type { Button, OutgoingFile, Payload } from './sender.ts'
 import { formatTelegram } from './telegram-format.ts'
 import { formatWhatsapp } from './whatsapp-format.ts'
+
+/** What a message has beside its words. */
+export interface Extras {
+  buttons?: readonly Button[] | undefined
+  files?: readonly OutgoingFile[] | undefined
+}
 
 /**
  * What a channel is sent for one message. The web reads messages from the table, so nothing is sent there. Where there
  * are no buttons they are numbered, and the person answers with a number.
  */
-export function render(channel: Channel, markdown: string, buttons: readonly Button[] = []): Payload[] {
+export function render(
+  channel: Channel,
+  markdown: string,
+  { buttons = [], files = [] }: Extras = {},
+): Payload[] {
   switch (channel) {
     case 'TELEGRAM':
-      return withButtons(formatTelegram(markdown), buttons)
+      return withFiles(withButtons(formatTelegram(markdown), buttons), files)
     case 'WHATSAPP':
-      return formatWhatsapp(markdown + numbered(buttons))
+      return withFiles(formatWhatsapp(markdown + numbered(buttons)), files)
     case 'WEB':
       return []
     default:

@@ -1,5 +1,16 @@
+import type { Readable } from 'node:stream'
 import type { Channel } from '@yourclaw/db'
 import { z } from 'zod'
+
+/** A stored file that goes with a part; its bytes are asked for when it is sent. */
+export const fileSchema = z.object({
+  id: z.uuid(),
+  kind: z.enum(['IMAGE', 'AUDIO', 'VIDEO', 'DOCUMENT', 'STICKER']),
+  name: z.string(),
+  mimeType: z.string(),
+  sizeBytes: z.number(),
+})
+export type OutgoingFile = z.infer<typeof fileSchema>
 
 /** One part of one message, ready for its channel. `html` wins where the channel shows it; `text` is the plain way out. */
 export const payloadSchema = z.object({
@@ -7,11 +18,21 @@ export const payloadSchema = z.object({
   html: z.string().optional(),
   /** WhatsApp: an approved template instead of the text. Variables by their name in it. */
   template: z.object({ contentSid: z.string(), variables: z.record(z.string(), z.string()) }).optional(),
+  /** Goes out with the text as its caption, which may then be empty. */
+  file: fileSchema.optional(),
   /** Telegram: one below the other, each with what a press sends back (at most 64 bytes). */
   buttons: z.array(z.object({ label: z.string(), data: z.string() })).optional(),
 })
 export type Button = NonNullable<Payload['buttons']>[number]
 export type Payload = z.infer<typeof payloadSchema>
+
+/** Where channels get the files that they send. */
+export interface OutgoingFiles {
+  /** Throws SendError file_gone. */
+  open(fileId: string): Promise<Readable>
+  /** An address that gives the file to whoever has it, for a while: to the person, or to the provider. */
+  link(fileId: string, reader: 'person' | 'provider'): Promise<string>
+}
 
 /** Which attempt of which delivery it is, for providers that tell later what became of it. */
 export interface Attempt {

@@ -1,13 +1,18 @@
 import { Api, GrammyError, HttpError } from 'grammy'
 import { newestPart } from './newest-part.ts'
-import { type Button, type ChannelSender, type Payload, SendError } from './sender.ts'
+import { type Button, type ChannelSender, type OutgoingFiles, type Payload, SendError } from './sender.ts'
+import { sendFile } from './telegram-files.ts'
 import { formatTelegram } from './telegram-format.ts'
 
 export interface TelegramSettings {
   token: string
   /** Bot API server, without a trailing slash. */
   apiRoot: string
+  files: OutgoingFiles
 }
+
+/** Fifty megabytes over a slow line. */
+const uploadSeconds = 300
 
 export interface Telegram extends ChannelSender {
   /** Asks for what the webhook understands: what is not asked for is not sent. */
@@ -26,15 +31,22 @@ const updateKinds = [
   'stopped_message_generation',
 ] as const
 
-/** @example const telegram = createTelegram({ token, apiRoot: 'https://api.telegram.org' }) */
+/** @example const telegram = createTelegram({ token, apiRoot: 'https://api.telegram.org', files }) */
 export function createTelegram(settings: TelegramSettings): Telegram {
-  const api = new Api(settings.token, { apiRoot: settings.apiRoot, timeoutSeconds: 30 })
+  const { token, apiRoot, files } = settings
+  const api = new Api(token, { apiRoot, timeoutSeconds: 30 })
+  const uploads = new Api(token, { apiRoot, timeoutSeconds: uploadSeconds })
+  const sendPayload = async ({ file, ...payload }: Payload, address: string) => {
+    if (!file) return sendPart(api, address, payload)
+    const outcome = await sendFile({ api: uploads, files, address, payload, file })
+    return 'sent' in outcome ? outcome.sent : sendPart(api, address, outcome.instead)
+  }
   return {
     typingLastsMs: 5_000,
     tellsFate: false,
     async send(address, payload) {
       try {
-        const sent = await sendPart(api, address, payload)
+        const sent = await sendPayload(payload, address)
         return { providerMessageId: String(sent.message_id) }
       } catch (error) {
         throw toSendError(error)
@@ -104,6 +116,7 @@ const isEntityError = (error: unknown) =>
 
 /** The cause is left out on purpose where it could hold the token: grammY puts the URL into HttpError. */
 function toSendError(error: unknown): SendError {
+  if (error instanceof SendError) return error
   if (error instanceof GrammyError) {
     const waitSeconds = error.parameters.retry_after
     if (error.error_code === 429) {

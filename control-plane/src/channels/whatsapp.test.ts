@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
+import { noFiles } from '../testing/no-files.ts'
 import { createWhatsapp } from './whatsapp.ts'
 
 interface Asked {
@@ -35,6 +36,7 @@ async function withTwilio(
 const accountSid = `AC${'0'.repeat(32)}`
 const connect = (apiBase: string) =>
   createWhatsapp({
+    files: noFiles,
     accountSid,
     authToken: 'secret-token',
     number: '+15550100',

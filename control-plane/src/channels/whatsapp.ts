@@ -1,6 +1,7 @@
 import twilio from 'twilio'
-import { type Attempt, type ChannelSender, type Payload, SendError } from './sender.ts'
+import { type Attempt, type ChannelSender, type OutgoingFiles, type Payload, SendError } from './sender.ts'
 import { twilioFailure } from './twilio-errors.ts'
+import { mediaOf } from './whatsapp-files.ts'
 
 export interface WhatsappChannelSettings {
   accountSid: string
@@ -11,6 +12,7 @@ export interface WhatsappChannelSettings {
   apiBase: string | undefined
   /** Where Twilio tells what became of a message. */
   statusUrl: string
+  files: OutgoingFiles
 }
 
 export interface Whatsapp extends ChannelSender {
@@ -47,7 +49,7 @@ export function createWhatsapp(settings: WhatsappChannelSettings): Whatsapp {
         const { sid } = await client().messages.create({
           from,
           to: address,
-          ...contentOf(payload),
+          ...(await contentOf(payload, settings.files)),
           ...(statusCallback === undefined ? {} : { statusCallback }),
         })
         return { providerMessageId: sid }
@@ -94,8 +96,8 @@ function connect({ accountSid, authToken, apiBase }: WhatsappChannelSettings): t
   return client
 }
 
-function contentOf({ text, template }: Payload) {
-  if (template === undefined) return { body: text }
+async function contentOf({ text, template, file }: Payload, files: OutgoingFiles) {
+  if (template === undefined) return file ? mediaOf(file, text, files) : { body: text }
   return { contentSid: template.contentSid, contentVariables: JSON.stringify(template.variables) }
 }
 
@@ -104,6 +106,7 @@ const statusUrl = (base: string, { deliveryId, attempt }: Attempt) =>
 
 /** The cause is left out on purpose: Twilio's words hold the address, and a failed request holds our credentials. */
 function toSendError(error: unknown): SendError {
+  if (error instanceof SendError) return error
   if (!(error instanceof twilio.RestException)) return new SendError('twilio_unreachable')
   const { status, code } = error
   const { kind, retryAfterMs } = twilioFailure(code, status)

@@ -56,10 +56,11 @@ async function ask(
 }
 
 /** Fills what a route takes from outside with the victim's own. */
-function withIdsOf(victim: Person & { exportId: string }, { path }: Route): string {
+function withIdsOf(victim: Person & { exportId: string; fileId: string }, { path }: Route): string {
   return path.replace(/\{(\w+)\}/g, (_, name) => {
     if (name === 'channel') return 'TELEGRAM'
     if (name === 'provider') return 'OPENAI'
+    if (path.startsWith('/files/')) return victim.fileId
     return path.startsWith('/exports/') ? victim.exportId : victim.id
   })
 }
@@ -115,8 +116,19 @@ async function createVictim() {
       expiresAt: new Date(Date.now() + 60_000),
     },
   })
-  const secrets = [secret, userId, victim.email, address, '77777', exportId]
-  return { ...victim, exportId, secrets }
+  const { id: fileId } = await db.attachment.create({
+    data: {
+      userId,
+      kind: 'DOCUMENT',
+      name: secret,
+      mimeType: 'text/plain',
+      state: 'STORED',
+      keyEncrypted: 'sealed',
+      expiresAt: new Date(Date.now() + 60_000),
+    },
+  })
+  const secrets = [secret, userId, victim.email, address, '77777', exportId, fileId]
+  return { ...victim, exportId, fileId, secrets }
 }
 
 /** Every row of somebody, whatever the table; not those of others that quote an id. */
@@ -149,6 +161,7 @@ test('I9: without a credential every route but the public ones is closed, and sa
     'GET /auth/google/callback',
     'GET /channels',
     'GET /exports/{id}',
+    'GET /files/{id}',
     'GET /health',
     'GET /health/ready',
     'GET /models',

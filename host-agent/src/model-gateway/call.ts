@@ -9,6 +9,7 @@ import { type Admitted, admit } from './admission.ts'
 import { type Asked, readAsked } from './asked.ts'
 import { readBody } from './body.ts'
 import { failureDetail, mayPass } from './failures.ts'
+import { searchFreely } from './free-search.ts'
 import type { Caller, KeyRing } from './keys.ts'
 import { forwardedHeaders, modelInPath, type ProviderRoute, shownKey } from './providers.ts'
 import type { Rates } from './rates.ts'
@@ -22,6 +23,8 @@ export interface CallDeps {
   metering: Metering
   watch: Watch
   log: Logger
+  /** Asked for web searches when there is no key for them; absent = nobody is. */
+  freeSearchUrl?: string | undefined
   /** Calls that each assistant has open. */
   open: Map<string, number>
 }
@@ -48,7 +51,11 @@ export async function handleCall(
   if (already >= maxCalls) throw new Refusal(429, 'too_many_calls', `At most ${maxCalls} calls at once.`, 1)
   deps.open.set(assistantId, already + 1)
   try {
-    await make(request, response, deps, { route, path, query, caller })
+    if (caller.key)
+      await make(request, response, deps, { route, path, query, caller: { assistantId, key: caller.key } })
+    else if (route.name === 'brave' && deps.freeSearchUrl !== undefined)
+      await searchWithoutKey(response, deps.freeSearchUrl, query)
+    else throw new Refusal(422, 'no_provider_key', 'There is no key for this provider.')
   } catch (error) {
     if (error instanceof Refusal) deps.metering.failed(assistantId, error)
     throw error
@@ -57,6 +64,14 @@ export async function handleCall(
     if (rest > 0) deps.open.set(assistantId, rest)
     else deps.open.delete(assistantId)
   }
+}
+
+async function searchWithoutKey(response: ServerResponse, baseUrl: string, query: URLSearchParams) {
+  const left = new AbortController()
+  response.once('close', () => left.abort())
+  const body = JSON.stringify(await searchFreely(baseUrl, query, left.signal))
+  response.writeHead(200, { 'content-type': 'application/json' })
+  response.end(body)
 }
 
 interface Target {
@@ -226,7 +241,7 @@ function identify(
   route: ProviderRoute,
   keys: KeyRing,
   owner: string | undefined,
-): Required<Caller> {
+): Caller {
   const shown = shownKey(request.headers) ?? query.get('key')
   query.delete('key')
   const caller = shown ? keys.resolve(shown, route.provider) : undefined
@@ -235,9 +250,7 @@ function identify(
   if (!caller || (owner !== undefined && owner !== caller.assistantId)) {
     throw new Refusal(422, 'unknown_virtual_key', 'This key belongs to no assistant of this host.')
   }
-  const { assistantId, key } = caller
-  if (!key) throw new Refusal(422, 'no_provider_key', 'There is no key for this provider.')
-  return { assistantId, key }
+  return caller
 }
 
 /** Compares the path as it was sent, undecoded: whatever is not exactly a known call goes nowhere. */

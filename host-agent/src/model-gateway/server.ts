@@ -42,7 +42,7 @@ export async function startModelGateway(
   input: Pick<CallDeps, 'keys' | 'watch' | 'log'> & {
     /** Without, nothing outlives the process and nobody is told. */
     metering?: Metering
-    env: Parameters<typeof providerRoutes>[0]
+    env: Parameters<typeof providerRoutes>[0] & { SEARXNG_URL?: string | undefined }
     /** Takes what assistants say by themselves, which comes through the same doors; without, nothing is taken. */
     speech?: Pick<Speech, 'post'>
     /** Where its port is noted, so that it is the same next time; without, any free one. */
@@ -50,7 +50,13 @@ export async function startModelGateway(
   },
 ): Promise<ModelGateway> {
   const metering = input.metering ?? createMetering({ path: ':memory:' })
-  const deps: CallDeps = { ...input, metering, routes: providerRoutes(input.env), open: new Map() }
+  const deps: CallDeps = {
+    ...input,
+    metering,
+    routes: providerRoutes(input.env),
+    freeSearchUrl: input.env.SEARXNG_URL,
+    open: new Map(),
+  }
   const doors = new Set<Door>()
   const serve = (owner?: string) =>
     createServer((request, response) => {

@@ -98,6 +98,13 @@ export function simRoutes({
       optedOut: contacts.isOptedOut(address),
     })
   })
+  // What was sent with a message of either side, for the page: Twilio's own address asks for the account.
+  app.get('/whatsapp/media/:message/:media', (c) => {
+    const message = twilio.messages.get(c.req.param('message'))
+    const media = message?.media.find(({ sid }) => sid === c.req.param('media'))
+    if (!media) return c.json({ detail: 'There is no such file.', code: 'not_found' }, 404)
+    return new Response(new Uint8Array(media.bytes), { headers: { 'content-type': media.contentType } })
+  })
   // WhatsApp's own clock: a day later every 24-hour window is closed.
   app.post('/whatsapp/clock', async (c) => {
     twilio.contacts.advance((await read(c, clockInput)).advanceSeconds)

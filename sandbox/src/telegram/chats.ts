@@ -61,6 +61,7 @@ export interface SentMessage {
   caption_entities?: MessageEntity[]
   photo?: object[]
   document?: object
+  voice?: object
   reply_markup?: InlineKeyboardMarkup
 }
 

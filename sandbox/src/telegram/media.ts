@@ -36,6 +36,13 @@ export const mediaMethods: Record<string, Method> = {
     }))
   },
 
+  sendvoice: async (call) => {
+    const { bytes, file } = await upload(call, 'voice', largestFileBytes)
+    return send(call, bytes, file.name, 'voice', 'audio/ogg', (info) => ({
+      voice: { ...info, duration: 1, mime_type: 'audio/ogg' },
+    }))
+  },
+
   senddocument: async (call) => {
     const { bytes, file } = await upload(call, 'document', largestFileBytes)
     const mimeType = file.type || 'application/octet-stream'

@@ -10,8 +10,16 @@ export interface BusinessEvent {
   errorCode?: number
   /** Templates only. */
   contentSid?: string
+  /** What came with it, once it was fetched; its bytes are at `url`, a path of the sandbox. */
+  file?: EventFile
   at: string
   request: { path: string; body: Record<string, string> }
+}
+
+export interface EventFile {
+  contentType: string
+  sizeBytes: number
+  url: string
 }
 
 /** One thing the person sent. */

@@ -4,17 +4,21 @@ import type { BusinessEvent } from './chats.ts'
 import { findContent, renderContent } from './contents.ts'
 import { TwilioError } from './errors.ts'
 import { sid } from './ids.ts'
-import type { Message } from './messages.ts'
+import type { Media, Message } from './messages.ts'
 
 /** https://www.twilio.com/docs/api/errors/21617, in UTF-16 units. */
 const longestBody = 1600
 const windowClosed = 63016
+const mediaNotFetched = 63019
+/** https://www.twilio.com/docs/whatsapp/guidance-whatsapp-media-messages */
+const largestMediaBytes = 16 * 1024 * 1024
 const address = /^whatsapp:(\+[1-9]\d{4,14}|[A-Z]{2}\.[A-Za-z0-9]{1,128})$/
 
 const input = z.object({
   To: z.string().default(''),
   From: z.string().default(''),
   Body: z.string().optional(),
+  MediaUrl: z.url({ protocol: /^https?$/ }).optional(),
   ContentSid: z.string().optional(),
   ContentVariables: z.string().optional(),
   StatusCallback: z.url().optional().catch(undefined),
@@ -50,9 +54,30 @@ export function createMessage(account: Account, path: string, form: Record<strin
   const fate =
     account.faults.takeErrorCode('twilio') ?? (isAllowed(account, kind, given.To) ? null : windowClosed)
   const target = given.StatusCallback ?? account.webhook.statusUrl
-  account.enqueue(message.sid, () => travel(account, message, event, { fate, target }))
+  account.enqueue(message.sid, async () => {
+    const fetched = given.MediaUrl === undefined || (await attach(message, event, given.MediaUrl))
+    await travel(account, message, event, { fate: fate ?? (fetched ? null : mediaNotFetched), target })
+  })
   return message
 }
+
+/** Twilio fetches what is sent, and takes its type from the answer. False when that cannot be. */
+async function attach(message: Message, event: BusinessEvent, url: string): Promise<boolean> {
+  const response = await fetch(url).catch(() => undefined)
+  const contentType = response?.headers.get('content-type')
+  if (!response?.ok || !contentType) return false
+  const media = { sid: sid('ME'), contentType, bytes: Buffer.from(await response.arrayBuffer()) }
+  message.media.push(media)
+  event.file = fileOf(message, media)
+  return media.bytes.length <= largestMediaBytes
+}
+
+/** As the phone page gets it. */
+export const fileOf = (message: Message, { sid, contentType, bytes }: Media) => ({
+  contentType,
+  sizeBytes: bytes.length,
+  url: `/sim/whatsapp/media/${message.sid}/${sid}`,
+})
 
 function check(account: Account, from: string, to: string): void {
   if (to === '') throw new TwilioError(400, 21604, "A 'To' phone number is required.")
@@ -73,7 +98,7 @@ function contentOf(given: z.output<typeof input>): { body: string; kind: 'messag
     return { body: renderContent(content, given.ContentVariables), kind: 'template' }
   }
   const body = given.Body ?? ''
-  if (body.trim() === '') {
+  if (body.trim() === '' && given.MediaUrl === undefined) {
     throw new TwilioError(400, 21602, 'Message body is required.')
   }
   if (body.length > longestBody) {

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { invalidInput, ServiceError } from '../../errors.ts'
+import type { Tokens } from '../../lib/tokens.ts'
+import { maxFiles } from '../../services/attachment/limits.ts'
 import type { ConversationCtx } from '../../services/conversation/ctx.ts'
 import { listMessages } from '../../services/conversation/list-messages.ts'
 import { stopTurn } from '../../services/conversation/stop-turn.ts'
 import { takeWritten } from '../../services/conversation/take-written.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
+import { attachmentSchema, createFileUrls } from './files.ts'
 import { jsonBody, jsonResponse, refuseInvalid } from './openapi.ts'
 
 const maxTextLength = 32_000
@@ -17,6 +20,7 @@ const message = z.object({
   body: z.string(),
   at: z.string(),
   state: z.enum(['RECEIVED', 'ANSWERED', 'REFUSED', 'PENDING', 'SENT', 'DELIVERED', 'READ', 'FAILED']),
+  attachments: z.array(attachmentSchema).optional(),
   stopped: z.literal(true).optional().openapi({ description: 'It is what was there when it was stopped' }),
   question: z
     .object({
@@ -64,7 +68,21 @@ const sendRoute = createRoute({
         .optional()
         .openapi({ description: 'Sent once, whatever is retried' }),
     }),
-    ...jsonBody(z.object({ text: z.string().trim().min(1).max(maxTextLength) })),
+    ...jsonBody(
+      z
+        .object({
+          text: z.string().trim().max(maxTextLength).default(''),
+          attachmentIds: z
+            .array(z.uuid())
+            .max(maxFiles)
+            .default([])
+            .openapi({ description: 'Of POST /attachments, in their order; each goes with one message' }),
+        })
+        .refine(({ text, attachmentIds }) => text !== '' || attachmentIds.length > 0, {
+          path: ['text'],
+          message: 'Say something, or send a file.',
+        }),
+    ),
   },
   responses: jsonResponse(
     202,
@@ -82,18 +100,27 @@ const stopRoute = createRoute({
 })
 
 /** The conversation of the signed-in person, the web being one more channel of it. */
-export function messageRoutes(ctx: ConversationCtx) {
+export function messageRoutes({ ctx, tokens }: { ctx: ConversationCtx; tokens: Tokens }) {
+  const withUrl = createFileUrls({ tokens, ctx })
   return new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
     .openapi(listRoute, async (c) => {
       const { before, limit } = c.req.valid('query')
       const cursor = before === undefined ? undefined : BigInt(before)
       const page = await listMessages({ ctx, input: { userId: c.get('user').id, before: cursor, limit } })
-      return c.json(page, 200)
+      const messages = await Promise.all(
+        page.messages.map(async ({ attachments, ...message }) =>
+          attachments.length === 0
+            ? message
+            : { ...message, attachments: await Promise.all(attachments.map(withUrl)) },
+        ),
+      )
+      return c.json({ ...page, messages }, 200)
     })
     .openapi(sendRoute, async (c) => {
       if (!ctx.settings.channels.includes('WEB'))
         throw invalidInput('Messages cannot be sent from here.', 'channel_unavailable')
       const { id: address } = c.get('user')
+      const { text, attachmentIds } = c.req.valid('json')
       const key = c.req.valid('header')['idempotency-key'] ?? randomUUID()
       const received = await takeWritten({
         ctx,
@@ -102,7 +129,8 @@ export function messageRoutes(ctx: ConversationCtx) {
           address,
           // The person's own id keeps keys of different people apart.
           providerMessageId: `${address}:${key}`,
-          body: c.req.valid('json').text,
+          body: text,
+          attachmentIds,
           traceParent: c.get('traceParent'),
         },
       })

@@ -57,6 +57,18 @@ async function createPerson() {
       turnId: turn.id,
     },
   })
+  const attachment = await db.attachment.create({
+    data: {
+      userId,
+      messageId: message.id,
+      kind: 'DOCUMENT',
+      mimeType: 'text/plain',
+      state: 'STORED',
+      keyEncrypted: 'sealed',
+      expiresAt: new Date(Date.now() + 60_000),
+    },
+  })
+  await db.reaction.create({ data: { userId, turnId: turn.id, target: 'test', text: 'liked it' } })
   await db.delivery.create({ data: { ...to, messageId: message.id, userId, part: 0, payload: {} } })
   await inTransaction(ctx, (tx) => ctx.outbox.enqueueMessage(tx, to, message.id))
   await db.usageDaily.create({ data: { userId, date: new Date() } })
@@ -93,7 +105,7 @@ async function createPerson() {
   })
   const file = path.join(tmpdir(), userId)
   await writeFile(file, 'data')
-  const files = [`exports/${made.id}`, `operations/${operation.id}`]
+  const files = [`exports/${made.id}`, `operations/${operation.id}`, `attachments/${attachment.id}`]
   for (const name of files) await store.put(name, file)
   await inTransaction(ctx, (tx) =>
     enqueueMail({

@@ -1,6 +1,7 @@
 import { type Ctx, inTransaction } from '../../context.ts'
 import type { Store } from '../../storage/store.ts'
 import { deleteAssistant } from '../assistant/delete-assistant.ts'
+import { storedAttachment } from '../attachment/attachment.ts'
 import { storedExport } from '../export/stored-export.ts'
 import { storedArchive } from '../host-operation/stored-archive.ts'
 import { cancelForDeletion } from '../subscription/cancel-for-deletion.ts'
@@ -48,9 +49,11 @@ async function removeFiles(ctx: Ctx, store: Store, userId: string): Promise<void
     where: { assistant: { userId } },
     select: { id: true },
   })
+  const attachments = await ctx.db.attachment.findMany({ where: { userId }, select: { id: true } })
   const names = [
     ...exports.map(({ id }) => storedExport(id)),
     ...operations.map(({ id }) => storedArchive(id)),
+    ...attachments.map(({ id }) => storedAttachment(id)),
   ]
   for (const name of names) await store.delete(name)
 }

@@ -4,6 +4,7 @@ import { type Ctx, inTransaction } from '../../context.ts'
 import { assistantSuspended, ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
 import { defaultModel } from '../model/catalogue.ts'
+import { pinnedImage } from './image.ts'
 import { lockAssistant } from './lock-assistant.ts'
 import { recordChange } from './record-change.ts'
 import { requireEntitlement } from './require-entitlement.ts'
@@ -66,6 +67,7 @@ export async function createAssistantIn(
     desired: 'PRESENT',
     hostServerId,
     model: model ?? assistant.model,
+    image: await pinnedImage(tx),
     containerId: null,
     readyAt: null,
   })

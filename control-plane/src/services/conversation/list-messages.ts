@@ -1,5 +1,6 @@
 import type { Question } from '@yourclaw/db'
 import type { Ctx } from '../../context.ts'
+import { viewColumns, viewOf } from '../attachment/attachment.ts'
 import { optionsOf } from '../question/options.ts'
 import { stoppedCode } from './fail-turn.ts'
 
@@ -15,20 +16,24 @@ export async function listMessages({
     where: { userId: input.userId, ...(input.before === undefined ? {} : { seq: { lt: input.before } }) },
     orderBy: { seq: 'desc' },
     take: input.limit + 1,
-    include: { question: { select: { id: true, options: true, expiresAt: true, answer: true } } },
+    include: {
+      attachments: { orderBy: { position: 'asc' }, select: viewColumns },
+      question: { select: { id: true, options: true, expiresAt: true, answer: true } },
+    },
   })
   const page = rows.slice(0, input.limit)
   const oldest = page.at(-1)
   return {
-    messages: page.map(({ id, direction, channel, body, createdAt, state, code, question }) => ({
+    messages: page.map(({ id, direction, channel, body, createdAt, state, code, question, attachments }) => ({
       id,
       direction,
       channel,
       body,
       at: createdAt.toISOString(),
       state,
+      attachments: attachments.map(viewOf),
       ...(code === stoppedCode && { stopped: true as const }),
-      ...(question && { question: viewOf(question) }),
+      ...(question && { question: questionView(question) }),
     })),
     ...(rows.length > page.length && oldest !== undefined ? { nextBefore: String(oldest.seq) } : {}),
   }
@@ -36,7 +41,7 @@ export async function listMessages({
 
 type Asked = Pick<Question, 'id' | 'options' | 'expiresAt' | 'answer'>
 
-const viewOf = ({ id, options, expiresAt, answer }: Asked) => ({
+const questionView = ({ id, options, expiresAt, answer }: Asked) => ({
   id,
   options: optionsOf({ options }),
   expiresAt: expiresAt.toISOString(),

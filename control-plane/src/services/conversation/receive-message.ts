@@ -1,5 +1,7 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
+import { attachTo, unsentFiles } from '../attachment/attach.ts'
+import { type IncomingFile, incomingRows } from '../attachment/incoming.ts'
 import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { takeFromLimits, userStanding } from './limits.ts'
@@ -14,6 +16,14 @@ export interface ReceiveInput extends Recipient {
   providerMessageId: string
   providerOrder?: bigint
   body: string
+  /** What the model is told before the text. */
+  context?: string
+  /** What its chat calls it, where that is not providerMessageId. */
+  chatMessageId?: string
+  /** Files that its provider keeps. */
+  files?: readonly IncomingFile[]
+  /** Files that were uploaded before. Errors: file_unknown. */
+  attachmentIds?: readonly string[]
   /** W3C traceparent. */
   traceParent?: string
 }
@@ -25,9 +35,12 @@ export type Received =
 
 /** Makes one incoming message durable, and asks for a turn that answers it; all in one transaction (M3). */
 export async function receiveMessage({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInput }) {
-  const accepted = await ctx.together.receive(input)
+  const accepted = isOrdinary(input) ? await ctx.together.receive(input) : null
   return accepted ? { outcome: 'accepted' as const, ...accepted } : receiveAlone({ ctx, input })
 }
+
+const isOrdinary = ({ context, files, attachmentIds }: ReceiveInput) =>
+  context === undefined && !files?.length && !attachmentIds?.length
 
 /** Everything that may become of a message. */
 function receiveAlone({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInput }) {
@@ -40,6 +53,7 @@ function receiveAlone({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInpu
     }
     const messageId = await insertMessage(tx, assistant, input, at)
     if (messageId === null) return findStored(tx, input)
+    await attachIncoming(tx, assistant.userId, messageId, input, at)
     nudge(tx, 'messages', assistant.userId)
     const refusal = await findRefusal(tx, ctx, assistant, { to: input, messageId, at })
     if (refusal) {
@@ -78,10 +92,10 @@ async function insertMessage(tx: Transaction, assistant: AssistantRow, input: Re
   const rows = await tx.$queryRaw<{ id: string }[]>`
     WITH inserted AS (
       INSERT INTO messages (user_id, direction, channel, address, body, provider_message_id, provider_order, seq,
-        state, trace_parent, created_at)
+        state, trace_parent, created_at, context, chat_message_id)
       SELECT ${assistant.userId}::uuid, 'INBOUND', ${input.channel}::"Channel", ${input.address},
         ${sanitize(input.body)}, ${input.providerMessageId}, ${input.providerOrder ?? null}::bigint, last_seq + 1,
-        'RECEIVED', ${input.traceParent ?? null}, ${at}
+        'RECEIVED', ${input.traceParent ?? null}, ${at}, ${input.context ?? null}, ${input.chatMessageId ?? null}
       FROM assistants WHERE id = ${assistant.id}::uuid
       ON CONFLICT (channel, provider_message_id) DO NOTHING RETURNING id
     ), counted AS (
@@ -90,6 +104,18 @@ async function insertMessage(tx: Transaction, assistant: AssistantRow, input: Re
     )
     SELECT id FROM inserted`
   return rows[0]?.id ?? null
+}
+
+async function attachIncoming(
+  tx: Transaction,
+  userId: string,
+  messageId: string,
+  { files = [], attachmentIds = [] }: ReceiveInput,
+  at: Date,
+) {
+  await attachTo(tx, messageId, await unsentFiles(tx, { userId, attachmentIds }))
+  if (files.length > 0)
+    await tx.attachment.createMany({ data: incomingRows({ userId, messageId, files, at }) })
 }
 
 /** What was said of the first delivery is said of every other: a refused message is not accepted by repeating it. */

@@ -111,7 +111,7 @@ function store(
     WITH incoming AS (
       SELECT i.*, (${at}::timestamptz AT TIME ZONE users.time_zone)::date AS day
       FROM json_to_recordset(${JSON.stringify(messages)}::json) AS i (place int, "userId" uuid, channel "Channel",
-        address text, "addressHash" text, body text, "providerMessageId" text, "order" bigint, "traceParent" text)
+        address text, "addressHash" text, body text, "providerMessageId" text, "chatMessageId" text, "order" bigint, "traceParent" text)
       JOIN users ON users.id = i."userId"
       WHERE ${isEntitled(at)}
         AND NOT EXISTS (SELECT FROM channel_contacts c
@@ -135,9 +135,9 @@ function store(
       SELECT * FROM incoming JOIN numbered USING ("userId")
     ), stored AS (
       INSERT INTO messages (user_id, direction, channel, address, body, provider_message_id, provider_order, seq,
-        state, trace_parent, created_at)
+        state, trace_parent, created_at, chat_message_id)
       SELECT "userId", 'INBOUND', channel, address, body, "providerMessageId", "order", seq, 'RECEIVED', "traceParent",
-        ${at} FROM accepted
+        ${at}, "chatMessageId" FROM accepted
       RETURNING id, user_id
     ), asked AS (
       INSERT INTO turns (assistant_id, trace_parent, created_at)

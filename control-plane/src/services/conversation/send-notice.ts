@@ -2,6 +2,7 @@ import type { Transaction } from '@yourclaw/db'
 import { render } from '../../channels/render.ts'
 import type { Button } from '../../channels/sender.ts'
 import { inTransaction, nudge } from '../../context.ts'
+import { attachTo, unsentFiles } from '../attachment/attach.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { liveAddresses } from './live-addresses.ts'
 import { lockAssistant, sayOnce } from './rows.ts'
@@ -40,12 +41,17 @@ export async function sendNoticeIn(tx: Transaction, ctx: ConversationCtx, input:
   return { sent: true }
 }
 
-/** Stores a message, its rendered parts and the job that delivers them. Only under the assistant's lock. */
+/**
+ * Stores a message with the files that go with it, its rendered parts and the job that delivers them. Only under the
+ * assistant's lock.
+ */
 export async function storeOutgoing(tx: Transaction, ctx: ConversationCtx, input: OutgoingInput) {
   const { userId, to } = input
   const body = sanitize(input.text)
-  const payloads = input.heldUntil ? [] : render(to.channel, sanitize(input.shown ?? body), input.buttons)
-  const state = payloads.length === 0 && !input.heldUntil ? 'DELIVERED' : 'PENDING'
+  const files = await unsentFiles(tx, { userId, attachmentIds: input.attachmentIds ?? [] })
+  const { buttons, heldUntil } = input
+  const payloads = heldUntil ? [] : render(to.channel, sanitize(input.shown ?? body), { buttons, files })
+  const state = payloads.length === 0 && !heldUntil ? 'DELIVERED' : 'PENDING'
   const [message] = await tx.$queryRaw<{ id: string }[]>`
     WITH numbered AS (
       UPDATE assistants SET last_seq = last_seq + 1 WHERE user_id = ${userId}::uuid RETURNING last_seq
@@ -63,6 +69,7 @@ export async function storeOutgoing(tx: Transaction, ctx: ConversationCtx, input
     )
     SELECT id FROM message`
   if (!message) throw new Error('a user without an assistant row')
+  await attachTo(tx, message.id, files)
   if (payloads.length > 0) await ctx.outbox.enqueueMessage(tx, to, message.id)
   nudge(tx, 'messages', userId)
   return message.id
@@ -80,6 +87,8 @@ interface OutgoingInput {
   turnId?: string
   /** It gets no deliveries yet (services/speech/release-held.ts). */
   heldUntil?: Date
+  /** Files that storeFile kept; they go out in this order. */
+  attachmentIds?: readonly string[]
   /** Of the message that it answers. */
   traceParent?: string | null
 }

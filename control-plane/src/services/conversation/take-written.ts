@@ -3,7 +3,10 @@ import { answerByNumber } from '../question/answer-by-number.ts'
 import type { ConversationCtx } from './ctx.ts'
 import { type Received, type ReceiveInput, receiveMessage } from './receive-message.ts'
 
-/** Takes what a person wrote, on any channel: a command of ours, an answer to a question of ours, or a message. */
+/**
+ * Takes what a person wrote, on any channel: a command of ours, an answer to a question of ours, or a message. What
+ * stands beside a file is neither of the first two.
+ */
 export async function takeWritten({
   ctx,
   input,
@@ -11,7 +14,9 @@ export async function takeWritten({
   ctx: ConversationCtx
   input: ReceiveInput
 }): Promise<Received> {
-  const isForUs = (await takeCommand({ ctx, input })) || (await answerByNumber({ ctx, input }))
+  const isForUs =
+    !input.attachmentIds?.length &&
+    ((await takeCommand({ ctx, input })) || (await answerByNumber({ ctx, input })))
   if (!isForUs) return receiveMessage({ ctx, input })
   const { channel, providerMessageId } = input
   const where = { channel_providerMessageId: { channel, providerMessageId } }

@@ -10,6 +10,7 @@ import type { Store } from '../../storage/store.ts'
 import { awaitArchive, readArchive } from '../host-operation/await-archive.ts'
 import { requestArchive } from '../host-operation/request-archive.ts'
 import { enqueueMail } from '../mail/enqueue-mail.ts'
+import { attachedFiles } from './attached-files.ts'
 import { type ExportFile, exportContents } from './contents.ts'
 import { packExport } from './pack-export.ts'
 import { storedExport } from './stored-export.ts'
@@ -52,6 +53,7 @@ export async function buildExport({
     report({ percent }).catch((err: unknown) => ctx.log.warn({ err }, 'progress could not be told'))
   }
   const files: ExportFile[] = exportContents(ctx, userId, onMessages)
+  files.push(...(await attachedFiles({ ctx, vault, store, input: { userId } })))
   if (archive) {
     const open = () => readArchive({ ctx, vault, store, input: archive })
     files.push({ name: 'assistant.tar.gz', open })

@@ -2,6 +2,8 @@ import { Readable } from 'node:stream'
 import type { Ctx } from '../../context.ts'
 import { readProfile } from '../account/read-profile.ts'
 import { listKeys } from '../api-key/list-keys.ts'
+import { viewColumns, viewOf } from '../attachment/attachment.ts'
+import { exportedName } from './attached-files.ts'
 
 /** One file of an export, made when its turn comes. */
 export interface ExportFile {
@@ -51,6 +53,7 @@ export function exportContents(
       }),
     ),
     list('messages.json', () => messages(ctx, userId, onMessages)),
+    json('reactions.json', () => db.reaction.findMany({ ...mine, select: { text: true, createdAt: true } })),
     json('usage/messages-per-day.json', () =>
       db.usageDaily.findMany({ where: { userId }, orderBy: { date: 'asc' }, omit: { userId: true } }),
     ),
@@ -91,10 +94,15 @@ async function* messages({ db }: Ctx, userId: string, onWritten: (written: numbe
         kind: true,
         channel: true,
         body: true,
+        context: true,
         state: true,
+        attachments: { orderBy: { position: 'asc' }, select: viewColumns },
       },
     })
-    for (const { seq: _, createdAt: at, ...message } of page) yield { at, ...message }
+    for (const { seq: _, createdAt: at, attachments, ...message } of page) {
+      const files = attachments.map((file) => ({ ...viewOf(file), file: exportedName(file) }))
+      yield { at, ...message, ...(files.length > 0 && { files }) }
+    }
     written += page.length
     onWritten(written)
     const last = page.at(-1)
@@ -129,7 +137,9 @@ const plainNumbers = (_: string, value: unknown) => (typeof value === 'bigint' ?
 
 const readme = `Your data at YourClaw.
 
-messages.json       what you and your assistant wrote, oldest first
+messages.json       what you and your assistant wrote, oldest first, with the names of its files
+files/              the files of these messages that are still kept
+reactions.json      your latest reactions to messages
 usage/              messages and model calls, and the ledger of your credit (costs in millionths of a dollar)
 settings/           profile, connected chats, subscriptions and what was changed when; keys without their values
 assistant.tar.gz    the memory ("config") and the files ("workspace") of your assistant, when you had one

@@ -1,4 +1,5 @@
 import type { Ctx } from '../../context.ts'
+import { removeOrphans } from '../../storage/remove-orphans.ts'
 import type { Store } from '../../storage/store.ts'
 import { storedArchive } from '../host-operation/stored-archive.ts'
 import { storedExport } from './stored-export.ts'
@@ -29,18 +30,9 @@ export async function sweepExports({ ctx, store }: { ctx: Ctx; store: Store }): 
     await store.delete(storedArchive(id))
     await db.hostOperation.deleteMany({ where: { id } })
   }
-  await removeOrphans(store, 'exports/', async (id) => (await db.export.count({ where: { id } })) > 0)
-  await removeOrphans(
-    store,
-    'operations/',
-    async (id) => (await db.hostOperation.count({ where: { id } })) > 0,
+  const select = { id: true } as const
+  await removeOrphans(store, 'exports/', (ids) => db.export.findMany({ where: { id: { in: ids } }, select }))
+  await removeOrphans(store, 'operations/', (ids) =>
+    db.hostOperation.findMany({ where: { id: { in: ids } }, select }),
   )
-}
-
-/** A row is there before its file, so a file without one is nobody's. */
-async function removeOrphans(store: Store, prefix: string, isNamed: (id: string) => Promise<boolean>) {
-  for (const name of await store.list(prefix)) {
-    const id = name.slice(prefix.length)
-    if (/^[0-9a-f-]{36}$/.test(id) && !(await isNamed(id))) await store.delete(name)
-  }
 }

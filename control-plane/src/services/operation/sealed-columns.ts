@@ -3,6 +3,7 @@ export const sealedColumns: readonly SealedColumn[] = [
   { table: 'api_keys', column: 'encrypted_key', idType: 'uuid' },
   { table: 'assistants', column: 'gateway_token_encrypted', idType: 'uuid' },
   { table: 'assistants', column: 'virtual_key_encrypted', idType: 'uuid' },
+  { table: 'attachments', column: 'key_encrypted', idType: 'uuid' },
   { table: 'certificate_authorities', column: 'key_encrypted', idType: 'text' },
   { table: 'exports', column: 'key_encrypted', idType: 'uuid' },
   { table: 'host_operations', column: 'key_encrypted', idType: 'uuid' },

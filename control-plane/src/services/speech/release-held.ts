@@ -1,6 +1,7 @@
 import type { Transaction } from '@yourclaw/db'
 import { render } from '../../channels/render.ts'
 import { inTransaction, nudge } from '../../context.ts'
+import { filesOf } from '../attachment/attach.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
 import { userStanding } from '../conversation/limits.ts'
 import { lockAssistant } from '../conversation/rows.ts'
@@ -56,7 +57,7 @@ async function release(
     return
   }
   const to = await whereToSpeak(tx, ctx, message.user)
-  const payloads = render(to.channel, message.body)
+  const payloads = render(to.channel, message.body, { files: await filesOf(tx, id) })
   const state = payloads.length === 0 ? 'DELIVERED' : 'PENDING'
   await tx.message.update({ where: { id }, data: { ...to, state, heldUntil: null } })
   if (payloads.length === 0) return

@@ -1,5 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { samplePhoto } from '../../../../sandbox/src/samples.ts'
+import { createVault } from '../../lib/vault.ts'
 import { plan } from '../../plan.ts'
+import { openStore } from '../../storage/open-store.ts'
+import type { Store } from '../../storage/store.ts'
 import { updateProfile } from '../account/update-profile.ts'
 import { claimTurns } from '../conversation/claim-turns.ts'
 import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
@@ -8,11 +16,19 @@ import { receiveMessage } from '../conversation/receive-message.ts'
 import { releaseHeld } from './release-held.ts'
 import { type Spoken, takeSpoken } from './take-spoken.ts'
 
+const vault = createVault(`k1:${Buffer.alloc(32, 7).toString('base64')}`)
 let fixture: Fixture
+let folder: string
+let store: Store
 beforeAll(async () => {
   fixture = await createFixture()
+  folder = await mkdtemp(join(tmpdir(), 'speech-'))
+  store = openStore(pathToFileURL(folder).href, { accessKeyId: undefined, secretAccessKey: undefined })
 })
-afterAll(() => fixture.close())
+afterAll(async () => {
+  await fixture.close()
+  await rm(folder, { recursive: true, force: true })
+})
 
 type Person = Awaited<ReturnType<typeof newPerson>>
 
@@ -25,6 +41,8 @@ async function newPerson(options: Parameters<typeof createPerson>[1] = {}) {
 const say = (person: Person, more: Partial<Spoken> = {}) =>
   takeSpoken({
     ctx: fixture.ctx,
+    vault,
+    store,
     input: {
       spoken: {
         hostId: person.hostId,
@@ -179,3 +197,51 @@ test('M12: while it answers, the person is there: no quiet hours, no switch, no 
   await fixture.db.turn.update({ where: { id: turnId }, data: { state: 'DONE', finishedAt } })
   expect(await say(person, { turnId })).toMatchObject({ code: 'proactive_off' })
 })
+
+/** A file of that content, in two pieces. */
+const file = (name: string, content: Uint8Array) => ({
+  name,
+  bytes: (async function* () {
+    yield content.subarray(0, 10)
+    yield content.subarray(10)
+  })(),
+})
+
+test('M9, M12: a file goes with its message, once, and over quiet hours, too', async () => {
+  const person = await newPerson()
+  fixture.clock.at = Date.parse('2026-05-01T12:00:00Z')
+  const key = crypto.randomUUID()
+  expect(await say(person, { key, file: file('chart.bin', samplePhoto()) })).toMatchObject({
+    outcome: 'stored',
+  })
+  // Handed over again, its bytes are not even read.
+  const unread = { name: 'chart.bin', bytes: failing() }
+  expect(await say(person, { key, file: unread })).toMatchObject({ outcome: 'stored' })
+  await change(person, { quietHours: { from: '12:00', until: '13:00' } })
+  await say(person, { text: '', file: file('notes.txt', Buffer.from('a list of things')) })
+  fixture.clock.at = Date.parse('2026-05-01T13:00:00Z')
+  await releaseHeld({ ctx: fixture.ctx })
+  const parts = await fixture.db.delivery.findMany({
+    where: { userId: person.userId },
+    orderBy: { id: 'asc' },
+  })
+  expect(parts.map(({ payload }) => payload)).toMatchObject([
+    { file: { kind: 'IMAGE', mimeType: 'image/png' } },
+    { file: { kind: 'DOCUMENT', name: 'notes.txt' } },
+  ])
+})
+
+test('M12: a file that breaks off leaves no message, and the next attempt is taken', async () => {
+  const person = await newPerson()
+  const key = crypto.randomUUID()
+  await expect(say(person, { key, file: { name: 'x', bytes: failing() } })).rejects.toThrow('broke off')
+  expect(await stored(person)).toEqual([])
+  expect(await say(person, { key, file: file('x', Buffer.from('all of the bytes')) })).toMatchObject({
+    outcome: 'stored',
+  })
+})
+
+async function* failing(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('some')
+  throw new Error('the stream broke off')
+}

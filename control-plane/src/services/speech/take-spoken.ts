@@ -1,5 +1,9 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction } from '../../context.ts'
+import type { Vault } from '../../lib/vault.ts'
+import type { Store } from '../../storage/store.ts'
+import { fileLimits } from '../attachment/limits.ts'
+import { storeFile } from '../attachment/store-file.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
 import { storeOutgoing } from '../conversation/send-notice.ts'
 import { type Judged, judgeSpoken, type NotSent } from './judge-spoken.ts'
@@ -26,22 +30,47 @@ export type Taken = { outcome: 'stored'; messageId: string } | ({ outcome: 'refu
  */
 export async function takeSpoken({
   ctx,
+  vault,
+  store,
   input,
 }: {
   ctx: ConversationCtx
+  vault: Vault
+  store: Store
   input: { spoken: Spoken; signal: AbortSignal }
 }): Promise<Taken> {
-  const { spoken } = input
-  if (spoken.file)
-    return {
-      outcome: 'refused',
-      code: 'no_files',
-      detail: 'Files cannot be sent. Put what matters into words.',
-    }
-  return inTransaction(ctx, (tx) => storeIn(tx, ctx, spoken))
+  const { spoken, signal } = input
+  const { file } = spoken
+  if (!file) return inTransaction(ctx, (tx) => storeIn(tx, ctx, spoken, []))
+  // Before its bytes are read: most of what is refused is refused for its sender.
+  const first = await inTransaction(ctx, async (tx) => {
+    return (await findStored(tx, spoken)) ?? refusal(await judgeSpoken(tx, ctx, spoken))
+  })
+  if ('outcome' in first) return first
+  const attachment = await storeFile({
+    ctx,
+    vault,
+    store,
+    input: {
+      userId: first.userId,
+      name: file.name,
+      // Its bytes say what it is.
+      mimeType: '',
+      bytes: file.bytes,
+      maxBytes: fileLimits.outbound,
+      signal,
+    },
+  })
+  // One that no message takes is removed like every upload that was left behind.
+  return inTransaction(ctx, (tx) => storeIn(tx, ctx, spoken, [attachment.id]))
 }
 
-async function storeIn(tx: Transaction, ctx: ConversationCtx, spoken: Spoken): Promise<Taken> {
+async function storeIn(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  spoken: Spoken,
+  attachmentIds: string[],
+): Promise<Taken> {
   const judged = refusal(await judgeSpoken(tx, ctx, spoken))
   // After the lock that the judgement takes: whoever hands it over at the same time has waited for it.
   const stored = await findStored(tx, spoken)
@@ -50,7 +79,7 @@ async function storeIn(tx: Transaction, ctx: ConversationCtx, spoken: Spoken): P
   const { userId, to, heldUntil, turnId } = judged
   const at = new Date(ctx.clock.now())
   const { text, traceParent } = spoken
-  const message = { userId, to, kind: 'CHAT', text, traceParent } as const
+  const message = { userId, to, kind: 'CHAT', text, traceParent, attachmentIds } as const
   const messageId = await storeOutgoing(tx, ctx, { ...message, ...(heldUntil && { heldUntil }) })
   await tx.spokenMessage.create({
     data: { hostServerId: spoken.hostId, key: spoken.key, userId, messageId, turnId, createdAt: at },

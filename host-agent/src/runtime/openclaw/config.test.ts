@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
-import { channelPlugin, ensureOpenclaw } from '../../../openclaw/install.ts'
+import { ensureOpenclaw } from '../../../openclaw/install.ts'
+import { plugins } from '../../plugins.ts'
 import { spec } from '../../testing/agent.ts'
 import { renderConfig, writeConfig } from './config.ts'
 
@@ -15,8 +16,14 @@ test('F5, S9: the pinned OpenClaw takes the config as it is rendered, and refuse
   const home = await mkdtemp(join(tmpdir(), 'config-'))
   onTestFinished(() => rm(home, { recursive: true, force: true }))
   const path = join(home, 'openclaw.json')
-  const modelGatewayUrl = 'http://127.0.0.1:9'
-  const reach = { port: 18789, bind: 'lan', modelGatewayUrl, plugin: channelPlugin, browser: true } as const
+  const reach = {
+    port: 18789,
+    bind: 'lan',
+    modelGatewayUrl: 'http://127.0.0.1:9',
+    browser: true,
+    channelPlugin: plugins.channel,
+    webSearchPlugin: plugins.webSearch,
+  } as const
   const config = renderConfig(
     spec({ model: 'anthropic/claude-sonnet-4-5-20250929' }),
     { home, workspace: join(home, 'workspace') },

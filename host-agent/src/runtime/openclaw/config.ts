@@ -62,11 +62,16 @@ export interface Reach {
   port: number
   bind: 'loopback' | 'lan'
   modelGatewayUrl: string
-  /** Where the gateway finds our channel, which the assistant speaks first through. */
-  plugin: string
   /** Whether the image's browser tool is there. */
   browser: boolean
+  /** Where the plugin of our channel (host-agent/openclaw/channel) lies. */
+  channelPlugin: string
+  /** Where the web search plugin (host-agent/openclaw/web-search) lies. */
+  webSearchPlugin: string
 }
+
+const channel = 'yourclaw'
+const webSearch = 'yourclaw-web-search'
 
 /** What is paid for is what is sent: longer windows are not used to their end. */
 const maxContextTokens = 200_000
@@ -119,12 +124,19 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
     },
     memory: { search: { enabled: false } },
     plugins: {
-      allow: ['anthropic', 'openai', 'google', 'memory-core', 'yourclaw'],
-      entries: { 'memory-core': { config: { dreaming: { enabled: false } } }, yourclaw: { enabled: true } },
-      load: { paths: [reach.plugin] },
+      allow: ['anthropic', 'openai', 'google', 'memory-core', channel, webSearch],
+      load: { paths: [reach.channelPlugin, reach.webSearchPlugin] },
+      entries: {
+        'memory-core': { config: { dreaming: { enabled: false } } },
+        [channel]: { enabled: true },
+        [webSearch]: {
+          enabled: true,
+          config: { webSearch: { baseUrl: `${reach.modelGatewayUrl}/brave`, apiKey: spec.virtualKey } },
+        },
+      },
     },
     channels: {
-      yourclaw: {
+      [channel]: {
         enabled: true,
         url: `${reach.modelGatewayUrl}${channelPath}`,
         token: spec.virtualKey,
@@ -139,7 +151,7 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
     tools: {
       profile: 'full',
       deny: deniedTools,
-      web: { fetch: { enabled: true } },
+      web: { fetch: { enabled: true }, search: { enabled: true, provider: 'yourclaw' } },
       media: { image: { enabled: true } },
     },
     ...(reach.browser && {

@@ -313,6 +313,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Upload a file for a message: its bytes are the body, of up to 20 MB; POST /messages names it */
+        post: {
+            parameters: {
+                query?: {
+                    name?: string;
+                };
+                header?: {
+                    "content-type"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Stored; gone after a day unless a message takes it */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Attachment"];
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/google": {
         parameters: {
             query?: never;
@@ -803,6 +852,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/files/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The file behind a link */
+        get: {
+            parameters: {
+                query?: {
+                    token?: string;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The file */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/octet-stream": unknown;
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/health": {
         parameters: {
             query?: never;
@@ -966,6 +1064,7 @@ export interface paths {
                         "application/json": {
                             messages: {
                                 at: string;
+                                attachments?: components["schemas"]["Attachment"][];
                                 body: string;
                                 /** @enum {string} */
                                 channel: "WHATSAPP" | "TELEGRAM" | "WEB";
@@ -1021,7 +1120,13 @@ export interface paths {
             requestBody: {
                 content: {
                     "application/json": {
-                        text: string;
+                        /**
+                         * @description Of POST /attachments, in their order; each goes with one message
+                         * @default []
+                         */
+                        attachmentIds?: string[];
+                        /** @default  */
+                        text?: string;
                     };
                 };
             };
@@ -1303,6 +1408,72 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/assistants/{user}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give it other bounds than everybody’s; what is not named stays */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id or e-mail address */
+                    user: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        limits: {
+                            /** @description null = what hosts give everybody */
+                            cpuMillis?: number | null;
+                            /** @description null = what hosts give everybody */
+                            logMb?: number | null;
+                            /** @description null = what hosts give everybody */
+                            memoryMb?: number | null;
+                            /** @description null = what hosts give everybody */
+                            pids?: number | null;
+                        };
+                        reason: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Applied while it runs, its log later */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            changed: boolean;
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -1748,6 +1919,153 @@ export interface paths {
                     content: {
                         "application/json": {
                             hosts: components["schemas"]["Host"][];
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/images": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The image that new assistants run, and those that others still run */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The pinned one first */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            images: {
+                                assistants: number;
+                                /** @description name@sha256:… or sha256:…; null = what each host runs by default */
+                                image: string | null;
+                                isPinned: boolean;
+                            }[];
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Pin the image that new assistants run */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description name@sha256:… or sha256:…; null = what each host runs by default */
+                        image: string | null;
+                        reason: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Those that are there go on */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            changed: boolean;
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/images/roll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Move assistants that are there to the pinned image */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        count: number;
+                        host?: string;
+                        user?: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description On their way; left are those that still run another */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            left: number;
+                            rolled: number;
                         };
                     };
                 };
@@ -2809,11 +3127,31 @@ export interface components {
             }[];
             containerId: string | null;
             email: string;
+            image: string | null;
+            limits: {
+                cpuMillis: number | null;
+                logMb: number | null;
+                memoryMb: number | null;
+                pids: number | null;
+            };
             observedGeneration: number;
             subscription: string | null;
             suspendedNote: string | null;
             userId: string;
             waitingMessages: number;
+        };
+        Attachment: {
+            id: string;
+            /** @enum {string} */
+            kind: "IMAGE" | "AUDIO" | "VIDEO" | "DOCUMENT" | "STICKER";
+            mimeType: string;
+            name: string;
+            sizeBytes?: number;
+            /** @enum {string} */
+            state: "WAITING" | "STORED" | "FAILED" | "EXPIRED";
+            transcript?: string;
+            /** @description Where it is, while it is STORED; works for some days */
+            url?: string;
         };
         Credits: {
             cap: {

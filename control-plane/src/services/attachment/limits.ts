@@ -1,0 +1,15 @@
+const mebibyte = 1024 * 1024
+
+/** The largest files, in bytes. What a channel takes is said where it sends (channels/). */
+export const fileLimits = {
+  /** What a person sends: Telegram hands bots no more (https://core.telegram.org/bots/api#getfile). */
+  inbound: 20 * mebibyte,
+  /** What an assistant sends. */
+  outbound: 100 * mebibyte,
+} as const
+
+/** Files of one message. */
+export const maxFiles = 10
+
+/** Uploads of a person that no message took yet. */
+export const maxWaitingUploads = 20

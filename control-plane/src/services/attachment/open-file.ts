@@ -1,0 +1,31 @@
+import type { Readable } from 'node:stream'
+import type { Ctx } from '../../context.ts'
+import { notFound } from '../../errors.ts'
+import type { Vault } from '../../lib/vault.ts'
+import { readSealed } from '../../storage/sealed-file.ts'
+import { type Store, StoredFileMissing } from '../../storage/store.ts'
+import { storedAttachment } from './attachment.ts'
+
+/** The stored file of an attachment, as it is read. Errors: file_gone. */
+export async function openFile({
+  ctx,
+  vault,
+  store,
+  input,
+}: {
+  ctx: Pick<Ctx, 'db' | 'clock'>
+  vault: Vault
+  store: Store
+  input: { attachmentId: string }
+}): Promise<{ name: string; mimeType: string; sizeBytes: number; stream: Readable }> {
+  const found = await ctx.db.attachment.findUnique({ where: { id: input.attachmentId } })
+  if (!found || found.keyEncrypted === null || found.state !== 'STORED') throw gone()
+  if (found.expiresAt.getTime() <= ctx.clock.now()) throw gone()
+  const key = Buffer.from(await vault.open(found.keyEncrypted), 'base64')
+  const stream = await readSealed(store, storedAttachment(found.id), key).catch((error: unknown) => {
+    throw error instanceof StoredFileMissing ? gone() : error
+  })
+  return { name: found.name, mimeType: found.mimeType, sizeBytes: Number(found.sizeBytes), stream }
+}
+
+const gone = () => notFound('This file is not there any more.', 'file_gone')

@@ -1,0 +1,38 @@
+import type { Ctx } from '../../context.ts'
+import { dayMs } from '../../plan.ts'
+import { removeOrphans } from '../../storage/remove-orphans.ts'
+import type { Store } from '../../storage/store.ts'
+import { storedAttachment } from './attachment.ts'
+
+const batchSize = 500
+
+/**
+ * Removes stored files whose time is over, and uploads that no message took within a day. What a message says of its
+ * file stays. Safe to repeat, and for two replicas at once.
+ */
+export async function sweepFiles({ ctx, store }: { ctx: Ctx; store: Store }): Promise<void> {
+  const { db } = ctx
+  const now = new Date(ctx.clock.now())
+  const unsent = { messageId: null, createdAt: { lt: new Date(now.getTime() - dayMs) } }
+  const over = await db.attachment.findMany({
+    where: { state: { not: 'EXPIRED' }, OR: [{ expiresAt: { lte: now } }, unsent] },
+    select: { id: true, messageId: true },
+    take: batchSize,
+  })
+  for (const { id, messageId } of over) {
+    await store.delete(storedAttachment(id))
+    if (messageId === null) await db.attachment.deleteMany({ where: { id, messageId } })
+    else await db.attachment.update({ where: { id }, data: { state: 'EXPIRED', keyEncrypted: null } })
+  }
+  // Answered or told by then.
+  const toldBefore = new Date(now.getTime() - 7 * dayMs)
+  await db.reaction.deleteMany({ where: { turnId: { not: null }, createdAt: { lt: toldBefore } } })
+}
+
+/** Removes files that were left behind by somebody who died, or left, while they were written. */
+export async function sweepLostFiles({ ctx, store }: { ctx: Ctx; store: Store }): Promise<void> {
+  const select = { id: true } as const
+  await removeOrphans(store, 'attachments/', (ids) =>
+    ctx.db.attachment.findMany({ where: { id: { in: ids } }, select }),
+  )
+}
