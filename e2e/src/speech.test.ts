@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { z } from 'zod'
 import type { Person } from './people.ts'
 import { type HostProcess, type System, startTestSystem } from './system.ts'
 
@@ -34,8 +35,24 @@ async function use(name: string, args: object): Promise<string> {
   await script({ toolCalls: [{ name, arguments: args }], times: 1 })
   await system.say(ada, `use ${name}`)
   await eventually(async () => expect(await system.heard(ada)).toContain(answer))
-  return JSON.stringify((await requests())[before + 1])
+  const { body } = resultSchema.parse((await requests())[before + 1])
+  const [result] = body.messages
+    .flatMap(({ content }) => content)
+    .filter(({ type }) => type === 'tool_result')
+    .slice(-1)
+  return result?.content ?? ''
 }
+const resultSchema = z.object({
+  body: z.object({
+    messages: z.array(
+      z.object({
+        content: z
+          .array(z.object({ type: z.string(), content: z.string().optional().catch(undefined) }))
+          .catch([]),
+      }),
+    ),
+  }),
+})
 const requests = async () => (await system.sandbox('/sim/models/requests')) as unknown[]
 
 /** What the model says when a job's own words come to it. */
@@ -73,6 +90,38 @@ test('M12, M13: a reminder set in the chat arrives, and the next turn knows that
   await eventually(async () => expect(await system.heard(ada)).toContain('You are welcome.'))
   expect(JSON.stringify((await requests()).at(-1))).toContain('Drink some water!')
 }, 300_000)
+
+test('M9, M12: files of the workspace arrive while it answers: a picture as photo, anything else as document', async () => {
+  await makeFiles()
+  const sent = await use('message', { action: 'send', message: 'The chart you wanted', media: 'chart.png' })
+  expect(sent).toContain('"sent')
+  await use('message', { action: 'send', media: 'notes.txt' })
+  const sandbox = await system.sandbox(`/sim/telegram/${ada.telegramUserId}/messages`)
+  const media = (sandbox as { kind: string; text: string; method?: string }[]).filter(
+    ({ kind }) => kind === 'media',
+  )
+  expect(media).toHaveLength(2)
+  expect(JSON.stringify(media[0])).toContain('The chart you wanted')
+  // What lies elsewhere is not sent, by whatever way.
+  for (const path of [
+    '../config/.openclaw/openclaw.json',
+    '/etc/hostname',
+    'way-out',
+    'https://example.com/a.png',
+  ]) {
+    expect(await use('message', { action: 'send', message: 'psst', media: path })).toMatch(/error|Error/)
+  }
+  const after = (await system.sandbox(`/sim/telegram/${ada.telegramUserId}/messages`)) as { kind: string }[]
+  expect(after.filter(({ kind }) => kind === 'media')).toHaveLength(2)
+}, 300_000)
+
+/** One red point, a text, and a link that leads out of the workspace. */
+function makeFiles(): Promise<string> {
+  const png =
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=='
+  const command = `echo ${png} | base64 -d >chart.png; echo milk, bread >notes.txt; ln -sf /etc/hostname way-out`
+  return use('exec', { command })
+}
 
 test('M12: a reminder arrives although agent, gateway and control plane died and came back in between', async () => {
   await remind('call the dentist', 30_000)
