@@ -21,7 +21,7 @@ import { createWatch } from './observability/watch.ts'
 import { createOperations, operationsCapability } from './operations/operations.ts'
 import type { CrashSettings } from './reconcile/crashes.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
-import { createRelay, type Relay } from './relay/relay.ts'
+import { createRelay, type Relay, turnInputCapability } from './relay/relay.ts'
 import { createDockerRuntime } from './runtime/docker/docker.ts'
 import { createFakeRuntime } from './runtime/fake/fake.ts'
 import type { FakeFaults } from './runtime/fake/gateway.ts'
@@ -136,7 +136,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       hello: () => ({
         agentVersion,
         protocolVersions: [1],
-        capabilities: [operationsCapability],
+        capabilities: [operationsCapability, turnInputCapability],
         runtime: runtime.name,
         ip: hostAddress(),
         capacity: capacity(),

@@ -6,16 +6,16 @@ import type { TurnListener, TurnOutcome } from './audience.ts'
 import type { FleetDeps, TurnInputMessages } from './deps.ts'
 import type { Session } from './session.ts'
 import { writeTo } from './stream.ts'
+import { toTurnInput, turnDeadlineMs } from './turn-input.ts'
 
-const turnDeadlineMs = 10 * 60_000
 /** For a result that was finished in time and is still on its way. */
 const deadlineGraceMs = 30_000
 
 type Call = ServerDuplexStream<TurnEvent, TurnControl>
 
 /**
- * Carries one turn: TurnOpen → TurnInput → TextDelta… → TurnDone → TurnStored, or TurnFailed. The next event is read
- * when the last one is dealt with, so HTTP/2 flow control holds an agent back that is faster than we are.
+ * Carries one turn: TurnOpen → TurnInput, where it is needed → TextDelta… → TurnDone → TurnStored, or TurnFailed. The
+ * next event is read when the last one is dealt with, so HTTP/2 flow control holds an agent back that is faster than we.
  * `session` is this host's session on this replica; a stream of an older epoch is refused.
  */
 export async function relayTurn(deps: FleetDeps, call: Call, session: Session | undefined): Promise<void> {
@@ -52,11 +52,7 @@ async function carry(
     input: { ...turn, claimed, withHistory: open.needsInput && !open.conversationExists },
   })
   if (open.needsInput) {
-    const deadlineUnixMs = BigInt(ctx.clock.now() + turnDeadlineMs)
-    const messages = read.messages.map(({ text, at }) => ({ text, atUnixMs: BigInt(at) }))
-    await writeTo(call, {
-      body: { $case: 'input', input: { messages, history: read.history, deadlineUnixMs } },
-    })
+    await writeTo(call, { body: { $case: 'input', input: toTurnInput(read, ctx.clock.now()) } })
   }
   const { userId, channel, address, replyTo } = read
   const listener = deps.audience.begin({ turnId, userId, channel, address, replyTo })

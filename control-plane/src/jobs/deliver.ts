@@ -28,7 +28,7 @@ export interface DeliverDeps {
 }
 
 export interface Delivering extends DeliverDeps {
-  load(messageId: string): Promise<Due>
+  load(messageId: string, job: Claimed): Promise<Due>
   /** False when it could not be noted together with others. */
   settle(part: SentPart): Promise<boolean>
 }
@@ -68,7 +68,7 @@ export async function deliver(
   }
   const { messageId } = data
   const plan = sender && (await planDelivery({ ctx, input: { to: data, messageId } }))
-  const { origin, parts } = await deps.load(messageId)
+  const { origin, parts } = await deps.load(messageId, job)
   onOrigin(origin)
   if (!plan) throw new SendError('channel_disabled')
   if (plan.action !== 'send') return { outcome: plan.action, settled: false }

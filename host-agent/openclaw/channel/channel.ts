@@ -99,6 +99,8 @@ export const yourclaw = createChatChannelPlugin({
           return { enabled: configured, configured, tokenStatus: configured ? 'available' : 'missing' }
         },
       },
+      // Every message reads the config as it is then.
+      reload: { configPrefixes: [], noopPrefixes: ['channels.yourclaw'] },
       setup: { applyAccountConfig: ({ cfg }: { cfg: Config }) => cfg },
     }),
     capabilities: { chatTypes: ['direct'], media: true },

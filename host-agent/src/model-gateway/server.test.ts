@@ -201,12 +201,26 @@ test('S3: a refused key reaches the assistant as a coded 422 without the provide
   }
 })
 
-test('other errors of a provider go through as they are', async () => {
-  const { post, release } = await start({ status: 429, headers: { 'retry-after': '60' }, body: 'slow down' })
+test('a provider that stays busy or broken ends the call at once, by code; what is wrong with a request goes through', async () => {
+  for (const [status, code] of [
+    [429, 'rate_limited'],
+    [529, 'provider_down'],
+  ] as const) {
+    const { post, release } = await start({ status, headers: { 'retry-after': '60' }, body: 'slow down' })
+    release()
+    const response = await post('/anthropic/v1/messages')
+    // On its status OpenClaw would ask again for minutes; on ours it takes the fallback model.
+    expect([response.status, await response.json()]).toMatchObject([422, { error: { code } }])
+  }
+  const { post, release } = await start({
+    status: 400,
+    headers: { 'x-kept': '1' },
+    body: 'prompt is too long',
+  })
   release()
   const response = await post('/anthropic/v1/messages')
-  expect([response.status, response.headers.get('retry-after')]).toEqual([429, '60'])
-  expect(await response.text()).toBe('slow down end')
+  expect([response.status, response.headers.get('x-kept')]).toEqual([400, '1'])
+  expect(await response.text()).toBe('prompt is too long end')
 })
 
 test('headers of one connection, and those it names, stay on it in both directions', async () => {

@@ -3,9 +3,11 @@ import { AgentError } from '../errors.ts'
 import { createMetering, type Metering } from '../metering/metering.ts'
 import { channelPath, type Speech } from '../speech/speech.ts'
 import { type CallDeps, handleCall } from './call.ts'
+import { createOpenCalls } from './open-calls.ts'
 import { listen, listenAgain } from './port.ts'
 import { providerRoutes } from './providers.ts'
 import { Refusal, refuse, unreachable } from './refusal.ts'
+import { type Patience, patience } from './upstream.ts'
 
 export interface ModelGateway {
   /** Base URL; a provider's calls go to {url}/anthropic, {url}/openai, {url}/google or {url}/brave. */
@@ -47,6 +49,7 @@ export async function startModelGateway(
     speech?: Pick<Speech, 'post'>
     /** Where its port is noted, so that it is the same next time; without, any free one. */
     portPath?: string
+    patience?: Partial<Patience>
   },
 ): Promise<ModelGateway> {
   const metering = input.metering ?? createMetering({ path: ':memory:' })
@@ -55,7 +58,8 @@ export async function startModelGateway(
     metering,
     routes: providerRoutes(input.env),
     freeSearchUrl: input.env.SEARXNG_URL,
-    open: new Map(),
+    open: createOpenCalls(),
+    patience: { ...patience, ...input.patience },
   }
   const doors = new Set<Door>()
   const serve = (owner?: string) =>

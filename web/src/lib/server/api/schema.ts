@@ -3330,6 +3330,12 @@ export interface components {
                     outputTokens: number;
                 };
             }[];
+            /** @description Messages of the last minute; at `resetsAt` the oldest of them counts no more */
+            minute: {
+                inbound: number;
+                limit: number;
+                resetsAt?: string;
+            };
             models: {
                 calls: number;
                 costMicros: number;
