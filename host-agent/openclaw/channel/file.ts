@@ -4,7 +4,7 @@ import { basename, isAbsolute, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** As the host agent bounds it. */
-const maxBytes = 50 * 2 ** 20
+const maxBytes = 100 * 2 ** 20
 
 export interface OpenFile extends AsyncDisposable {
   name: string
