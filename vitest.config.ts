@@ -6,6 +6,8 @@ const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 /** Starts one real PostgreSQL for all tests of a project. */
 const database = { globalSetup: at('./prisma/src/testing-setup.ts') }
 
+/** The pinned OpenClaw, installed once. */
+const openclaw = at('./host-agent/openclaw/testing-setup.ts')
 /** Tests wait more than they work: for processes, disks and timers. */
 const workers = availableParallelism() + 1
 /** Projects that share a machine's one engine, firewall or network interfaces: one after the other, a file at a time. */
@@ -47,14 +49,17 @@ export default defineConfig({
     projects: [
       project('db', './prisma', database),
       project('control-plane', './control-plane', database),
-      project('host-agent', './host-agent', { exclude: ['src/runtime/docker/**'] }),
+      project('host-agent', './host-agent', { globalSetup: openclaw, exclude: ['src/runtime/docker/**'] }),
       project('docker', './host-agent', { include: ['src/runtime/docker/**/*.test.ts'], ...alone(1) }),
       project('sandbox', './sandbox'),
       project('telemetry', './telemetry'),
       // Its own configuration knows Svelte.
       './web/vitest.config.ts',
       project('tools', './tools'),
-      project('e2e', './e2e/src', { ...database, exclude: ['browser/**'] }),
+      project('e2e', './e2e/src', {
+        globalSetup: [database.globalSetup, openclaw],
+        exclude: ['browser/**'],
+      }),
       // Drives the built web; its first start builds it.
       project('browser', './e2e/src/browser', {
         globalSetup: [database.globalSetup, at('./e2e/src/browser/build.ts')],

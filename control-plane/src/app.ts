@@ -152,7 +152,7 @@ export function createApp(deps: Deps) {
   app.route(base, subscriptionRoutes(deps.billing))
   app.route(base, newsRoutes(deps))
   app.route(base, fileRoutes({ ctx, vault: deps.vault, tokens: deps.tokens, store: deps.store }))
-  app.route(base, messageRoutes({ ctx, tokens: deps.tokens }))
+  app.route(base, messageRoutes(deps))
   app.route(base, questionRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))

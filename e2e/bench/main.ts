@@ -7,6 +7,7 @@ import { load, machine, type Row, rowsTable } from './figures.ts'
 import { benchGateway } from './gateway.ts'
 import { benchCreate, benchCrowd } from './hosts/hosts.ts'
 import { benchUse } from './hosts/use.ts'
+import { benchStream } from './stream.ts'
 import { root } from './system.ts'
 import { benchInstant } from './turn/instant.ts'
 import { benchOpenclaw } from './turn/openclaw.ts'
@@ -15,6 +16,7 @@ import { benchWeb } from './web/pages.ts'
 const page = path.join(root, 'docs/benchmarks.md')
 const subjects = {
   turn: ['instant', 'openclaw'],
+  stream: ['stream'],
   web: ['web'],
   gateway: ['gateway'],
   hosts: ['create', 'crowd', 'use'],
@@ -24,6 +26,7 @@ const isSubject = (name: string): name is keyof typeof subjects => name in subje
 const usage = `pnpm bench turn [--only ${subjects.turn.join('|')}] [--profile FOLDER]
   --only     one half of it; the figures of the other stay on the page
   --profile  leaves CPU profiles and the statements of PostgreSQL there, and the page as it is
+pnpm bench stream
 pnpm bench web
 pnpm bench gateway
 pnpm bench hosts [--only ${subjects.hosts.join('|')}]   needs root and what tools/ci/docker.sh prepares`
@@ -34,6 +37,7 @@ interface Settings {
 const run: Record<Part, (settings: Settings) => Promise<Row[]>> = {
   instant: ({ profile }) => benchInstant({ profileDir: profile }),
   openclaw: () => benchOpenclaw(),
+  stream: () => benchStream(),
   web: () => benchWeb(),
   gateway: () => benchGateway(),
   create: () => benchCreate(),

@@ -30,11 +30,12 @@ test('M15: input that comes with the announcement starts a turn once, where the 
   turn.call.write({ body: { $case: 'stored', stored: {} } })
   turn.call.end()
   const input = { messages: [{ text: 'c', atUnixMs: 0n }], history: [], deadlineUnixMs: farMs }
-  const next = { ...startTurn, turnId: 't2', input }
-  for (const seq of [4n, 5n])
-    session.call.write({ seq, ack: 0n, body: { $case: 'startTurn', startTurn: next } })
-  // The word that came twice opened a second stream, which is the one that counts.
-  await control.turnCalls.next()
+  const body = { $case: 'startTurn' as const, startTurn: { ...startTurn, turnId: 't2', input } }
+  session.call.write({ seq: 4n, ack: 0n, body })
+  const first = await control.turnCalls.next()
+  expect((await first.events.next()).body).toMatchObject({ open: { turnId: 't2', needsInput: false } })
+  // The same word once more opens another stream, and nothing else.
+  session.call.write({ seq: 5n, ack: 0n, body })
   const again = await control.turnCalls.next()
   expect((await again.events.next()).body).toMatchObject({ open: { turnId: 't2', needsInput: false } })
   expect((await again.events.next(is('done'))).body).toMatchObject({ done: { text: 'one two' } })

@@ -5,9 +5,17 @@ import { nudge } from '../context.ts'
 import { asked } from '../lib/asked.ts'
 import { createBatcher } from '../lib/batcher.ts'
 import type { Notifications } from '../lib/notifications.ts'
+import { createPace } from '../lib/pace.ts'
 import type { DeliveryWatch, WatchDelivery } from '../observability/deliveries.ts'
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
-import { type DeliverDeps, type Delivering, type DeliveryJob, deliver, deliveryJobSchema } from './deliver.ts'
+import {
+  type DeliverDeps,
+  type Delivering,
+  type DeliveryJob,
+  deliver,
+  deliveryJobSchema,
+  pacedCode,
+} from './deliver.ts'
 import { type Due, dueOf, loadDue } from './load-due.ts'
 import { type QueueRunner, runQueue, type TakingRunner } from './run-queue.ts'
 import { type SentPart, settleSent } from './settle-sent.ts'
@@ -102,12 +110,15 @@ export interface DeliveryDeps extends DeliverDeps {
   watch: WatchDelivery
 }
 
+/** Of a WhatsApp sender, which takes 80 (Twilio's default); leaves room for a second replica's share at its peak. */
+const sendsPerSecond = 40
 /** Messages at once. */
 const concurrency = 50
 
 /** Sends what is enqueued until it is stopped. */
 export function workDeliveries(deps: DeliveryDeps): QueueRunner {
-  const delivering = { ...deps, ...shareStatements(deps) }
+  const pace = createPace(deps.ctx.clock, { perSecond: sendsPerSecond, burst: sendsPerSecond })
+  const delivering = { ...deps, ...shareStatements(deps), pace }
   const runner = runQueue({
     boss: deps.boss,
     db: deps.ctx.pool,
@@ -192,7 +203,10 @@ async function attempt(deps: DeliveryDeps & Delivering, job: Job<unknown>): Prom
   } catch (error) {
     const failure = error instanceof SendError ? error : new SendError('delivery_error', { cause: error })
     const { code } = failure
-    ctx.log.warn({ jobId: job.id, code, err: failure.cause, attempt: job.retryCount + 1 }, 'delivery failed')
+    ctx.log[code === pacedCode ? 'debug' : 'warn'](
+      { jobId: job.id, code, err: failure.cause, attempt: job.retryCount + 1 },
+      'delivery failed',
+    )
     if (failure.kind === 'permanent' || job.retryCount >= retryLimit) {
       await bury(deps, job, data, code)
       watch?.dead(code)

@@ -76,6 +76,8 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     await role('button', { name: 'Check and add it' }).click()
     await page.getByText('The provider does not accept this key.').waitFor()
     await page.getByText('No keys of your own').waitFor()
+    // The browser's own word for a form that was refused.
+    for (const complaint of visit.complaints.splice(0)) expect(complaint).toContain('400')
     await page.getByLabel('Key', { exact: true }).fill('sk-mine-1234567890')
     await role('button', { name: 'Check and add it' }).click()
     await page.getByText('OpenAI took the key').waitFor()

@@ -41,7 +41,7 @@ export interface Ledger {
   allow(assistantId: string, remainingMicros: number, spentMicros: number): void
   /** What each assistant ever spent on shared keys here. */
   spentByAll(): Map<string, number>
-  /** Counts that are not known to be stored. */
+  /** Counts that are not known to be stored; at most `mostAtOnce`, the others once these are. */
   unstored(): UsageCount[]
   /** Those counts are stored. */
   stored(counts: readonly UsageCount[]): void
@@ -53,6 +53,8 @@ export interface OpenCall {
   settle(outcome: Outcome | 'free'): void
 }
 
+/** A report of so many is about 1 MB, and a message has at most 4. */
+export const mostAtOnce = 5_000
 const quarterMs = 15 * 60_000
 const farMs = 24 * 3600_000
 
@@ -96,7 +98,7 @@ export function openLedger(path: string, now: () => number = Date.now): Ledger {
   const accounts = db.prepare('SELECT assistant_id, spent FROM accounts')
   const limit = db.prepare(`INSERT INTO accounts (assistant_id, spend_limit) VALUES (?, ?)
     ON CONFLICT (assistant_id) DO UPDATE SET spend_limit = excluded.spend_limit`)
-  const unstored = db.prepare('SELECT * FROM counts WHERE calls > stored_calls')
+  const unstored = db.prepare(`SELECT * FROM counts WHERE calls > stored_calls LIMIT ${mostAtOnce}`)
   const markStored = db.prepare(`UPDATE counts SET stored_calls = max(stored_calls, ?)
     WHERE ${columns.replaceAll(',', ' = ? AND')} = ?`)
   // Never one that can still grow.

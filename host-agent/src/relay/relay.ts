@@ -99,7 +99,7 @@ export function createRelay(deps: {
       void run(turn, input)
       // The journal goes first: while it waits for its disk, there is time to open the stream.
       for (let looks = 0; looks < 2; looks++) await nextLook()
-      if (session.ended.aborted || turns.get(turn.turnId) !== turn) return
+      if (session.ended.aborted || turns.get(turn.turnId) !== turn || turn.stream) return
     }
     turn.stream?.cancel()
     const stream = openTurnStream({

@@ -1042,12 +1042,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The conversation, newest first, in pages */
+        /** The conversation, newest first, in pages; with `q` what holds it */
         get: {
             parameters: {
                 query?: {
                     before?: string;
                     limit?: number;
+                    /** @description A part of the text; a page may then be empty and have a `nextBefore` */
+                    q?: string;
                 };
                 header?: never;
                 path?: never;
@@ -1062,34 +1064,7 @@ export interface paths {
                     };
                     content: {
                         "application/json": {
-                            messages: {
-                                at: string;
-                                attachments?: components["schemas"]["Attachment"][];
-                                body: string;
-                                /** @enum {string} */
-                                channel: "WHATSAPP" | "TELEGRAM" | "WEB";
-                                /** @enum {string} */
-                                direction: "INBOUND" | "OUTBOUND";
-                                id: string;
-                                /** @description What the message asks; answered once, before it expires */
-                                question?: {
-                                    /** @description The id of the option that was chosen */
-                                    answer?: string;
-                                    expiresAt: string;
-                                    id: string;
-                                    options: {
-                                        id: string;
-                                        label: string;
-                                    }[];
-                                };
-                                /** @enum {string} */
-                                state: "RECEIVED" | "ANSWERED" | "REFUSED" | "PENDING" | "SENT" | "DELIVERED" | "READ" | "FAILED";
-                                /**
-                                 * @description It is what was there when it was stopped
-                                 * @enum {boolean}
-                                 */
-                                stopped?: true;
-                            }[];
+                            messages: components["schemas"]["Message"][];
                             nextBefore?: string;
                         };
                     };
@@ -1153,6 +1128,45 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The conversation, live */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The `seq` of a message, or the id of an event; absent = what comes from now on */
+                    after?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Server-sent events. `message`: a new one; `change`: one of the last messages as it is now. `answer`: `{ turnId, offset, text }`, a piece of the answer that is being written; `text` replaces whatever stood from `offset` on, and is empty when somebody begins to write. The whole of it is the `message` with that `turnId`. Whoever comes back with `Last-Event-ID` or `after` gets what is missing, on any replica. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/event-stream": string;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3198,6 +3212,48 @@ export interface components {
             runtime: string | null;
             /** @enum {string} */
             state: "ACTIVE" | "CORDONED" | "DRAINING" | "LOST" | "REVOKED";
+        };
+        Message: {
+            at: string;
+            attachments?: components["schemas"]["Attachment"][];
+            /** @description Markdown */
+            body: string;
+            /** @enum {string} */
+            channel: "WHATSAPP" | "TELEGRAM" | "WEB";
+            /** @description Why it was refused, or what a notice is about */
+            code?: string;
+            /** @enum {string} */
+            direction: "INBOUND" | "OUTBOUND";
+            id: string;
+            /** @description The idempotency key that it was sent with */
+            key?: string;
+            /**
+             * @description NOTICE: our own words, not the assistant’s
+             * @enum {string}
+             */
+            kind: "CHAT" | "NOTICE";
+            /** @description What the message asks; answered once, before it expires */
+            question?: {
+                /** @description The id of the option that was chosen */
+                answer?: string;
+                expiresAt: string;
+                id: string;
+                options: {
+                    id: string;
+                    label: string;
+                }[];
+            };
+            /** @description Its place in the conversation; events go on `after` it */
+            seq: number;
+            /** @enum {string} */
+            state: "RECEIVED" | "ANSWERED" | "REFUSED" | "PENDING" | "SENT" | "DELIVERED" | "READ" | "FAILED";
+            /**
+             * @description It is what was there when it was stopped
+             * @enum {boolean}
+             */
+            stopped?: true;
+            /** @description What took it, and the answer to it */
+            turnId?: string;
         };
         Model: {
             default: boolean;
