@@ -23,6 +23,7 @@ import { feedbackRoutes } from './http/routes/feedback.ts'
 import { fileRoutes } from './http/routes/files.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
+import { integrationRoutes } from './http/routes/integrations.ts'
 import { messageRoutes } from './http/routes/messages.ts'
 import { modelRoutes } from './http/routes/models.ts'
 import { newsRoutes } from './http/routes/news.ts'
@@ -61,6 +62,8 @@ const signedIn = [
   '/attachments',
   '/messages',
   '/messages/*',
+  '/integrations',
+  '/integrations/*',
   '/questions/*',
   '/operator/*',
 ]
@@ -142,6 +145,7 @@ export function createApp(deps: Deps) {
   app.route(base, feedbackRoutes(ctx))
   app.route(base, usageRoutes(ctx))
   app.route(base, creditRoutes({ ctx, openPage: deps.openTopUpPage }))
+  app.route(base, integrationRoutes(deps.integrations))
   app.route(base, apiKeyRoutes({ ctx, vault: deps.vault, checkKey: deps.checkKey }))
   app.route(base, userRoutes({ ctx, notifications: deps.notifications, cookie }))
   const enqueueExport = createExportEnqueuer(deps.boss)

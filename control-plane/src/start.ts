@@ -19,6 +19,7 @@ import { workErasures } from './jobs/erasures.ts'
 import { workExports } from './jobs/exports.ts'
 import { workFiles } from './jobs/files.ts'
 import { workMails } from './jobs/mails.ts'
+import { workToolActions } from './jobs/tool-actions.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
 import { watchSpeech } from './observability/speech.ts'
@@ -44,6 +45,8 @@ import { mailPerson } from './services/mail/mail-person.ts'
 import { releaseHeld } from './services/speech/release-held.ts'
 import { takeSpoken } from './services/speech/take-spoken.ts'
 import { checkPrice } from './services/subscription/check-price.ts'
+import { callTool } from './services/tool/call-tool.ts'
+import { listTools } from './services/tool/list-tools.ts'
 import { createTyping } from './typing.ts'
 import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
@@ -100,7 +103,8 @@ export async function startControlPlane(
     link: async (id, until) => exportUrl(env.WEB_URL, id, await deps.tokens.signLink(id, until)),
   })
   const files = workFiles(deps)
-  const erasures = workErasures({ ...deps, ctx: deps.billing })
+  const erasures = workErasures({ ...deps, ctx: { ...deps.billing, consent: deps.integrations.consent } })
+  const toolActions = workToolActions({ ...deps, ctx: deps.integrations })
   const billing = await workBilling({ ...deps, ctx: deps.billing })
   checkPrice({ ctx: deps.billing }).catch((err: unknown) =>
     log.warn({ err }, 'the price could not be checked'),
@@ -117,6 +121,7 @@ export async function startControlPlane(
       .catch((err: unknown) => log.error({ err }, 'alerts could not be raised'))
     reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
     mails.sweep().catch((err: unknown) => log.error({ err }, 'mail could not be swept'))
+    toolActions.sweep().catch((err: unknown) => log.error({ err }, 'actions could not be swept'))
     erasures.sweep().catch((err: unknown) => log.error({ err }, 'erasures could not be swept'))
   }, sweepIntervalMs)
   const registrar = setInterval(() => void repairWebhooks(deps), webhookIntervalMs)
@@ -128,7 +133,11 @@ export async function startControlPlane(
     files.stop()
     await Promise.all([fleet.close(), closeHttp(server)])
     const workers = [deliveries, mails, billing, exports]
-    await Promise.all([...workers.map((worker) => worker.stop(deliveryGraceMs)), erasures.stop()])
+    await Promise.all([
+      ...workers.map((worker) => worker.stop(deliveryGraceMs)),
+      erasures.stop(),
+      toolActions.stop(),
+    ])
     await metricsServer?.close()
     await deps.close()
   }
@@ -197,6 +206,10 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       speech: { take: (input) => takeSpoken({ ctx, vault: deps.vault, store: deps.store, input }) },
       metrics: deps.metrics,
     }),
+    tools: {
+      list: (input) => listTools({ ctx, input }),
+      call: (input) => callTool({ ctx: deps.integrations, notifications: deps.notifications, input }),
+    },
     hostsHere: ctx.hostsHere,
     ...observed,
     audience: everyone(

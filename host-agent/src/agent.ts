@@ -27,7 +27,9 @@ import { createFakeRuntime } from './runtime/fake/fake.ts'
 import type { FakeFaults } from './runtime/fake/gateway.ts'
 import { createProcessRuntime } from './runtime/process/process.ts'
 import type { Runtime } from './runtime/runtime.ts'
-import { createSpeech } from './speech/speech.ts'
+import { channelService, createSpeech } from './speech/speech.ts'
+import { createToolService } from './tools/mcp.ts'
+import { createRemoteTools } from './tools/remote-tools.ts'
 import { agentVersion } from './version.ts'
 
 export interface AgentOptions {
@@ -67,14 +69,17 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   let running: Relay['running'] = () => undefined
   const speech = createSpeech({
     dir: join(env.STATE_DIR, 'speech'),
-    keys,
     running: (assistantId) => running(assistantId),
     watch,
     log,
   })
+  const tools = createRemoteTools()
   const modelGateway = await startModelGateway({
+    services: new Map([
+      ['tools', createToolService({ tools, log })],
+      [channelService, speech.post],
+    ]),
     metering,
-    speech,
     keys,
     env,
     watch,
@@ -147,6 +152,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       connected(session, send) {
         speech.connect(session)
         const ends = [
+          tools.connect(session.client),
           reconciler.connect((observed) => send({ $case: 'observed', observed })),
           metering.connect({
             report: (usageReport) => send({ $case: 'usageReport', usageReport }),

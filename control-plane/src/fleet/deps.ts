@@ -1,5 +1,5 @@
 import type { Channel } from '@yourclaw/db'
-import type { Provider, ProviderKey } from '@yourclaw/proto/host/v1'
+import type { CallToolResponse, Provider, ProviderKey, ToolDefinition } from '@yourclaw/proto/host/v1'
 import type { Ctx } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
 import type { ConversationCtx } from '../services/conversation/ctx.ts'
@@ -95,6 +95,19 @@ export interface SpeechVerbs {
   take(input: { spoken: Spoken; signal: AbortSignal }): Promise<Taken>
 }
 
+/** What assistants of a host can do beside their own tools; see each verb for its errors. */
+export interface FleetTools {
+  list(input: { hostId: string; assistantId: string }): Promise<ToolDefinition[]>
+  call(input: {
+    hostId: string
+    assistantId: string
+    name: string
+    argumentsJson: string
+    /** The assistant waits no longer. */
+    signal: AbortSignal
+  }): Promise<CallToolResponse>
+}
+
 export interface FleetDeps {
   ctx: Ctx & Pick<ConversationCtx, 'pool'>
   authority: Authority
@@ -103,6 +116,7 @@ export interface FleetDeps {
   conversation: Conversation
   operations: Operations
   speech: SpeechVerbs
+  tools: FleetTools
   /** The platform's keys, sent to hosts with every snapshot. */
   sharedKeys: ProviderKey[]
   /** Sessions say here where turns that were claimed for their hosts are taken. */

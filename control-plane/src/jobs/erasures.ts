@@ -4,6 +4,7 @@ import { dayMs } from '../plan.ts'
 import { eraseAccount } from '../services/account/erase-account.ts'
 import { waitingErasures } from '../services/account/waiting-erasures.ts'
 import { endAlert, raiseAlert } from '../services/alert/raise-alert.ts'
+import type { RevokingCtx } from '../services/integration/ctx.ts'
 import type { BillingCtx } from '../services/subscription/ctx.ts'
 import type { Store } from '../storage/store.ts'
 
@@ -13,7 +14,7 @@ import type { Store } from '../storage/store.ts'
  * the sweep. Two replicas may do the same one at once: each step is safe to repeat.
  */
 export interface ErasureDeps {
-  ctx: BillingCtx
+  ctx: BillingCtx & RevokingCtx
   store: Store
   notifications: Notifications
 }

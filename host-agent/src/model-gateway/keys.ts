@@ -14,7 +14,7 @@ export interface KeyRing {
   setAssistant(assistantId: string, virtualKey: string, ownKeys: ProviderKey[]): void
   dropAssistant(assistantId: string): void
   /** Whose virtual key it is. */
-  owner(virtualKey: string): string | undefined
+  holderOf(virtualKey: string): string | undefined
   /** Undefined = nobody has this virtual key; `key` is absent when there is none for the provider. */
   resolve(virtualKey: string, provider: Provider): Caller | undefined
 }
@@ -38,7 +38,7 @@ export function createKeyRing(): KeyRing {
       if (virtualKey !== '') byVirtualKey.set(virtualKey, { assistantId, ownKeys })
     },
     dropAssistant,
-    owner: (virtualKey) => byVirtualKey.get(virtualKey)?.assistantId,
+    holderOf: (virtualKey) => byVirtualKey.get(virtualKey)?.assistantId,
     resolve(virtualKey, provider) {
       const entry = byVirtualKey.get(virtualKey)
       if (!entry) return undefined

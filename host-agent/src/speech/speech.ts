@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
-import type { KeyRing } from '../model-gateway/keys.ts'
-import { shownKey } from '../model-gateway/providers.ts'
 import { Refusal } from '../model-gateway/refusal.ts'
+import type { Service } from '../model-gateway/service.ts'
 import type { SpeechWatch } from '../observability/watch.ts'
 import type { LiveSession } from '../relay/relay.ts'
 import { createCarrier } from './carrier.ts'
 import { readIncoming } from './incoming.ts'
 import { type Outcome, openSpool } from './spool.ts'
 
-/** Where our channel plugin posts. */
-export const channelPath = '/channel/messages'
+/** The model gateway's name of it, and where our channel plugin posts there. */
+export const channelService = 'channel'
+export const channelPath = `/${channelService}/messages`
 
 /** What one assistant may have waiting, on the host's own disk; more of it would cost the others. */
 const maxWaiting = { messages: 50, bytes: 200 * 2 ** 20 }
@@ -29,9 +29,9 @@ export interface RunningTurn {
 export interface Speech {
   /**
    * Takes what an assistant says by itself: on the disk before it is answered. 200 = stored by the control plane, 202 =
-   * it will be. `owner` = whose door it came through. Throws a Refusal.
+   * it will be. Throws a Refusal.
    */
-  post(request: IncomingMessage, response: ServerResponse, owner: string | undefined): Promise<void>
+  post: Service
   connect(session: LiveSession): void
   /** Messages that wait. */
   waiting(): number
@@ -41,13 +41,12 @@ export interface Speech {
 /** The way of what assistants say by themselves: from the channel plugin over this host's disk to the control plane. */
 export function createSpeech(deps: {
   dir: string
-  keys: KeyRing
   running: (assistantId: string) => RunningTurn | undefined
   watch: SpeechWatch
   log: Logger
   now?: () => number
 }): Speech {
-  const { keys, log } = deps
+  const { log } = deps
   const now = deps.now ?? Date.now
   const spool = openSpool(deps.dir, now)
   const open = new Map<string, number>()
@@ -61,16 +60,6 @@ export function createSpeech(deps: {
     },
     log,
   })
-
-  function identify(request: IncomingMessage, owner: string | undefined): string {
-    const shown = shownKey(request.headers)
-    const assistantId = shown && keys.owner(shown)
-    // An agent that has just started holds no keys yet; the plugin tries again.
-    if (!assistantId && !keys.isFilled()) throw new Refusal(503, 'starting', 'The host agent is starting.')
-    if (!assistantId || (owner !== undefined && owner !== assistantId))
-      throw new Refusal(422, 'unknown_virtual_key', 'This key belongs to no assistant of this host.')
-    return assistantId
-  }
 
   function admit(assistantId: string): void {
     const since = now() - 60_000
@@ -110,10 +99,9 @@ export function createSpeech(deps: {
     return { id }
   }
 
-  async function post(request: IncomingMessage, response: ServerResponse, owner: string | undefined) {
-    if (request.method !== 'POST')
+  async function post(request: IncomingMessage, response: ServerResponse, assistantId: string) {
+    if (request.method !== 'POST' || request.url !== channelPath)
       throw new Refusal(404, 'unknown_call', 'Assistants may not make this call.')
-    const assistantId = identify(request, owner)
     admit(assistantId)
     open.set(assistantId, (open.get(assistantId) ?? 0) + 1)
     let taken: { id: string; outcome?: Outcome }
@@ -133,9 +121,9 @@ export function createSpeech(deps: {
   }
 
   return {
-    async post(request, response, owner) {
+    async post(request, response, { assistantId }) {
       try {
-        await post(request, response, owner)
+        await post(request, response, assistantId)
       } catch (error) {
         if (error instanceof Refusal) deps.watch.messageRefused(error.code)
         // A refusal must reach a caller that still sends.

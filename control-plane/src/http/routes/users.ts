@@ -48,6 +48,9 @@ const profile = z
       })
       .nullable(),
     credits: z.object({ remainingMicros: z.number() }),
+    features: z
+      .object({ google: z.boolean() })
+      .openapi({ description: 'What is offered here: whether Google’s services can be connected' }),
   })
   .openapi('Profile')
 

@@ -122,7 +122,7 @@ async function createPerson() {
 }
 
 const erase = (userId: string, store: Store = world.deps.store) =>
-  eraseAccount({ ctx: world.deps.billing, store, input: { userId } })
+  eraseAccount({ ctx: { ...world.deps.billing, ...world.deps.integrations }, store, input: { userId } })
 
 /** What applyObserved writes when the host says that nothing is left. */
 const confirm = (assistantId: string) =>

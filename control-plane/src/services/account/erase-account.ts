@@ -4,6 +4,8 @@ import { deleteAssistant } from '../assistant/delete-assistant.ts'
 import { storedAttachment } from '../attachment/attachment.ts'
 import { storedExport } from '../export/stored-export.ts'
 import { storedArchive } from '../host-operation/stored-archive.ts'
+import type { RevokingCtx } from '../integration/ctx.ts'
+import { endConnections } from '../integration/revoke.ts'
 import { cancelForDeletion } from '../subscription/cancel-for-deletion.ts'
 import type { BillingCtx } from '../subscription/ctx.ts'
 import { eraseRows } from './erase-rows.ts'
@@ -13,7 +15,7 @@ export type Erasure = 'gone' | 'waiting'
 
 /**
  * Carries out what requestDeletion began, in this order, each step safe to repeat, so that a crash between any two costs
- * nothing: what charges the person ends, the assistant goes with its data, then stored files, then every row and with
+ * nothing: what charges the person ends, Google revokes what they connected, the assistant goes with its data, then stored files, then every row and with
  * them the user, in one transaction with the mail that says so. Errors: of cancelForDeletion and of the store; again later.
  */
 export async function eraseAccount({
@@ -21,7 +23,7 @@ export async function eraseAccount({
   store,
   input,
 }: {
-  ctx: BillingCtx
+  ctx: BillingCtx & RevokingCtx
   store: Store
   input: { userId: string }
 }): Promise<Erasure> {
@@ -29,6 +31,7 @@ export async function eraseAccount({
   const where = { id: userId, deletionRequestedAt: { not: null } }
   if ((await ctx.db.user.count({ where })) === 0) return 'gone'
   await cancelForDeletion({ ctx, input })
+  await endConnections({ ctx, input })
   if (!(await isAssistantGone(ctx, userId))) return 'waiting'
   await removeFiles(ctx, store, userId)
   await inTransaction(ctx, (tx) => eraseRows(tx, ctx, userId))

@@ -58,5 +58,6 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
             cancelAtPeriodEnd: subscription.cancelAtPeriodEnd,
           },
     credits: { remainingMicros: Number(credit._sum.amountMicros ?? 0n) },
+    features: { google: ctx.settings.googleIntegrations },
   }
 }

@@ -29,8 +29,7 @@ export async function sendNoticeIn(tx: Transaction, ctx: ConversationCtx, input:
   if (!(await lockAssistant(tx, input.userId))) return { sent: false }
   if (input.once && !(await sayOnce(tx, input.userId, input.once.kind, input.once.key)))
     return { sent: false }
-  const [last] = input.to ? [input.to] : await liveAddresses(tx, ctx, input.userId)
-  const to = last ?? { channel: 'WEB', address: input.userId }
+  const to = input.to ?? (await lastAddress(tx, ctx, input.userId))
   await storeOutgoing(tx, ctx, {
     userId: input.userId,
     to,
@@ -91,4 +90,10 @@ interface OutgoingInput {
   attachmentIds?: readonly string[]
   /** Of the message that it answers. */
   traceParent?: string | null
+}
+
+/** Where something can be sent to a user, the address they wrote from last; the web when nowhere else. */
+export async function lastAddress(tx: Transaction, ctx: ConversationCtx, userId: string): Promise<Recipient> {
+  const [last] = await liveAddresses(tx, ctx, userId)
+  return last ?? { channel: 'WEB', address: userId }
 }

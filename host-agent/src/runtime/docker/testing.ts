@@ -13,7 +13,7 @@ import { createKeyRing } from '../../model-gateway/keys.ts'
 import { startModelGateway } from '../../model-gateway/server.ts'
 import { createMetrics } from '../../observability/metrics.ts'
 import { createWatch } from '../../observability/watch.ts'
-import { createSpeech } from '../../speech/speech.ts'
+import { channelService, createSpeech } from '../../speech/speech.ts'
 import type { Health } from '../openclaw/gateways.ts'
 import type { Cause } from '../runtime.ts'
 import { createDockerRuntime } from './docker.ts'
@@ -108,12 +108,18 @@ export async function startDocker(options: { modelUrl?: string; searchUrl?: stri
   /** One agent's life: a model gateway and a runtime. */
   const agent = async (more: { health?: Health } = {}) => {
     const speechDir = await mkdtemp(join(tmpdir(), 'speech-'))
-    const speech = createSpeech({ dir: speechDir, keys, running: () => undefined, watch, log })
+    const speech = createSpeech({ dir: speechDir, running: () => undefined, watch, log })
     onTestFinished(async () => {
       speech.close()
       await rm(speechDir, { recursive: true, force: true })
     })
-    const modelGateway = await startModelGateway({ speech, watch, keys, env, log })
+    const modelGateway = await startModelGateway({
+      services: new Map([[channelService, speech.post]]),
+      watch,
+      keys,
+      env,
+      log,
+    })
     const runtime = createDockerRuntime({
       dataDir,
       image: options.image ?? testImage,

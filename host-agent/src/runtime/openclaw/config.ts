@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
@@ -75,8 +76,10 @@ const webSearch = 'yourclaw-web-search'
 
 /** What is paid for is what is sent: longer windows are not used to their end. */
 const maxContextTokens = 200_000
+/** A person may be asked meanwhile; the agent gives up sooner. */
+const toolCallMs = 90_000
 /** Each session has a browser of its own, which is ended when nobody uses it. */
-const browserIdleMs = 10 * 60_000
+const mcpIdleMs = 10 * 60_000
 
 /** The config of the pinned version, which refuses unknown keys. Holds the virtual key, never a provider's. */
 export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) {
@@ -154,13 +157,30 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
       web: { fetch: { enabled: true }, search: { enabled: true, provider: 'yourclaw' } },
       media: { image: { enabled: true } },
     },
-    ...(reach.browser && {
-      mcp: { sessionIdleTtlMs: browserIdleMs, servers: { playwright: { command: 'playwright-mcp' } } },
-    }),
+    mcp: {
+      sessionIdleTtlMs: mcpIdleMs,
+      servers: {
+        ...(reach.browser && { playwright: { command: 'playwright-mcp' } }),
+        ...(spec.toolsVersion && { google: googleServer(spec, reach) }),
+      },
+    },
     // Restarts are the agent's.
     commands: { restart: false },
     skills: { allowBundled: [] },
     logging: { file: join(places.home, '.openclaw', 'logs', 'gateway.log') },
+  }
+}
+
+/** What the person connected at Google: tools of the control plane, which the agent serves where model calls go. */
+function googleServer({ toolsVersion, virtualKey }: AssistantSpec, { modelGatewayUrl }: Reach) {
+  // A list of tools that changed is another address, so that OpenClaw asks for it again.
+  const version = createHash('sha256').update(toolsVersion).digest('hex').slice(0, 12)
+  return {
+    url: `${modelGatewayUrl}/tools?version=${version}`,
+    transport: 'streamable-http',
+    headers: { authorization: `Bearer ${virtualKey}` },
+    requestTimeoutMs: toolCallMs,
+    supportsParallelToolCalls: true,
   }
 }
 
