@@ -18,6 +18,8 @@ export const plan = {
   deletionNoticeDays: 7,
   /** The file of an export can be fetched this long. */
   exportDays: 7,
+  /** What could not be sent, and the marks by which nothing is done twice, are kept this long. */
+  leftoverDays: 90,
   /** Files that go with messages are kept by us this long; what reached an assistant's workspace stays there. */
   fileDays: 30,
   /** A link to such a file works this long. */

@@ -37,6 +37,7 @@ import { runningTurns } from './services/conversation/running-turns.ts'
 import { sendNoticeIn } from './services/conversation/send-notice.ts'
 import { turnsToStop } from './services/conversation/stop-turn.ts'
 import { sweep } from './services/conversation/sweep.ts'
+import { tellProgress } from './services/conversation/tell-progress.ts'
 import { texts } from './services/conversation/texts.ts'
 import { claimOperations } from './services/host-operation/claim-operations.ts'
 import { finishOperation } from './services/host-operation/finish-operation.ts'
@@ -213,13 +214,24 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
     hostsHere: ctx.hostsHere,
     ...observed,
     audience: everyone(
-      [observed.audience, createTyping(deps), createPreview(deps), createProgressLine(deps), deps.live],
+      [
+        observed.audience,
+        createTyping(deps),
+        createPreview(deps),
+        createProgressLine({ ...deps, tell: progressTeller(ctx) }),
+        deps.live,
+      ],
       ctx.log,
     ),
     maxTurnsPerHost: 40,
     timing: fleetTiming,
   })
 }
+
+const progressTeller = (ctx: Deps['ctx']) => (turnId: string) =>
+  void tellProgress({ ctx, input: { turnId } }).catch((err: unknown) =>
+    ctx.log.warn({ err, turnId }, 'progress was not told'),
+  )
 
 async function serveFigures({ env, metrics: { registry } }: Deps): Promise<MetricsServer | undefined> {
   if (env.METRICS_PORT === undefined) return undefined

@@ -417,7 +417,7 @@ export interface paths {
         };
         /**
          * Where Google sends the browser back to
-         * @description A browser that asks for a page is sent to /login?error={code} when it did not work; codes are `sign_in_expired`, `sign_in_invalid`, `sign_in_denied`, `email_not_verified`, `email_in_use`, `account_being_deleted` and `google_unavailable`.
+         * @description A browser that asks for a page is sent to /login?error={code} when it did not work, as from the start already; codes are `sign_in_expired`, `sign_in_invalid`, `sign_in_denied`, `email_not_verified`, `email_in_use`, `account_being_deleted`, `google_unavailable` and `too_many_requests`.
          */
         get: {
             parameters: {
@@ -1483,7 +1483,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop the answer that is being made */
+        /** Stop the answer that is being made, or the one that waits to be; what is there of it is kept */
         post: {
             parameters: {
                 query?: never;
@@ -1493,7 +1493,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Whether a turn runs that will now stop */
+                /** @description Whether a turn ran, or waited to run, that will now stop */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -3617,6 +3617,8 @@ export interface components {
             };
             id: string;
             name: string;
+            /** @description Whether news by mail were asked for */
+            news: boolean;
             /** @description Whether the assistant may speak first */
             proactive: boolean;
             /** @enum {string|null} */
@@ -3629,6 +3631,10 @@ export interface components {
             subscription: {
                 cancelAtPeriodEnd: boolean;
                 currentPeriodEnd?: string;
+                /** @description The assistant is suspended for want of payment, and deleted after this */
+                deleteAfter?: string;
+                /** @description PAST_DUE: the assistant goes on until then */
+                graceEnd?: string;
                 /** @enum {string} */
                 status: "ACTIVE" | "PAST_DUE" | "CANCELED";
                 trialEnd?: string;
