@@ -3582,6 +3582,7 @@ export interface components {
             messagesPerDay: number;
             messagesPerMinute: number;
             priceCents: number;
+            proactivePerDay: number;
             retentionDays: number;
             trialDays: number;
             welcomeCreditMicros: number;
