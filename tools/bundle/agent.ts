@@ -27,7 +27,8 @@ const folder = `yourclaw-agent-${version}`
 const archive = `${folder}-linux-x64.tar.gz`
 const work = join(out, folder)
 const verbs = ['enroll', 'renew', 'doctor', 'uninstall']
-const entries = ['src/main.ts', 'src/runtime/docker/read-conversation.ts']
+const children = ['read-conversation', 'write-file'].map((name) => `src/runtime/docker/${name}.ts`)
+const entries = ['src/main.ts', ...children]
 
 await mkdir(out, { recursive: true })
 await bundle(

@@ -17,7 +17,11 @@ export async function startHost(image: string) {
   const dataDir = path.join(folder, 'data')
   // As hosts run it: Node that reads TypeScript takes more memory and longer to start.
   const program = path.join(folder, 'program')
-  const entries = ['src/main.ts', 'src/runtime/docker/read-conversation.ts']
+  const entries = [
+    'src/main.ts',
+    'src/runtime/docker/read-conversation.ts',
+    'src/runtime/docker/write-file.ts',
+  ]
   await bundle({ from: 'host-agent', entries, version: '0.0.0' }, program)
   const seen = new Map<string, Observed>()
   void (async () => {
