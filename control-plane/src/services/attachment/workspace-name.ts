@@ -27,7 +27,8 @@ export function workspacePath(file: Pick<Attachment, 'id' | 'kind' | 'name' | 'm
     .normalize('NFKD')
     .replace(/\p{M}/gu, '')
     .replace(/[^A-Za-z0-9._-]+/g, '-')
-    .replace(/\.{2,}/g, '.')
+    .replace(/[-._]*\.[-._]*/g, '.')
+    .replace(/-{2,}/g, '-')
     .replace(/^[-._]+|[-._]+$/g, '')
   const [, stem = plain, given] = /^(.+)\.([A-Za-z0-9]{1,10})$/.exec(plain) ?? []
   const extension = given ?? extensions[file.mimeType]
