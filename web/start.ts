@@ -12,6 +12,8 @@ if (origin === null || !/^https?:$/.test(origin.protocol)) {
 }
 const protocolHeader = 'x-own-protocol'
 process.env.PROTOCOL_HEADER = protocolHeader
+// A file of 20 MB passes to the API, which has bounds of its own.
+process.env.BODY_SIZE_LIMIT ??= '21M'
 
 const built = new URL('./build/index.js', import.meta.url)
 const { server }: { server: Server } = await import(built.href)

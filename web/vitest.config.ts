@@ -5,5 +5,11 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   // Our own tsconfig extends one that only `svelte-kit sync` writes; tests also run before that.
   tsconfig: fileURLToPath(new URL('../tsconfig.base.json', import.meta.url)),
-  test: { name: 'web', include: ['src/**/*.test.ts'], environment: 'node' },
+  test: {
+    name: 'web',
+    include: ['src/**/*.test.ts'],
+    environment: 'node',
+    // Groups of projects must agree on their workers; this one has the default.
+    sequence: { groupOrder: 4 },
+  },
 })

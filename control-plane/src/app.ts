@@ -29,6 +29,7 @@ import { newsRoutes } from './http/routes/news.ts'
 import { operatorAssistantRoutes } from './http/routes/operator/assistants.ts'
 import { operatorDutyRoutes } from './http/routes/operator/duties.ts'
 import { operatorHostRoutes } from './http/routes/operator/hosts.ts'
+import { operatorImageRoutes } from './http/routes/operator/images.ts'
 import { planRoutes } from './http/routes/plan.ts'
 import { questionRoutes } from './http/routes/questions.ts'
 import { subscriptionRoutes } from './http/routes/subscription.ts'
@@ -151,11 +152,12 @@ export function createApp(deps: Deps) {
   app.route(base, subscriptionRoutes(deps.billing))
   app.route(base, newsRoutes(deps))
   app.route(base, fileRoutes({ ctx, vault: deps.vault, tokens: deps.tokens, store: deps.store }))
-  app.route(base, messageRoutes({ ctx, tokens: deps.tokens }))
+  app.route(base, messageRoutes(deps))
   app.route(base, questionRoutes(ctx))
   app.route(base, channelRoutes(ctx))
   app.route(base, assistantRoutes({ ctx, vault: deps.vault, notifications: deps.notifications }))
   app.route(base, operatorHostRoutes(ctx))
+  app.route(base, operatorImageRoutes(ctx))
   app.route(base, operatorAssistantRoutes(ctx))
   app.route(base, operatorDutyRoutes(deps))
   return app

@@ -77,8 +77,8 @@ export const notification = (nudges: Iterable<Nudge>) =>
 export type Nudge = `${Topic}:${string}`
 
 /**
- * turns, stops, changes and operations carry a host id; user (the account), assistant and messages a user id; the others
- * nothing.
+ * turns, stops, changes and operations carry a host id; user (the account), assistant and messages a user id; watch and
+ * answer what `live/answers.ts` says; the others nothing.
  */
 export type Topic =
   | 'turns'
@@ -92,3 +92,5 @@ export type Topic =
   | 'mails'
   | 'erasures'
   | 'billing'
+  | 'watch'
+  | 'answer'

@@ -22,6 +22,7 @@ import { listen, type Notifications } from './lib/notifications.ts'
 import { createStripe } from './lib/stripe.ts'
 import { createTokens, type Tokens } from './lib/tokens.ts'
 import { createVault, type Vault } from './lib/vault.ts'
+import { createLiveAnswers, type LiveAnswers } from './live/answers.ts'
 import { createMailer, type Mailer } from './mail/mailer.ts'
 import { registerGauges } from './observability/gauges.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
@@ -59,6 +60,8 @@ export interface Deps {
   authority: Authority
   boss: PgBoss
   notifications: Notifications
+  /** Answers as they are written, for the web. */
+  live: LiveAnswers
   telegram: Telegram
   whatsapp: Whatsapp
   /** Of the channels that are on. */
@@ -108,6 +111,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
   const notifications = await listen(databaseUrl, log, pool.isOwn)
   const clock = systemClock
   const own = { db, pool, wake: notifications.tell, hostsHere: new Map(), clock, log }
+  const live = createLiveAnswers({ pool, notifications, clock, log })
   const outbox = createOutbox(boss)
   const alone = { ...own, settings: settingsOf(env), outbox }
   const ctx: ConversationCtx = { ...alone, together: createTogether(alone) }
@@ -176,6 +180,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     authority: await openAuthority({ db, vault, clock }),
     boss,
     notifications,
+    live,
     telegram,
     whatsapp,
     senders: {
@@ -192,6 +197,7 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     tracing,
     replica,
     async close() {
+      live.close()
       await notifications.close()
       await boss.stop({ graceful: true, timeout: 10_000 })
       await tracing.close()

@@ -40,6 +40,13 @@ test('O4: a channel’s settings are missed only when it is on', () => {
   expect(() => readEnv({ TWILIO_READY_CONTENT_SID: 'HX1' })).toThrow(/TWILIO_READY_CONTENT_SID/)
 })
 
+test('I4: production does not start with a webhook that nobody signs', () => {
+  for (const name of ['TELEGRAM_WEBHOOK_SECRET', 'TWILIO_AUTH_TOKEN', 'STRIPE_WEBHOOK_SECRET']) {
+    expect(() => readEnv({ NODE_ENV: 'production' })).toThrow(name)
+    expect(() => readEnv({ NODE_ENV: 'production', [name]: '' })).toThrow(name)
+  }
+})
+
 test('I6: in production the web and who signs people in are reached by https alone', () => {
   const start = (settings: Record<string, string>) => () => readEnv({ NODE_ENV: 'production', ...settings })
   expect(start({ WEB_URL: 'http://web.test' })).toThrow(/WEB_URL: must be an https address/)

@@ -5,7 +5,7 @@ import { createPace } from './lib/pace.ts'
 import { draftIdOf } from './services/conversation/draft-id.ts'
 
 /** An answer that is whole by then goes out as it is. */
-const patienceMs = 25
+const patienceMs = 10
 /** A chat takes about one call a second (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this). */
 const everyMs = 1_000
 /** A draft fades after 30 seconds. */

@@ -194,7 +194,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
     hostsHere: ctx.hostsHere,
     ...observed,
     audience: everyone(
-      [observed.audience, createTyping(deps), createPreview(deps), createProgressLine(deps)],
+      [observed.audience, createTyping(deps), createPreview(deps), createProgressLine(deps), deps.live],
       ctx.log,
     ),
     maxTurnsPerHost: 40,

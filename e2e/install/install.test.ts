@@ -228,6 +228,17 @@ describe.skipIf(reason !== undefined)('a host from its first minute to its last'
     expect(rules.output).toContain('-A DOCKER-USER -j YOURCLAW-FORWARD')
   })
 
+  test('F9, S2: a Docker Engine that restarts takes no assistant with it, and the rules stand again', async () => {
+    const before = await container()
+    const jumps = ['iptables -D DOCKER-USER', 'iptables -D INPUT', 'ip6tables -D FORWARD']
+    const flush = jumps.map((jump) => `${jump} -j YOURCLAW-${jump.includes('INPUT') ? 'INPUT' : 'FORWARD'}`)
+    expect(await machine.shell(flush.join(' && '))).toMatchObject({ status: 0 })
+    expect(await machine.shell('systemctl restart docker')).toMatchObject({ status: 0 })
+    await until('a healthy host', doctor, ({ problems }) => problems.length === 0)
+    expect((await machine.shell('ip6tables -S FORWARD')).output).toContain('-j YOURCLAW-FORWARD')
+    expect(await container()).toBe(before)
+  })
+
   test(
     'after a restart of the machine the firewall stands and assistants run again',
     async () => {
@@ -300,7 +311,7 @@ describe.skipIf(reason !== undefined)('a host from its first minute to its last'
       expect(
         (await machine.shell('docker ps --all --quiet; docker network ls -q --filter name=yourclaw')).output,
       ).toBe('')
-      expect((await machine.shell('iptables -S')).output).not.toContain('YOURCLAW')
+      expect((await machine.shell('iptables -S; ip6tables -S')).output).not.toContain('YOURCLAW')
       expect(
         (await machine.shell('ls /opt/yourclaw-agent /etc/yourclaw-agent /usr/local/sbin')).output,
       ).not.toContain('0.2.0')

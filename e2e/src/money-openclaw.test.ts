@@ -41,27 +41,32 @@ interface Served {
   body: unknown
   usage: { inputTokens: number; outputTokens: number } | null
 }
+async function use(model: string): Promise<void> {
+  await system.api(ada, 'PATCH', '/assistants', { model })
+  await settled()
+}
+/** The last change is in effect. */
+const settled = () =>
+  eventually(async () => {
+    const answer = (await (await system.api(ada, 'GET', '/assistants')).json()) as { job: { status: string } }
+    expect(answer.job.status).toBe('COMPLETED')
+  })
 const served = async () => (await system.sandbox('/sim/models/requests')) as Served[]
 
+/** Those that stay on offer. */
 const models = [
-  ['anthropic/claude-sonnet-4-5-20250929', canaries.ANTHROPIC_API_KEY],
-  ['openai/gpt-4o', canaries.OPENAI_API_KEY],
+  ['anthropic/claude-haiku-4-5-20251001', canaries.ANTHROPIC_API_KEY],
+  ['openai/gpt-6-luna', canaries.OPENAI_API_KEY],
   ['google/gemini-3.5-flash', canaries.GOOGLE_API_KEY],
 ] as const
 
 test('S3, B4: with each provider the real OpenClaw streams, calls a tool, and is charged what was served', async () => {
   for (const [model, key] of models) {
     const [, name = ''] = model.split('/')
-    await system.api(ada, 'PATCH', '/assistants', { model })
+    await use(model)
     const asks = `list the files with ${name}`
     const toolCalls = [{ name: 'exec', arguments: { command: 'echo tool-was-run' } }]
     await system.sandbox('/sim/models/script', { match: asks, reply: `Done with ${name}.`, toolCalls })
-    await eventually(async () => {
-      const answer = (await (await system.api(ada, 'GET', '/assistants')).json()) as {
-        job: { status: string }
-      }
-      expect(answer.job.status).toBe('COMPLETED')
-    })
     await system.say(ada, asks)
     await eventually(async () => expect((await system.heard(ada)).join()).toContain(`Done with ${name}.`))
     const requests = (await served()).filter((request) => request.model === name)
@@ -83,12 +88,8 @@ test('S3, B4: with each provider the real OpenClaw streams, calls a tool, and is
 }, 480_000)
 
 test('B5, M8: credit that ends in the middle of a turn ends the turn in words, at once, and comes back at once', async () => {
-  await system.api(ada, 'PATCH', '/assistants', { model: models[0][0] })
-  await eventually(async () => {
-    const answer = (await (await system.api(ada, 'GET', '/assistants')).json()) as { job: { status: string } }
-    expect(answer.job.status).toBe('COMPLETED')
-  })
-  const dear = { inputTokens: 1_000, outputTokens: 1_000_000 }
+  await use(models[0][0])
+  const dear = { inputTokens: 1_000, outputTokens: 3_000_000 }
   const toolCalls = [{ name: 'exec', arguments: { command: 'echo dear' } }]
   await system.sandbox('/sim/models/script', {
     match: 'spend it all',
@@ -122,10 +123,32 @@ test('B5, M8: credit that ends in the middle of a turn ends the turn in words, a
   expect(JSON.stringify((await served()).at(-1)?.body)).not.toContain('credit is not enough')
 }, 480_000)
 
+test('a provider that is down is left for the person’s fallback model, and without one its trouble is told in words', async () => {
+  await use(models[0][0])
+  await system.api(ada, 'PATCH', '/users/me', { fallbackModel: models[1][0] })
+  await settled()
+  await system.sandbox('/sim/faults', { provider: 'anthropic', status: 529 })
+  const before = (await served()).length
+  await system.say(ada, 'who answers me now?')
+  await eventually(async () => expect((await system.heard(ada)).join()).toContain('who answers me now?'))
+  const asked = (await served()).slice(before).map(({ model }) => model)
+  expect(asked.at(-1)).toBe('gpt-6-luna')
+  await system.api(ada, 'PATCH', '/users/me', { fallbackModel: null })
+  await settled()
+  await system.say(ada, 'and without another?')
+  await vi.waitFor(
+    async () => expect((await system.heard(ada)).join()).toContain('The model’s provider has a problem'),
+    { timeout: 120_000, interval: 500 },
+  )
+  await system.sandbox('/sim/reset', {})
+  await system.say(ada, 'are you back from that?')
+  await eventually(async () => expect((await system.heard(ada)).join()).toContain('are you back from that?'))
+}, 480_000)
+
 test('S3, S8: no real key is in a file, a log, an argument or an environment of the host', async () => {
   const own = { provider: 'OPENAI', key: ownCanary }
   expect((await system.api(ada, 'POST', '/api-keys', own)).status).toBe(201)
-  await system.api(ada, 'PATCH', '/assistants', { model: 'openai/gpt-4o' })
+  await use(models[1][0])
   await vi.waitFor(
     async () => {
       await system.say(ada, 'with my key')
@@ -157,4 +180,13 @@ test('S3, S8: no real key is in a file, a log, an argument or an environment of 
     }),
   )
   expect(leaks).toEqual([])
+  // What the control plane keeps is sealed.
+  const tables = await db.query(`SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+    WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`)
+  for (const { name } of tables.rows) {
+    const { rows } = await db.query(
+      `SELECT count(*)::int AS found FROM ${name} t WHERE t::text LIKE '%canary-%'`,
+    )
+    expect([name, rows[0]?.found]).toEqual([name, 0])
+  }
 }, 480_000)

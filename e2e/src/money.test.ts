@@ -45,6 +45,17 @@ const get = async (person: Person, path: string) => (await system.api(person, 'G
 const left = async (person: Person) =>
   ((await get(person, '/credits')) as { remainingMicros: number }).remainingMicros
 
+/** What the person's model is, and costs, in micro-dollars a token. */
+async function modelOf(person: Person) {
+  const { model } = (await get(person, '/assistants')) as { model: string }
+  const { models } = (await get(person, '/models')) as {
+    models: { id: string; price: { inputMicros: number; outputMicros: number } }[]
+  }
+  const price = models.find(({ id }) => id === model)?.price
+  if (!price) throw new Error(`${model} has no price`)
+  return { model, input: price.inputMicros / 1_000_000, output: price.outputMicros / 1_000_000 }
+}
+
 /** Leaves `micros` of somebody's credit, and has the hosts told. */
 async function leave(person: Person, micros: number): Promise<void> {
   await db.query(
@@ -68,11 +79,12 @@ test('B4: what a turn used is what the provider served, in usage and in the ledg
   await eventually(async () => expect(await system.heard(person)).toContain('counted'))
   const [request] = (await served()).slice(before)
   expect(request?.usage).toEqual({ inputTokens: 12_345, outputTokens: 678 })
-  const costMicros = 12_345 * 3 + 678 * 15
+  const { model, input, output } = await modelOf(person)
+  const costMicros = 12_345 * input + 678 * output
   await eventually(async () => {
     expect(await get(person, '/usage')).toMatchObject({
       days: [{ inputTokens: 12_345, outputTokens: 678, costMicros, ownKey: { inputTokens: 0 } }],
-      models: [{ model: 'anthropic/claude-sonnet-4-5-20250929', calls: 1, costMicros }],
+      models: [{ model, calls: 1, costMicros }],
     })
     expect(await left(person)).toBe(10_000_000 - costMicros)
   })
@@ -139,10 +151,11 @@ test('S7: a key that turns bad is marked, the person is told once, and the share
 test('B5: through restarts of the control plane every call is debited once, and the overshoot is at most one call', async () => {
   const person = people(0)
   const callMicros = 300_000
+  const outputTokens = callMicros / (await modelOf(person)).output
   await system.sandbox('/sim/models/script', {
     match: 'dear',
     reply: 'a dear one',
-    usage: { inputTokens: 0, outputTokens: callMicros / 15 },
+    usage: { inputTokens: 0, outputTokens },
   })
   await leave(person, 5 * callMicros + 1)
   const before = (await served()).length
@@ -156,11 +169,42 @@ test('B5: through restarts of the control plane every call is debited once, and 
     expect((await system.heard(person)).join()).toContain('Your credit is')
   })
   await eventually(async () => {
-    const calls = (await served())
-      .slice(before)
-      .filter(({ usage }) => usage?.outputTokens === callMicros / 15)
+    const calls = (await served()).slice(before).filter(({ usage }) => usage?.outputTokens === outputTokens)
     expect(calls.length).toBeGreaterThan(3)
     expect(await left(person)).toBe(5 * callMicros + 1 - calls.length * callMicros)
     expect(await left(person)).toBeGreaterThan(-callMicros)
+  })
+}, 90_000)
+
+test('M11, F8: who waits for the shared key’s rate sees that it is worked on, and is answered; others’ tokens are theirs', async () => {
+  const [busy, waits] = [people(0), people(1)]
+  for (const person of [busy, waits]) await leave(person, 10_000_000)
+  const perMinute = 6_000
+  await system.restart({ ...limits, ANTHROPIC_TOKENS_PER_MINUTE: String(perMinute) })
+  // A call that is stored: the host knows its rate by then.
+  const calls = async () =>
+    ((await get(waits, '/usage')) as { models: { calls: number }[] }).models[0]?.calls ?? 0
+  const before = await calls()
+  await saying(waits, 'warm up', async () => expect(await calls()).toBeGreaterThan(before))
+  // The whole of a minute's tokens, and some more.
+  const usage = { inputTokens: perMinute + 300, outputTokens: 1 }
+  await system.sandbox('/sim/models/script', { match: 'much to read', reply: 'read it', usage })
+  await system.say(busy, `much to read: ${'words and words '.repeat(1_500)}`)
+  await eventually(async () => expect(await system.heard(busy)).toContain('read it'))
+
+  const kinds = async () =>
+    ((await system.sandbox(`/sim/telegram/${waits.telegramUserId}/messages`)) as { kind: string }[])
+      .slice(seen)
+      .map(({ kind }) => kind)
+  let seen = 0
+  seen = (await kinds()).length
+  const asked = (await served()).length
+  await system.say(waits, 'are you there?')
+  await eventually(async () => expect(await kinds()).toContain('action'))
+  expect((await served()).length).toBe(asked)
+  expect(await kinds()).not.toContain('message')
+  await vi.waitFor(async () => expect((await system.heard(waits)).join()).toContain('are you there?'), {
+    timeout: 40_000,
+    interval: 200,
   })
 }, 90_000)

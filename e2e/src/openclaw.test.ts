@@ -1,3 +1,5 @@
+import { appendFile } from 'node:fs/promises'
+import path from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Person } from './people.ts'
 import { type System, startTestSystem } from './system.ts'
@@ -7,7 +9,7 @@ let ada: Person
 
 // The first run installs the pinned OpenClaw; later ones find it.
 beforeAll(async () => {
-  system = await startTestSystem()
+  system = await startTestSystem({ RATE_LIMIT_PER_MINUTE: '1000' })
   const [first] = system.people
   if (!first) throw new Error('the sandbox has no people')
   ada = first
@@ -45,6 +47,46 @@ test('M13: the real OpenClaw answers over Telegram, remembers, and goes on after
   expect(last).toContain('gpt-4o')
   expect(last).toContain('My favourite colour is teal.')
 }, 480_000)
+
+test('M11: a stop reaches OpenClaw, what is there of the answer is kept, and the next message is answered', async () => {
+  const stream = { chunkDelayMs: 100 }
+  await system.sandbox('/sim/models/script', {
+    match: 'long story',
+    reply: 'Once upon a time '.repeat(100),
+    stream,
+  })
+  const drafts = async () => {
+    const seen = await system.sandbox(`/sim/telegram/${ada.telegramUserId}/messages`)
+    return (seen as { kind: string; text: string }[]).filter(
+      ({ kind, text }) => kind === 'draft' && text !== '',
+    )
+  }
+  await system.say(ada, 'Tell me a long story.')
+  await eventually(async () => expect((await drafts()).at(-1)?.text).toMatch(/^Once/))
+  await system.say(ada, '/stop')
+  const stopped = /^Once[\s\S]*⏹ <i>Stopped\.<\/i>$/
+  await eventually(async () => expect((await system.heard(ada)).at(-1)).toMatch(stopped))
+  await system.sandbox('/sim/models/script', { match: 'shorter', reply: 'A short one.' })
+  await system.say(ada, 'A shorter one, please.')
+  await eventually(async () => expect((await system.heard(ada)).at(-1)).toBe('A short one.'))
+}, 240_000)
+
+test('M13: /new begins a fresh conversation for the model, which still has the assistant’s memory', async () => {
+  const workspace = path.join(system.hostsDir, 'host-1', 'data', ada.userId, 'workspace')
+  await appendFile(path.join(workspace, 'MEMORY.md'), '\n- The cat is called Miez.\n')
+  await system.say(ada, '/new')
+  await eventually(async () => expect((await system.heard(ada)).at(-1)).toMatch(/fresh conversation/))
+  await system.sandbox('/sim/models/script', { match: 'good morning', reply: 'Good morning!' })
+  await system.say(ada, 'Good morning')
+  await eventually(async () => expect((await system.heard(ada)).at(-1)).toBe('Good morning!'))
+  const first = await lastModelRequest()
+  expect(first).toContain('The cat is called Miez.')
+  expect(first).not.toContain('favourite colour')
+  await system.sandbox('/sim/models/script', { match: 'what did i say', reply: 'Good morning.' })
+  await system.say(ada, 'What did I say?')
+  await eventually(async () => expect((await system.heard(ada)).at(-1)).toBe('Good morning.'))
+  expect(await lastModelRequest()).toContain('Good morning!')
+}, 240_000)
 
 async function lastModelRequest(): Promise<string> {
   const requests = (await system.sandbox('/sim/models/requests')) as unknown[]

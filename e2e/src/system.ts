@@ -95,6 +95,7 @@ export async function startTestSystem(
       ANTHROPIC_BASE_URL: `${sandbox.url}/anthropic`,
       OPENAI_BASE_URL: `${sandbox.url}/openai`,
       GEMINI_BASE_URL: `${sandbox.url}/gemini`,
+      BRAVE_BASE_URL: `${sandbox.url}/brave`,
     }
   }
 

@@ -108,13 +108,12 @@ test('I9: a model is chosen by a button, and not by one that somebody else makes
 
 test('on WhatsApp a number answers what was asked', async () => {
   await system.write(ben.whatsappAddress, { body: '/model' })
-  const bodies = async () => (await system.whatsapp(ben.whatsappAddress)).map(({ body }) => body)
+  const newest = async () => (await system.whatsapp(ben.whatsappAddress)).at(-1)?.body ?? ''
+  await eventually(async () => expect(await newest()).toMatch(/Answer with a number\.$/))
+  const [, number = ''] = /^(\d+)\. Claude Haiku 4\.5$/m.exec(await newest()) ?? []
+  await system.write(ben.whatsappAddress, { body: number })
   await eventually(async () =>
-    expect((await bodies()).at(-1)).toMatch(/3\. Claude Haiku 4\.5[\s\S]*Answer with a number\.$/),
-  )
-  await system.write(ben.whatsappAddress, { body: '3' })
-  await eventually(async () =>
-    expect((await bodies()).at(-1)).toBe('Your assistant now thinks with Claude Haiku 4.5.'),
+    expect(await newest()).toBe('Your assistant now thinks with Claude Haiku 4.5.'),
   )
   expect(await model(ben)).toContain('haiku')
 })
@@ -162,4 +161,45 @@ test('M13: /new begins a fresh conversation, and the assistant’s own is still 
   await system.say(ben, 'and again?')
   await eventually(async () => expect(await last(ben)).toBe('and again?'))
   expect((await asked()).at(-1)).toContain('which number?')
+})
+
+test('M1, M4: fifty messages in a second are all answered, in a few turns', async () => {
+  const before = (await asked()).length
+  await Promise.all(Array.from({ length: 50 }, (_, index) => system.say(ada, `flood ${index}.`)))
+  const answered = async () => (await system.heard(ada)).join('\n')
+  await eventually(async () => {
+    const text = await answered()
+    for (let index = 0; index < 50; index += 1) expect(text).toContain(`flood ${index}.`)
+  })
+  expect((await asked()).length - before).toBeLessThan(25)
+})
+
+test('a message of ten thousand entities is answered like any other', async () => {
+  const text = 'ab '.repeat(1_300)
+  const entities = Array.from({ length: 10_000 }, (_, index) => ({
+    type: 'bold',
+    offset: (index * 3) % 3_900,
+    length: 2,
+  }))
+  const from = { id: ben.telegramUserId, is_bot: false, first_name: 'Ben' }
+  const chat = { id: ben.telegramUserId, type: 'private' }
+  const response = await fetch(`${system.apiUrl}/api/v1/webhooks/telegram`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'x-telegram-bot-api-secret-token': 'development-secret',
+    },
+    body: JSON.stringify({
+      update_id: 990_001,
+      message: { message_id: 1, date: 0, from, chat, text: `${text}the end`, entities },
+    }),
+  })
+  expect(response.status).toBe(200)
+  await eventually(async () => expect(await last(ben)).toMatch(/ab the end$/))
+  // And one that the assistant writes.
+  await system.sandbox('/sim/models/script', { match: 'many marks', reply: '- **a** `b`\n'.repeat(5_000) })
+  await system.say(ben, 'many marks')
+  const parts = async () => (await system.heard(ben)).filter((part) => part.includes('<b>a</b>'))
+  // A chat takes one message a second; the first ones show that they are on their way.
+  await eventually(async () => expect((await parts()).length).toBeGreaterThan(1))
 })

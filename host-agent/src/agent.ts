@@ -22,7 +22,7 @@ import { createWatch } from './observability/watch.ts'
 import { createOperations, operationsCapability } from './operations/operations.ts'
 import type { CrashSettings } from './reconcile/crashes.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
-import { createRelay } from './relay/relay.ts'
+import { createRelay, turnInputCapability } from './relay/relay.ts'
 import { turnFilesCapability } from './relay/turn-files.ts'
 import { createDockerRuntime } from './runtime/docker/docker.ts'
 import { createFakeRuntime } from './runtime/fake/fake.ts'
@@ -127,7 +127,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       hello: () => ({
         agentVersion,
         protocolVersions: [1],
-        capabilities: [operationsCapability, turnFilesCapability],
+        capabilities: [operationsCapability, turnInputCapability, turnFilesCapability],
         runtime: runtime.name,
         ip: hostAddress(),
         capacity: capacity(),

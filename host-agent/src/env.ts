@@ -32,6 +32,8 @@ const schema = z.object({
   OPENAI_BASE_URL: url.default('https://api.openai.com'),
   GEMINI_BASE_URL: url.default('https://generativelanguage.googleapis.com'),
   BRAVE_BASE_URL: url.default('https://api.search.brave.com'),
+  /** A SearXNG of your own, asked for web searches while there is no BRAVE_API_KEY; absent = there are none then. */
+  SEARXNG_URL: optional(url),
   /** How operators see this host. */
   HOST_NAME: z.string().default(hostname()),
   /** Where the agent's own /metrics is served, on 127.0.0.1 alone (S4); absent = nowhere. */

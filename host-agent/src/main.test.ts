@@ -27,7 +27,14 @@ test('O5: on SIGTERM a running turn is finished and handed over, a new one is no
   const { session, turn } = await running(control)
   child.kill('SIGTERM')
   await logged('draining')
-  const startTurn = { turnId: 't2', assistantId: 'a1', attempt: 1, traceParent: '', conversation: 0 }
+  const startTurn = {
+    turnId: 't2',
+    assistantId: 'a1',
+    attempt: 1,
+    traceParent: '',
+    conversation: 0,
+    input: undefined,
+  }
   session.call.write({ seq: 4n, ack: 0n, body: { $case: 'startTurn', startTurn } })
   model.release()
   expect((await turn.events.next(is('done'))).body).toMatchObject({ done: { text: 'one two' } })

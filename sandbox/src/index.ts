@@ -2,7 +2,6 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
-import { braveRoutes } from './brave.ts'
 import { type Env, Faults } from './faults.ts'
 import { Provider } from './google/provider.ts'
 import { googleRoutes } from './google/routes.ts'
@@ -26,6 +25,7 @@ import type { BotEvent } from './telegram/chats.ts'
 import { telegramRoutes } from './telegram/routes.ts'
 import { Account } from './twilio/account.ts'
 import { twilioRoutes } from './twilio/routes.ts'
+import { braveRoutes, searxngRoutes } from './web-search.ts'
 
 export interface SandboxOptions {
   /** 0 takes any free port. */
@@ -96,6 +96,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   app.route('/openai', openaiRoutes(brain, faults))
   app.route('/gemini', geminiRoutes(brain, faults))
   app.route('/brave', braveRoutes())
+  app.route('/searxng', searxngRoutes())
   app.route('/google', googleRoutes(google, faults))
   app.route('/resend', resendRoutes(mailbox, contacts, faults))
   app.route('/s3', s3Routes(faults))

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
-import { bundle, place, root } from './bundle.ts'
+import { bundleAgent, place, root } from './bundle.ts'
 
 // Makes the artifact that hosts install: dist/yourclaw-agent-VERSION-linux-x64.tar.gz and its .sha256. In it is one
 // folder with the agent, its commands and the Node that runs them; nothing else is needed but Linux with glibc.
@@ -27,14 +27,10 @@ const folder = `yourclaw-agent-${version}`
 const archive = `${folder}-linux-x64.tar.gz`
 const work = join(out, folder)
 const verbs = ['enroll', 'renew', 'doctor', 'uninstall']
-const children = ['read-conversation', 'write-file'].map((name) => `src/runtime/docker/${name}.ts`)
-const entries = ['src/main.ts', ...children]
 
 await mkdir(out, { recursive: true })
-await bundle(
-  { from: 'host-agent', entries: [...entries, ...verbs.map((verb) => `src/cli/${verb}.ts`)], version },
-  work,
-)
+const programs = verbs.map((verb) => `src/cli/${verb}.ts`)
+await bundleAgent(version, work, programs)
 await place('host-agent/bin/yourclaw-agent', join(work, 'bin/yourclaw-agent'))
 await place('node_modules/node/bin/node', join(work, 'bin/node'))
 // The one library of Node's that a minimal Debian lacks comes from the machine that builds.

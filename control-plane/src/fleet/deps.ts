@@ -2,6 +2,7 @@ import type { Channel } from '@yourclaw/db'
 import type { Provider, ProviderKey } from '@yourclaw/proto/host/v1'
 import type { Ctx } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
+import type { ConversationCtx } from '../services/conversation/ctx.ts'
 import type { ClaimedOperation } from '../services/host-operation/claim-operations.ts'
 import type { OperationResult } from '../services/host-operation/finish-operation.ts'
 import type { Incoming } from '../services/host-operation/store-archive.ts'
@@ -101,7 +102,7 @@ export interface Operations {
 }
 
 export interface FleetDeps {
-  ctx: Ctx
+  ctx: Ctx & Pick<ConversationCtx, 'pool'>
   authority: Authority
   notifications: Pick<Notifications, 'on'>
   hosts: HostVerbs

@@ -7,16 +7,17 @@ import type { FleetDeps, TurnInputMessages } from './deps.ts'
 import type { Session } from './session.ts'
 import { writeTo } from './stream.ts'
 import { sendFiles } from './turn-files.ts'
+import { toTurnInput, turnDeadlineMs } from './turn-input.ts'
 
-const turnDeadlineMs = 10 * 60_000
 /** For a result that was finished in time and is still on its way. */
 const deadlineGraceMs = 30_000
 
 type Call = ServerDuplexStream<TurnEvent, TurnControl>
 
 /**
- * Carries one turn: TurnOpen → TurnFile… → TurnInput → TextDelta… → TurnDone → TurnStored, or TurnFailed. The next event is read
- * when the last one is dealt with, so HTTP/2 flow control holds an agent back that is faster than we are.
+ * Carries one turn: TurnOpen → TurnFile… and TurnInput, where they are needed → TextDelta… → TurnDone → TurnStored, or
+ * TurnFailed. The next event is read when the last one is dealt with, so HTTP/2 flow control holds an agent back that is
+ * faster than we are.
  * `session` is this host's session on this replica; a stream of an older epoch is refused.
  */
 export async function relayTurn(deps: FleetDeps, call: Call, session: Session | undefined): Promise<void> {
@@ -87,11 +88,7 @@ async function hand(
 ): Promise<AsyncIterator<TurnEvent>> {
   const { ctx, conversation } = deps
   const send = (read: TurnInputMessages) => {
-    const deadlineUnixMs = BigInt(ctx.clock.now() + turnDeadlineMs)
-    const messages = read.messages.map(({ text, at }) => ({ text, atUnixMs: BigInt(at) }))
-    return writeTo(call, {
-      body: { $case: 'input', input: { messages, history: read.history, deadlineUnixMs } },
-    })
+    return writeTo(call, { body: { $case: 'input', input: toTurnInput(read, ctx.clock.now()) } })
   }
   if (!turn.read.hasMore) {
     await send(turn.read)

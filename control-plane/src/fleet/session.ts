@@ -91,7 +91,7 @@ export async function runSession(
     log.info({ epoch: String(epoch), agentVersion: hello.agentVersion }, 'host session opened')
     const turns = sessionTurns(
       deps,
-      { hostId, epoch },
+      { hostId, epoch, capabilities: hello.capabilities },
       (startTurn) => send({ $case: 'startTurn', startTurn }),
       (turnId, forget) => send({ $case: 'cancelTurn', cancelTurn: { turnId, forget } }),
     )

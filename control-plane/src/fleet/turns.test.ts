@@ -1,6 +1,8 @@
+import type { StartTurn } from '@yourclaw/proto/host/v1'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { type ClaimedTurn, type FleetDeps, fleetTiming } from './deps.ts'
+import { turnInputCapability } from './turn-input.ts'
 import { sessionTurns } from './turns.ts'
 
 const turn = (turnId: string): ClaimedTurn => ({
@@ -14,9 +16,10 @@ const turn = (turnId: string): ClaimedTurn => ({
 })
 
 /** Of a session whose turns stand in a list in place of the database. */
-function setUp() {
+function setUp(capabilities: string[] = []) {
   const running: ClaimedTurn[] = []
   const announced: string[] = []
+  const inputs: StartTurn['input'][] = []
   const limits: number[] = []
   const deps = {
     ctx: { clock: { now: Date.now }, log: pino({ level: 'silent' }) },
@@ -33,11 +36,15 @@ function setUp() {
     maxTurnsPerHost: 3,
     timing: fleetTiming,
   } as unknown as FleetDeps
-  const send = async ({ turnId }: { turnId: string }) => void announced.push(turnId)
+  const send = async ({ turnId, input }: StartTurn) => {
+    announced.push(turnId)
+    inputs.push(input)
+  }
   return {
-    turns: sessionTurns(deps, { hostId: 'h', epoch: 1n }, send, async () => {}),
+    turns: sessionTurns(deps, { hostId: 'h', epoch: 1n, capabilities }, send, async () => {}),
     running,
     announced,
+    inputs,
     limits,
   }
 }
@@ -65,4 +72,41 @@ test('places that are kept for others are not claimed, and come back with what w
   await turns.pump()
   expect(limits).toEqual([1])
   turns.close()
+})
+
+/** As it comes with its claim. */
+const claimed = (turnId: string, text: string): ClaimedTurn => ({
+  ...turn(turnId),
+  input: {
+    messages: [{ text, at: 5 }],
+    history: [],
+    userId: 'u',
+    channel: 'WEB',
+    address: 'u',
+    replyTo: null,
+    hasMore: false,
+  },
+})
+
+test('M15: a turn’s input travels with the first word of its claim and with no later one', async () => {
+  const { turns, announced, inputs } = setUp([turnInputCapability])
+  turns.reserve(1).take([claimed('t', 'hi')])
+  await expect.poll(() => announced).toEqual(['t'])
+  expect(inputs).toMatchObject([{ messages: [{ text: 'hi', atUnixMs: 5n }], history: [] }])
+  turns.open('t', 1)
+  turns.failed('t', { retryAfterMs: 1, attempt: 2 })
+  await expect.poll(() => announced).toEqual(['t', 't'])
+  expect(inputs[1]).toBeUndefined()
+  turns.close()
+})
+
+test('F8, F11: what is large, or for an agent that cannot take it so, waits for the turn’s own stream', async () => {
+  const able = setUp([turnInputCapability])
+  able.turns.reserve(1).take([claimed('large', 'x'.repeat(20_000))])
+  const older = setUp()
+  older.turns.reserve(1).take([claimed('small', 'hi')])
+  await expect.poll(() => [...able.announced, ...older.announced]).toEqual(['large', 'small'])
+  expect([...able.inputs, ...older.inputs]).toEqual([undefined, undefined])
+  able.turns.close()
+  older.turns.close()
 })

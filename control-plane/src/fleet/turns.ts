@@ -1,6 +1,7 @@
 import type { StartTurn } from '@yourclaw/proto/host/v1'
 import { forbidden, ServiceError, staleEpoch } from '../errors.ts'
-import type { ClaimedTurn, FleetDeps, TurnPlaces } from './deps.ts'
+import type { ClaimedTurn, FleetDeps, TurnInputMessages, TurnPlaces } from './deps.ts'
+import { announcedInput, turnInputCapability } from './turn-input.ts'
 
 /*
  * The turns of one host session, each:
@@ -40,12 +41,13 @@ export interface SessionTurns extends TurnPlaces {
 
 export function sessionTurns(
   deps: FleetDeps,
-  session: { hostId: string; epoch: bigint },
+  session: { hostId: string; epoch: bigint; capabilities: string[] },
   send: (turn: StartTurn) => Promise<void>,
   sendCancel: (turnId: string, forget: boolean) => Promise<void>,
 ): SessionTurns {
   const { ctx, conversation } = deps
   const input = { hostId: session.hostId, sessionEpoch: session.epoch }
+  const takesInput = session.capabilities.includes(turnInputCapability)
   const held = new Map<string, HeldTurn>()
   /** They run under this session and were not held when the last sweep looked: the word of their commit was lost. */
   let strays = new Set<string>()
@@ -56,7 +58,11 @@ export function sessionTurns(
   let again = false
   let lookAgain: NodeJS.Timeout | undefined
 
-  const announce = async (turn: HeldTurn) => {
+  /**
+   * `claimed` = its input, with the first word of a claim alone, which nothing of the turn can have gone before: a word
+   * that comes late, when the turn is over and forgotten, must not make the agent run it once more (M15).
+   */
+  const announce = async (turn: HeldTurn, claimed?: TurnInputMessages) => {
     if (closed) return
     turn.phase = 'ANNOUNCED'
     turn.announcedAtMs = ctx.clock.now()
@@ -66,13 +72,14 @@ export function sessionTurns(
       attempt: turn.attempt,
       conversation: turn.conversation,
       traceParent: turn.traceParent ?? '',
+      input: takesInput && claimed ? announcedInput(claimed, turn.announcedAtMs) : undefined,
     })
   }
   const hold = async (turns: ClaimedTurn[]) => {
     for (const turn of turns) {
       const entry: HeldTurn = { ...turn, phase: 'ANNOUNCED', announcedAtMs: 0 }
       held.set(turn.turnId, entry)
-      await announce(entry)
+      await announce(entry, turn.input)
     }
   }
   const freePlaces = () => Math.max(0, deps.maxTurnsPerHost - held.size - reserved)

@@ -7,9 +7,11 @@ import {
   payloadSchema,
   SendError,
 } from '../channels/sender.ts'
-import type { ConversationCtx } from '../services/conversation/ctx.ts'
+import type { Pace } from '../lib/pace.ts'
+import type { ConversationCtx, Recipient } from '../services/conversation/ctx.ts'
 import { planDelivery } from '../services/delivery/plan-delivery.ts'
 import { recordFate } from '../services/delivery/record-fate.ts'
+import { takePace } from '../services/delivery/take-pace.ts'
 import { type Due, type DuePart, nowhere } from './load-due.ts'
 import type { SentPart } from './settle-sent.ts'
 
@@ -27,8 +29,13 @@ export interface DeliverDeps {
   senders: ChannelSenders
 }
 
+/** It is no failure: our own part of the provider's rate is used up for the moment. */
+export const pacedCode = 'paced'
+
 export interface Delivering extends DeliverDeps {
-  load(messageId: string): Promise<Due>
+  /** Of the sender, whoever it writes to. */
+  pace: Pace
+  load(messageId: string, job: Claimed): Promise<Due>
   /** False when it could not be noted together with others. */
   settle(part: SentPart): Promise<boolean>
 }
@@ -68,15 +75,16 @@ export async function deliver(
   }
   const { messageId } = data
   const plan = sender && (await planDelivery({ ctx, input: { to: data, messageId } }))
-  const { origin, parts } = await deps.load(messageId)
+  const { origin, parts } = await deps.load(messageId, job)
   onOrigin(origin)
   if (!plan) throw new SendError('channel_disabled')
   if (plan.action !== 'send') return { outcome: plan.action, settled: false }
   let settled = false
-  for (const part of parts) {
+  for (const [index, part] of parts.entries()) {
     const payload = payloadSchema.parse(part.payload)
     const due = plan.template === undefined ? payload : { ...payload, template: plan.template }
     if (sender.tellsFate) {
+      await keepPace(deps, data, parts.length - index)
       // What was given back waits for its own job, and so do the parts behind it.
       if ((await sendFollowed(deps, sender, part, due)) === 'given_back')
         return { outcome: 'given_back', settled: false }
@@ -119,6 +127,12 @@ async function closeButtons({ ctx }: DeliverDeps, sender: ChannelSender | undefi
     const code = error instanceof SendError ? error.code : 'delivery_error'
     ctx.log.info({ messageId, code }, 'buttons were not taken away')
   })
+}
+
+/** A part that would be too many goes later, with the rest of its message. */
+async function keepPace({ ctx, pace }: Delivering, to: Recipient, parts: number): Promise<void> {
+  const retryAfterMs = pace.take() || (await takePace({ ctx, input: { to, parts } }))
+  if (retryAfterMs > 0) throw new SendError(pacedCode, { retryAfterMs })
 }
 
 /** For a provider whose acceptance is all that we ever hear. True when that, and the job, are noted for good. */

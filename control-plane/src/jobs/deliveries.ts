@@ -2,12 +2,21 @@ import type { Transaction } from '@yourclaw/db'
 import { fromPrisma, type Job, type PgBoss } from 'pg-boss'
 import { SendError } from '../channels/sender.ts'
 import { nudge } from '../context.ts'
+import { asked } from '../lib/asked.ts'
 import { createBatcher } from '../lib/batcher.ts'
 import type { Notifications } from '../lib/notifications.ts'
+import { createPace } from '../lib/pace.ts'
 import type { DeliveryWatch, WatchDelivery } from '../observability/deliveries.ts'
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
-import { type DeliverDeps, type Delivering, type DeliveryJob, deliver, deliveryJobSchema } from './deliver.ts'
-import { type Due, loadDue } from './load-due.ts'
+import {
+  type DeliverDeps,
+  type Delivering,
+  type DeliveryJob,
+  deliver,
+  deliveryJobSchema,
+  pacedCode,
+} from './deliver.ts'
+import { type Due, dueOf, loadDue } from './load-due.ts'
 import { type QueueRunner, runQueue, type TakingRunner } from './run-queue.ts'
 import { type SentPart, settleSent } from './settle-sent.ts'
 
@@ -42,11 +51,14 @@ export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
 export interface DeliveryOutbox extends Outbox {
   /** Who of this process sends: what is enqueued for many goes to it at once, without another commit. */
   feed(runner: TakingRunner): void
+  /** What a job has to send that went to it so; every other job, and its retry, has to look. */
+  handedOver(job: object): Due | undefined
 }
 
 /** Enqueues within the caller's transaction: what is stored is delivered, what is rolled back is not. */
 export function createOutbox(boss: PgBoss): DeliveryOutbox {
   let runner: TakingRunner | undefined
+  const handed = new WeakMap<object, Due>()
   const enqueue = async (tx: Transaction, to: Recipient, rest: object, delayMs = 0) => {
     const data = { channel: to.channel, address: to.address, ...rest }
     const singletonKey = `${to.channel}:${to.address}`
@@ -63,9 +75,22 @@ export function createOutbox(boss: PgBoss): DeliveryOutbox {
         data: { channel, address, messageId },
         singletonKey: `${channel}:${address}`,
       }))
-      await boss.insert(deliveryQueue, jobs, { db: tx })
-      return runner?.take(tx, jobs.length)
+      await asked(tx, (db) => boss.insert(deliveryQueue, jobs, { db }))
+      const to = runner
+      const taking = to && (await asked(tx, (db) => to.take(db, jobs.length)))
+      if (!taking) return undefined
+      return async (stored) => {
+        const taken = await taking.answer
+        const dues = new Map(stored.map((message) => [message.messageId, dueOf(message)]))
+        for (const job of taken.jobs) {
+          const { data } = deliveryJobSchema.safeParse(job.data)
+          const due = data && 'messageId' in data ? dues.get(data.messageId) : undefined
+          if (due) handed.set(job, due)
+        }
+        taken.start()
+      }
     },
+    handedOver: (job) => handed.get(job),
     feed(to) {
       runner = to
     },
@@ -85,12 +110,15 @@ export interface DeliveryDeps extends DeliverDeps {
   watch: WatchDelivery
 }
 
+/** Of a WhatsApp sender, which takes 80 (Twilio's default); leaves room for a second replica's share at its peak. */
+const sendsPerSecond = 40
 /** Messages at once. */
 const concurrency = 50
 
 /** Sends what is enqueued until it is stopped. */
 export function workDeliveries(deps: DeliveryDeps): QueueRunner {
-  const delivering = { ...deps, ...shareStatements(deps) }
+  const pace = createPace(deps.ctx.clock, { perSecond: sendsPerSecond, burst: sendsPerSecond })
+  const delivering = { ...deps, ...shareStatements(deps), pace }
   const runner = runQueue({
     boss: deps.boss,
     db: deps.ctx.pool,
@@ -131,20 +159,21 @@ export async function reopenLines({ boss, ctx }: DeliveryDeps): Promise<number> 
 }
 
 /** What happens to every message, for those that go at the same time in one statement or transaction. */
-function shareStatements({ ctx, boss }: DeliveryDeps): Pick<Delivering, 'load' | 'settle'> {
+function shareStatements({ ctx, boss, outbox }: DeliveryDeps): Pick<Delivering, 'load' | 'settle'> {
   const failed = (err: unknown, count: number) =>
     ctx.log.warn({ err, count }, 'a batch of deliveries failed: each of it goes alone')
+  const look = createBatcher<string, Due>({
+    together: (messageIds) => loadDue({ ctx, messageIds }),
+    async alone(messageId) {
+      const [due] = await loadDue({ ctx, messageIds: [messageId] })
+      return due as Due
+    },
+    failed,
+    keyOf: (messageId) => messageId,
+    maxItems: concurrency,
+  })
   return {
-    load: createBatcher<string, Due>({
-      together: (messageIds) => loadDue({ ctx, messageIds }),
-      async alone(messageId) {
-        const [due] = await loadDue({ ctx, messageIds: [messageId] })
-        return due as Due
-      },
-      failed,
-      keyOf: (messageId) => messageId,
-      maxItems: concurrency,
-    }),
+    load: async (messageId, job) => outbox.handedOver(job) ?? look(messageId),
     settle: createBatcher<SentPart, boolean>({
       async together(parts) {
         await settleSent({ ctx, boss, queue: deliveryQueue, parts })
@@ -174,7 +203,10 @@ async function attempt(deps: DeliveryDeps & Delivering, job: Job<unknown>): Prom
   } catch (error) {
     const failure = error instanceof SendError ? error : new SendError('delivery_error', { cause: error })
     const { code } = failure
-    ctx.log.warn({ jobId: job.id, code, err: failure.cause, attempt: job.retryCount + 1 }, 'delivery failed')
+    ctx.log[code === pacedCode ? 'debug' : 'warn'](
+      { jobId: job.id, code, err: failure.cause, attempt: job.retryCount + 1 },
+      'delivery failed',
+    )
     if (failure.kind === 'permanent' || job.retryCount >= retryLimit) {
       await bury(deps, job, data, code)
       watch?.dead(code)

@@ -1,6 +1,6 @@
 import { type Delivery, Prisma } from '@yourclaw/db'
 import type { Origin } from '../observability/deliveries.ts'
-import type { ConversationCtx } from '../services/conversation/ctx.ts'
+import type { ConversationCtx, StoredMessage } from '../services/conversation/ctx.ts'
 
 export type DuePart = Pick<Delivery, 'id' | 'messageId' | 'address' | 'payload'>
 
@@ -42,6 +42,12 @@ export async function loadDue({
     return { origin: { traceParent, answeredAt, receivedAt }, parts }
   })
 }
+
+/** The same of a message that was stored this moment. */
+export const dueOf = ({ messageId, parts, ...origin }: StoredMessage): Due => ({
+  origin,
+  parts: parts.map(({ id, address, payload }) => ({ id, messageId, address, payload: { ...payload } })),
+})
 
 /** Of what belongs to no message, or to one that is gone. */
 export const nowhere: From = { traceParent: null, answeredAt: null, receivedAt: null }

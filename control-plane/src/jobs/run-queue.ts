@@ -15,11 +15,11 @@ export interface QueueRunner {
 
 /** Of a queue whose jobs may start right behind the transaction that enqueued them. */
 export interface TakingRunner extends QueueRunner {
-  /**
-   * Takes jobs that are due within the caller's transaction, at most `most`. What it resolves with starts them, and is
-   * for after the commit.
-   */
-  take(tx: Pick<Pool, 'executeSql'>, most: number): Promise<() => void>
+  /** Takes jobs that are due within the caller's transaction, at most `most`; `start` is for after the commit. */
+  take(
+    tx: Pick<Pool, 'executeSql'>,
+    most: number,
+  ): Promise<{ jobs: readonly Job<unknown>[]; start: () => void }>
 }
 
 /**
@@ -101,12 +101,15 @@ export function runQueue(input: {
     wake,
     async take(tx, most) {
       const free = Math.min(input.concurrency - running.size, most)
-      if (free <= 0 || stopping.signal.aborted) return wake
+      if (free <= 0 || stopping.signal.aborted) return { jobs: [], start: wake }
       const jobs = await fetch(free, tx)
-      // Those of a process that stops come back when their heartbeat has lapsed, as after any other end.
-      return () => {
-        if (!stopping.signal.aborted) for (const job of jobs) start(job)
-        if (jobs.length < most) wake()
+      return {
+        jobs,
+        // Those of a process that stops come back when their heartbeat has lapsed, as after any other end.
+        start() {
+          if (!stopping.signal.aborted) for (const job of jobs) start(job)
+          if (jobs.length < most) wake()
+        },
       }
     },
     async stop(deadlineMs) {

@@ -12,12 +12,12 @@ export async function docker(...args: string[]): Promise<string> {
 }
 
 /** What an assistant's container is, started by hand: the same image, config, limits and command. Resolves when ready. */
-export async function dockerRun(configPath: string): Promise<() => Promise<unknown>> {
+export async function dockerRun(configDir: string): Promise<() => Promise<unknown>> {
   const own = ['/home/assistant', '/workspace'].flatMap((at) => ['--tmpfs', `${at}:rw,uid=1000,gid=1000`])
   const tmpfs = ['--tmpfs', '/tmp:rw,mode=1777', ...own]
   const id = await docker(
     ...['run', '--detach', '--init', '--memory', '2g', '--cpus', '1', '--pids-limit', '512', ...tmpfs],
-    ...['--volume', `${configPath}:/etc/openclaw/openclaw.json:ro`],
+    ...['--volume', `${configDir}:/etc/openclaw:ro`],
     ...['--env', 'OPENCLAW_NIX_MODE=1', '--env', 'OPENCLAW_CONFIG_PATH=/etc/openclaw/openclaw.json'],
     ...['--env', 'OPENCLAW_STATE_DIR=/home/assistant/.openclaw', assistantImage],
     ...['openclaw', 'gateway', '--port', '18789', '--bind', 'lan'],

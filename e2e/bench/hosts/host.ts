@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startEngineTap, startTestControlPlane } from '@yourclaw/host-agent/testing'
 import { AssistantSpec, type Observed, Phase, Presence, Provider } from '@yourclaw/proto/host/v1'
-import { bundle } from '../../../tools/bundle/bundle.ts'
+import { bundleAgent } from '../../../tools/bundle/bundle.ts'
 import { until } from '../../src/until.ts'
 import { monotonicMs } from '../figures.ts'
 import { type Program, startProgram } from '../program.ts'
 
 /** One host agent as a process of its own, before a control plane that only tells it what to run. */
-export async function startHost(image: string) {
+export async function startHost(image: string, more: Record<string, string> = {}) {
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-hosts-'))
   const control = await startTestControlPlane({ sessionTimeoutMs: 60_000 })
   const socket = path.join(folder, 'docker.sock')
@@ -17,12 +17,7 @@ export async function startHost(image: string) {
   const dataDir = path.join(folder, 'data')
   // As hosts run it: Node that reads TypeScript takes more memory and longer to start.
   const program = path.join(folder, 'program')
-  const entries = [
-    'src/main.ts',
-    'src/runtime/docker/read-conversation.ts',
-    'src/runtime/docker/write-file.ts',
-  ]
-  await bundle({ from: 'host-agent', entries, version: '0.0.0' }, program)
+  await bundleAgent('0.0.0', program)
   const seen = new Map<string, Observed>()
   void (async () => {
     for (;;) {
@@ -49,6 +44,7 @@ export async function startHost(image: string) {
         LOG_LEVEL: 'error',
         // As bin/yourclaw-agent starts it.
         NODE_OPTIONS: '--max-semi-space-size=1',
+        ...more,
       },
       logPath: path.join(folder, 'agent.log'),
     })

@@ -1,4 +1,4 @@
-import { copyFileSync } from 'node:fs'
+import { cpSync } from 'node:fs'
 import path from 'node:path'
 import { type AssistantSpec, Phase, Presence } from '@yourclaw/proto/host/v1'
 import { megabytes, monotonicMs, ms, percentile, type Row, times } from '../figures.ts'
@@ -21,8 +21,8 @@ export async function benchCreate(): Promise<Row[]> {
       made = [one]
       took.ours.push(await host.reach(made, ready))
       usage = await docker('stats', '--no-stream', '--format', '{{.MemUsage}}', `yourclaw-${one.userId}`)
-      const config = path.join(host.dataDir, 'openclaw.json')
-      copyFileSync(path.join(host.dataDir, one.userId, 'gateway', 'openclaw.json'), config)
+      const config = path.join(host.dataDir, 'gateway')
+      cpSync(path.join(host.dataDir, one.userId, 'gateway'), config, { recursive: true })
       await host.reach([{ ...one, generation: 2, presence: Presence.PRESENCE_ABSENT }], Phase.PHASE_ABSENT)
       made = []
       const startedAtMs = monotonicMs()

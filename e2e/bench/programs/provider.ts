@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 
-// A provider that answers at once, in Anthropic's stream of CHUNKS pieces. PORT says where.
+// A provider that answers at once, in Anthropic's stream; `anthropic-beta: chunks-N` asks for so many pieces. PORT says where.
 
 const event = (data: { type: string }) => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`
 const piece = event({
@@ -9,13 +9,14 @@ const piece = event({
 })
 const usage = { input_tokens: 20, output_tokens: 1 }
 const start = event({ type: 'message_start', ...{ message: { usage } } })
-const end = event({
-  type: 'message_delta',
-  ...{ delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 900 } },
-})
+const end =
+  event({
+    type: 'message_delta',
+    ...{ delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 900 } },
+  }) + event({ type: 'message_stop' })
 
 const server = createServer((request, response) => {
-  const chunks = Number(request.headers['x-chunks'] ?? 1)
+  const chunks = Number(String(request.headers['anthropic-beta']).split('-')[1])
   request.resume()
   request.once('end', async () => {
     response.writeHead(200, { 'content-type': 'text/event-stream' })

@@ -72,6 +72,12 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     const { page } = visit
     await page.goto('/dashboard/keys')
     await page.getByLabel('Provider').selectOption({ label: 'OpenAI' })
+    await page.getByLabel('Key', { exact: true }).fill('sk-invalid-1234567890')
+    await role('button', { name: 'Check and add it' }).click()
+    await page.getByText('The provider does not accept this key.').waitFor()
+    await page.getByText('No keys of your own').waitFor()
+    // The browser's own word for a form that was refused.
+    for (const complaint of visit.complaints.splice(0)) expect(complaint).toContain('400')
     await page.getByLabel('Key', { exact: true }).fill('sk-mine-1234567890')
     await role('button', { name: 'Check and add it' }).click()
     await page.getByText('OpenAI took the key').waitFor()
@@ -85,6 +91,35 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     await page.getByLabel('Monthly cap in dollars').fill('7.50')
     await role('button', { name: 'Set the cap' }).click()
     await page.getByText('of $7.50').waitFor()
+    await page.goto('/dashboard/keys')
+    await role('button', { name: 'Remove', exact: true }).click()
+    await role('button', { name: 'Remove the key' }).click()
+    await page.getByText('Its models run on your credit now.').waitFor()
+    expect(visit.complaints).toEqual([])
+  })
+
+  test('B4: usage is shown by day and by model with what it cost, and the ledger adds up to what is left', async () => {
+    const { page } = visit
+    await page.goto('/dashboard/usage')
+    await page.locator('figure svg').first().waitFor()
+    await page.getByText(/Within a minute you can write/).waitFor()
+    const cell = async (label: string, column: number) => {
+      const row = role('region', { name: label }).locator('tbody tr').first()
+      return (await row.locator('td').nth(column).textContent())?.trim() ?? ''
+    }
+    const cost = await cell('Usage by day', 4)
+    expect(cost).toMatch(/^\$0\.\d+$|^< \$0\.01$/)
+    await role('tab', { name: 'By model' }).click()
+    await role('region', { name: 'Usage by model' }).getByText('Claude Haiku 4.5').waitFor()
+    expect(Number((await cell('Usage by model', 0)).replaceAll(',', ''))).toBeGreaterThan(0)
+    expect(await cell('Usage by model', 3)).toBe(cost)
+    const ledger = role('region', { name: 'Credit, entry by entry' })
+    await ledger.getByText('Granted with the first subscription').waitFor()
+    await ledger.getByText('Models, of that day').waitFor()
+    const answer = await visit.context.request.get('/api/v1/credits')
+    const credits = (await answer.json()) as { remainingMicros: number; entries: { amountMicros: number }[] }
+    expect(credits.entries.reduce((sum, entry) => sum + entry.amountMicros, 0)).toBe(credits.remainingMicros)
+    expect(await ledger.locator('tbody tr').count()).toBe(credits.entries.length)
     expect(visit.complaints).toEqual([])
   })
 

@@ -1,16 +1,11 @@
-import { mkdirSync } from 'node:fs'
 import path from 'node:path'
-import axe from 'axe-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '../until.ts'
+import { looks, overflow, screenshots, violationsOn } from './look.ts'
 import { hasChromium, type Site, startSite, type Visit } from './site.ts'
 import { arrive, becomeSubscriber, hears, newcomer, says } from './steps.ts'
 
-/** Every page, looked at by axe and photographed: what git ignores, people look at. */
-const screenshots = path.resolve(import.meta.dirname, '../../../screenshots')
-const looks = (['light', 'dark'] as const).flatMap((colorScheme) =>
-  (['desktop', 'phone'] as const).map((viewport) => ({ colorScheme, viewport })),
-)
+/** Every page, looked at by axe and photographed. */
 const open = [
   '/',
   '/pricing',
@@ -23,7 +18,7 @@ const open = [
   '/goodbye',
   '/nowhere',
 ]
-const signedIn = ['', '/keys', '/usage', '/subscription', '/tools', '/account'].map(
+const signedIn = ['', '/chat', '/keys', '/usage', '/subscription', '/tools', '/account'].map(
   (page) => `/dashboard${page}`,
 )
 
@@ -33,7 +28,6 @@ let subscriber: Visit
 let beginner: Visit
 beforeAll(async () => {
   if (!hasChromium) return
-  mkdirSync(screenshots, { recursive: true })
   site = await startSite({ GA_MEASUREMENT_ID: 'G-TEST12345' })
   subscriber = await site.visit()
   const ada = newcomer('Ada')
@@ -52,24 +46,12 @@ async function look(address: string, { page, complaints }: Visit, name: string):
   await page.goto(address)
   await page.waitForLoadState('load')
   if (address.endsWith('/usage')) await page.locator('figure svg').first().waitFor()
-  await page.evaluate(axe.source)
-  const violations = await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: AxeViolation[] }> } }
-    const found = await axe.run()
-    return found.violations.map(({ id, nodes }) => ({ id, at: nodes.map(({ html }) => html.slice(0, 200)) }))
-  })
+  const violations = await violationsOn(page)
   const sideways = await page.evaluate(overflow)
   await page.screenshot({ path: path.join(screenshots, `${name}.png`), fullPage: true })
   const told = complaints.splice(0).filter((text) => !/nowhere.*404/.test(text))
   expect({ address, violations, sideways, told }).toEqual({ address, violations: [], sideways: 0, told: [] })
 }
-interface AxeViolation {
-  id: string
-  nodes: { html: string }[]
-}
-
-/** In the browser: how far the page can be scrolled sideways. */
-const overflow = 'document.documentElement.scrollWidth - innerWidth'
 const nameOf = (address: string) => address.replaceAll(/[^a-z_]+/g, '-').replace(/^-/, '') || 'home'
 
 describe.skipIf(!hasChromium).each(looks)('$colorScheme on a $viewport', ({ colorScheme, viewport }) => {

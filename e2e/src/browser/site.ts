@@ -35,10 +35,13 @@ export interface Visit {
   complaints: string[]
 }
 
-export async function startSite(webSettings: Record<string, string> = {}): Promise<Site> {
+export async function startSite(
+  webSettings: Record<string, string> = {},
+  settings: Record<string, string> = {},
+): Promise<Site> {
   const port = await freePort()
   const url = `http://localhost:${port}`
-  const system = await startTestSystem({ WEB_URL: url })
+  const system = await startTestSystem({ WEB_URL: url, ...settings })
   await system.startHost()
   const web = await startWeb({ port: String(port), url, apiUrl: system.apiUrl, settings: webSettings })
   const browser = await openBrowser()

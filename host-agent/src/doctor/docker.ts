@@ -38,7 +38,11 @@ export function checkDocker(image: string): Check {
       )
     if (!present) {
       findings.push(
-        warning(`The image ${image} is not on this host, and the agent pulls none.\nLoad or pull it.`),
+        image.includes('@sha256:')
+          ? ok(`The image ${image} is not on this host; the first assistant brings it.`)
+          : warning(
+              `The image ${image} is not on this host.\nLoad it: only what is named by its digest is pulled.`,
+            ),
       )
     }
     return findings

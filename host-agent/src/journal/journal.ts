@@ -1,6 +1,7 @@
-import { mkdirSync } from 'node:fs'
+import { closeSync, fdatasync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { promisify } from 'node:util'
 import { type HeldTurn, TurnEvent } from '@yourclaw/proto/host/v1'
 
 /** A turn as the journal has it; `result` (done or failed) is absent while it runs. */
@@ -50,6 +51,7 @@ export function openJournal(path: string, now: () => number = Date.now): Journal
   for (const table of ['turns', 'marks'])
     db.prepare(`DELETE FROM ${table} WHERE at_ms < ?`).run(now() - keepMs)
   failInterrupted(db)
+  const log = path === ':memory:' ? nowhere : openLog(path)
 
   const begin = db.prepare(`INSERT INTO turns (turn_id, attempt, at_ms) VALUES (?, ?, ?)
     ON CONFLICT (turn_id) DO UPDATE SET attempt = excluded.attempt, result = NULL, at_ms = excluded.at_ms`)
@@ -68,37 +70,56 @@ export function openJournal(path: string, now: () => number = Date.now): Journal
     attempt: number
     mark: string
   }
-  let beginnings: Beginning[] = []
+  let asked: Beginning[] = []
+  /** On their way to the disk: they outlive this process already. */
+  let written: Beginning[] = []
+  let isSyncing = false
 
-  /** One wait for the disk for all that began since the last one: it stops the whole process. */
-  function commitBeginnings(): void {
-    const batch = beginnings
-    beginnings = []
+  function writeAsked(): void {
+    const batch = asked
+    asked = []
     if (batch.length === 0) return
     try {
-      db.exec('PRAGMA synchronous = FULL; BEGIN IMMEDIATE')
+      db.exec('BEGIN IMMEDIATE')
       for (const turn of batch) {
         begin.run(turn.turnId, turn.attempt, now())
         setMark.run(turn.turnId, turn.mark, now())
       }
       db.exec('COMMIT')
-      for (const turn of batch) turn.resolve()
+      written.push(...batch)
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK')
       for (const turn of batch) turn.reject(error)
-    } finally {
-      db.exec('PRAGMA synchronous = NORMAL')
     }
   }
+  /** One wait for the disk for all that began since the last one; the process goes on meanwhile. */
+  async function sync(): Promise<void> {
+    for (writeAsked(); written.length > 0; writeAsked()) {
+      const batch = written
+      written = []
+      try {
+        await log.sync()
+        for (const turn of batch) turn.resolve()
+      } catch (error) {
+        for (const turn of batch) turn.reject(error)
+      }
+    }
+    isSyncing = false
+    if (!db.isOpen) log.close()
+  }
   function remove(turnId: string): void {
-    if (beginnings.some((turn) => turn.turnId === turnId)) commitBeginnings()
+    if (asked.some((turn) => turn.turnId === turnId)) writeAsked()
     release.run(turnId)
   }
 
   return {
     begin(turnId, attempt, mark) {
       const beginning = { turnId, attempt, mark, ...Promise.withResolvers<void>() }
-      if (beginnings.push(beginning) === 1) setImmediate(commitBeginnings)
+      asked.push(beginning)
+      if (!isSyncing) {
+        isSyncing = true
+        setImmediate(() => void sync())
+      }
       return beginning.promise
     },
     finish: (turnId, attempt, result) =>
@@ -124,10 +145,26 @@ export function openJournal(path: string, now: () => number = Date.now): Journal
       })),
     close() {
       if (!db.isOpen) return
-      commitBeginnings()
+      writeAsked()
       db.close()
+      if (!isSyncing) log.close()
     },
   }
+}
+
+/** What waits for nothing. */
+const nowhere = { sync: async () => {}, close() {} }
+
+/**
+ * SQLite's write-ahead log, which has every commit as soon as it is made. SQLite itself waits for the disk (synchronous
+ * = FULL) only on the process's one thread, which all turns need.
+ */
+function openLog(path: string) {
+  const folder = openSync(dirname(path), 'r')
+  fsyncSync(folder)
+  closeSync(folder)
+  const file = openSync(`${path}-wal`, 'r')
+  return { sync: () => promisify(fdatasync)(file), close: () => closeSync(file) }
 }
 
 /** An agent's death closes its requests, and that cancels the runs: attempts that were running have failed. */

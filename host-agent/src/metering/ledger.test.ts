@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { Provider } from '@yourclaw/proto/host/v1'
 import { expect, onTestFinished, test } from 'vitest'
 import { openLedger } from './ledger.ts'
@@ -22,7 +23,7 @@ function start() {
   const clock = { nowMs: 1_000_000_000_000 }
   const path = join(folder, 'state', 'usage.sqlite')
   const open = () => openLedger(path, () => clock.nowMs)
-  return { open, clock }
+  return { open, clock, path }
 }
 
 test('B5: an allowance is durable, and what is held back or spent is off it', () => {
@@ -84,5 +85,38 @@ test('B4: counts of a quarter of an hour are kept until stored, and never grow a
     [false, 2],
     [true, 1],
   ])
+  ledger.close()
+})
+
+test('B4: a clock that was far ahead and is set right begins anew, and loses no call', () => {
+  const { open, clock } = start()
+  const ledger = open()
+  const count = () => ledger.open({ ...call, holdMicros: 0, estimate }).settle(outcome)
+  clock.nowMs += 400 * 24 * 3600_000
+  count()
+  ledger.stored(ledger.unstored())
+  clock.nowMs -= 400 * 24 * 3600_000
+  count()
+  const said = ledger.unstored()
+  expect(said).toMatchObject([{ calls: 1, fromUnixMs: BigInt(clock.nowMs - (clock.nowMs % (15 * 60_000))) }])
+  ledger.close()
+})
+
+test('B5: what cannot be written stays held back, and is written as soon as it can be', () => {
+  const { open, path } = start()
+  const ledger = open()
+  ledger.allow('a', 100, 0)
+  const running = ledger.open({ ...call, holdMicros: 60, estimate })
+  const other = new DatabaseSync(path)
+  // As a full disk refuses: every write, for a while.
+  other.exec(`CREATE TRIGGER full BEFORE INSERT ON counts BEGIN SELECT raise(ABORT, 'disk full'); END`)
+  expect(() => running.settle(outcome)).toThrow('disk full')
+  running.settle(outcome)
+  expect([ledger.spendable('a'), ledger.unstored()]).toEqual([40, []])
+  expect(() => ledger.open({ ...call, holdMicros: 1, estimate })).toThrow('disk full')
+  other.exec('DROP TRIGGER full')
+  other.close()
+  ledger.open({ ...call, holdMicros: 0, estimate }).settle('free')
+  expect([ledger.spendable('a'), ledger.unstored()]).toMatchObject([70, [{ calls: 1, estimated: false }]])
   ledger.close()
 })

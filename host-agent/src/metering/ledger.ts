@@ -31,6 +31,8 @@ export interface Outcome {
 export interface Ledger {
   /** What `assistantId` may still begin to spend: its allowance without what is spent and held back; null = no bound. */
   spendable(assistantId: string): number | null
+  /** Whether something is held back for calls that run. */
+  isHolding(assistantId: string): boolean
   /** `estimate` is what it counts as if its outcome is never known. Throws nothing: whether it may is asked before. */
   open(call: CallFacts & { holdMicros: number; estimate: Outcome }): OpenCall
   /** The first word about an assistant; one that has an allowance keeps it. */
@@ -39,7 +41,7 @@ export interface Ledger {
   allow(assistantId: string, remainingMicros: number, spentMicros: number): void
   /** What each assistant ever spent on shared keys here. */
   spentByAll(): Map<string, number>
-  /** Counts that are not known to be stored. */
+  /** Counts that are not known to be stored; at most `mostAtOnce`, the others once these are. */
   unstored(): UsageCount[]
   /** Those counts are stored. */
   stored(counts: readonly UsageCount[]): void
@@ -47,11 +49,14 @@ export interface Ledger {
 }
 
 export interface OpenCall {
-  /** Only the first call counts. */
+  /** Only the first call counts. Throws when it cannot be written; it is held back, and tried again, until it is. */
   settle(outcome: Outcome | 'free'): void
 }
 
+/** A report of so many is about 1 MB, and a message has at most 4. */
+export const mostAtOnce = 5_000
 const quarterMs = 15 * 60_000
+const farMs = 24 * 3600_000
 
 const columns = 'series, assistant_id, provider, model, own_key, price_version, estimated, from_ms'
 
@@ -73,8 +78,10 @@ export function openLedger(path: string, now: () => number = Date.now): Ledger {
     CREATE TABLE IF NOT EXISTS open_calls (id INTEGER PRIMARY KEY, facts TEXT NOT NULL) STRICT`)
 
   // A life of its own: figures that a power cut undid must not grow again under a name that was reported.
-  const series = randomUUID()
+  let series: string = randomUUID()
   const held = new Map<string, number>()
+  /** What could not be written yet. */
+  const late = new Set<() => void>()
   let lastQuarter = 0
 
   const insertOpen = db.prepare('INSERT INTO open_calls (facts) VALUES (?)')
@@ -91,7 +98,7 @@ export function openLedger(path: string, now: () => number = Date.now): Ledger {
   const accounts = db.prepare('SELECT assistant_id, spent FROM accounts')
   const limit = db.prepare(`INSERT INTO accounts (assistant_id, spend_limit) VALUES (?, ?)
     ON CONFLICT (assistant_id) DO UPDATE SET spend_limit = excluded.spend_limit`)
-  const unstored = db.prepare('SELECT * FROM counts WHERE calls > stored_calls')
+  const unstored = db.prepare(`SELECT * FROM counts WHERE calls > stored_calls LIMIT ${mostAtOnce}`)
   const markStored = db.prepare(`UPDATE counts SET stored_calls = max(stored_calls, ?)
     WHERE ${columns.replaceAll(',', ' = ? AND')} = ?`)
   // Never one that can still grow.
@@ -107,24 +114,31 @@ export function openLedger(path: string, now: () => number = Date.now): Ledger {
       throw error
     }
   }
-  /** Never goes back, whatever the clock does: an older quarter may be stored and gone. */
+  /**
+   * Never goes back, whatever the clock does: an older quarter may be stored and gone. A clock that was far ahead and was
+   * set right begins a series of its own, which nothing is known of.
+   */
   function quarter(): number {
-    lastQuarter = Math.max(lastQuarter, Math.floor(now() / quarterMs) * quarterMs)
+    const current = Math.floor(now() / quarterMs) * quarterMs
+    if (current < lastQuarter - farMs) {
+      series = randomUUID()
+      lastQuarter = current
+    }
+    lastQuarter = Math.max(lastQuarter, current)
     return lastQuarter
+  }
+  function writeLate(): void {
+    for (const write of late) {
+      write()
+      late.delete(write)
+    }
   }
   function count(call: CallFacts, { usage, costMicros, estimated }: Outcome): void {
     const { assistantId, provider, model, ownKey, priceVersion } = call
     const { input, cached, cacheWrite, output, reasoning } = usage
-    const key = [
-      series,
-      assistantId,
-      provider,
-      model,
-      ownKey ? 1 : 0,
-      priceVersion,
-      estimated ? 1 : 0,
-      quarter(),
-    ]
+    const from = quarter()
+    const flags = [ownKey ? 1 : 0, priceVersion, estimated ? 1 : 0, from]
+    const key = [series, assistantId, provider, model, ...flags]
     add.run(...key, input, cached, cacheWrite, output, reasoning, costMicros)
     if (!ownKey) spend.run(assistantId, costMicros)
   }
@@ -147,7 +161,9 @@ export function openLedger(path: string, now: () => number = Date.now): Ledger {
       if (row?.spend_limit === null || row?.spend_limit === undefined) return null
       return Number(row.spend_limit) - Number(row.spent) - (held.get(assistantId) ?? 0)
     },
+    isHolding: (assistantId) => (held.get(assistantId) ?? 0) > 0,
     open({ holdMicros, estimate, ...call }) {
+      writeLate()
       const { assistantId } = call
       const id = Number(insertOpen.run(JSON.stringify({ ...call, estimate })).lastInsertRowid)
       held.set(assistantId, (held.get(assistantId) ?? 0) + holdMicros)
@@ -157,13 +173,17 @@ export function openLedger(path: string, now: () => number = Date.now): Ledger {
           // After the end it is left open, for the next life to settle.
           if (settled || !db.isOpen) return
           settled = true
-          const rest = (held.get(assistantId) ?? 0) - holdMicros
-          if (rest > 0) held.set(assistantId, rest)
-          else held.delete(assistantId)
-          inTransaction(() => {
-            deleteOpen.run(id)
-            if (outcome !== 'free') count(call, outcome)
-          })
+          const write = () => {
+            inTransaction(() => {
+              deleteOpen.run(id)
+              if (outcome !== 'free') count(call, outcome)
+            })
+            const rest = (held.get(assistantId) ?? 0) - holdMicros
+            if (rest > 0) held.set(assistantId, rest)
+            else held.delete(assistantId)
+          }
+          late.add(write)
+          writeLate()
         },
       }
     },

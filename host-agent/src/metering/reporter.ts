@@ -1,5 +1,5 @@
 import type { Spending, UsageCount, UsageReport } from '@yourclaw/proto/host/v1'
-import type { Ledger } from './ledger.ts'
+import { type Ledger, mostAtOnce } from './ledger.ts'
 
 /**
  * Hands counts to the control plane and takes allowances from it, one report at a time: the next one follows when the
@@ -37,7 +37,10 @@ export function createReporter(deps: {
   let session: Session | undefined
 
   function report(current: Session): void {
-    const waiting = { counts: ledger.unstored(), spent: ledger.spentByAll() }
+    const counts = ledger.unstored()
+    // Of a part it is not known whose spending it holds: until the last, nothing more counts as taken off.
+    const spent = counts.length < mostAtOnce ? ledger.spentByAll() : current.stored
+    const waiting = { counts, spent }
     current.waiting = waiting
     current.number += 1n
     current.send({ report: current.number, counts: waiting.counts })

@@ -7,8 +7,8 @@ const maxBodyBytes = 32 * 1024 * 1024
 /** A caller that has begun and sends nothing more. */
 const slowMs = 60_000
 
-/** The whole request: it may have to be sent again. Refuses what is too long or too slow. */
-export async function readBody(request: IncomingMessage): Promise<Buffer> {
+/** The whole request: it may have to be sent again. Refuses what is too long, too slow, or more than `grow` allows. */
+export async function readBody(request: IncomingMessage, grow: (bytes: number) => void): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes)
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
@@ -21,8 +21,14 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
     }
     const take = (chunk: Buffer) => {
       bytes += chunk.length
-      if (bytes > maxBodyBytes) stop(tooLarge(maxBodyBytes))
-      else chunks.push(chunk)
+      if (bytes > maxBodyBytes) return stop(tooLarge(maxBodyBytes))
+      try {
+        grow(chunk.length)
+        chunks.push(chunk)
+      } catch (error) {
+        chunks.length = 0
+        stop(error)
+      }
     }
     request.on('data', take)
     request.once('end', () => resolve(Buffer.concat(chunks)))

@@ -5,15 +5,25 @@ import { pipeline } from 'node:stream/promises'
 import type { Logger } from 'pino'
 import type { Metering } from '../metering/metering.ts'
 import type { CallWatch, Watch } from '../observability/watch.ts'
+import { type Account, openAccount } from './account.ts'
 import { type Admitted, admit } from './admission.ts'
 import { type Asked, readAsked } from './asked.ts'
 import { readBody } from './body.ts'
-import { failureDetail, mayPass } from './failures.ts'
+import { failureDetail } from './failures.ts'
+import { searchFreely } from './free-search.ts'
 import type { Caller, KeyRing } from './keys.ts'
-import { forwardedHeaders, modelInPath, type ProviderRoute, shownKey } from './providers.ts'
+import type { OpenCalls, OpenEntry } from './open-calls.ts'
+import {
+  answeredHeaders,
+  modelInPath,
+  type ProviderRoute,
+  sentHeaders,
+  sentQuery,
+  shownKey,
+} from './providers.ts'
 import type { Rates } from './rates.ts'
 import { Refusal } from './refusal.ts'
-import { send, type Upstream } from './upstream.ts'
+import { type Patience, ProviderSilent, send, type Upstream } from './upstream.ts'
 import { createUsageReader } from './usage-reader.ts'
 
 export interface CallDeps {
@@ -22,16 +32,14 @@ export interface CallDeps {
   metering: Metering
   watch: Watch
   log: Logger
-  /** Calls that each assistant has open. */
-  open: Map<string, number>
+  /** Asked for web searches when there is no key for them; absent = nobody is. */
+  freeSearchUrl?: string | undefined
+  open: OpenCalls
+  patience: Patience
 }
 
-/** What one assistant has open at once; a turn has one, and a few more run beside it. */
-const maxCalls = 8
 /** Longest wait for the shared key's rate. */
 const maxRateWaitMs = 120_000
-/** A provider that has begun and says nothing more. */
-const stalledMs = 120_000
 
 /** One call from its head to its end. Throws a Refusal for what is not made, or whose failure is told in our words. */
 export async function handleCall(
@@ -44,19 +52,28 @@ export async function handleCall(
   const { route, path, query } = findRoute(request, deps.routes)
   const caller = identify(request, query, route, deps.keys, owner)
   const { assistantId } = caller
-  const already = deps.open.get(assistantId) ?? 0
-  if (already >= maxCalls) throw new Refusal(429, 'too_many_calls', `At most ${maxCalls} calls at once.`, 1)
-  deps.open.set(assistantId, already + 1)
+  const entry = deps.open.enter(assistantId)
+  const called = { route, path, query, entry }
   try {
-    await make(request, response, deps, { route, path, query, caller })
+    if (caller.key)
+      await make(request, response, deps, { ...called, caller: { assistantId, key: caller.key } })
+    else if (route.name === 'brave' && deps.freeSearchUrl !== undefined)
+      await searchWithoutKey(response, deps.freeSearchUrl, query)
+    else throw new Refusal(422, 'no_provider_key', 'There is no key for this provider.')
   } catch (error) {
     if (error instanceof Refusal) deps.metering.failed(assistantId, error)
     throw error
   } finally {
-    const rest = (deps.open.get(assistantId) ?? 1) - 1
-    if (rest > 0) deps.open.set(assistantId, rest)
-    else deps.open.delete(assistantId)
+    entry.leave()
   }
+}
+
+async function searchWithoutKey(response: ServerResponse, baseUrl: string, query: URLSearchParams) {
+  const left = new AbortController()
+  response.once('close', () => left.abort())
+  const body = JSON.stringify(await searchFreely(baseUrl, query, left.signal))
+  response.writeHead(200, { 'content-type': 'application/json' })
+  response.end(body)
 }
 
 interface Target {
@@ -64,63 +81,78 @@ interface Target {
   path: string
   query: URLSearchParams
   caller: Required<Caller>
+  entry: OpenEntry
 }
 
-async function make(request: IncomingMessage, response: ServerResponse, deps: CallDeps, target: Target) {
-  const { route, path, query, caller } = target
-  const { assistantId, key } = caller
-  const sent = await readBody(request)
+/** A call that may be made. */
+interface Prepared {
+  asked: Asked
+  admitted: Admitted
+}
+
+/** Reads a call and holds back what it may cost. What was parsed is not kept while the call runs. */
+function prepare(sent: Buffer, deps: CallDeps, { route, path, caller }: Target): Prepared {
   const isSse = path.includes(':streamGenerateContent')
-  const asked = readAsked(route.flavor(path), modelInPath(path), sent, isSse)
+  const { asked, body } = readAsked(route.flavor(path), modelInPath(path), sent, isSse)
   const admitted = admit({
     ledger: deps.metering.ledger,
     caller,
     route,
     asked,
+    body,
     bytes: sent,
-    bound: deps.metering.bound(assistantId),
+    bound: deps.metering.bound(caller.assistantId),
     now: Date.now,
+  })
+  return { asked, admitted }
+}
+
+async function make(request: IncomingMessage, response: ServerResponse, deps: CallDeps, target: Target) {
+  const { route, path, query, caller, entry } = target
+  const { assistantId, key } = caller
+  const { asked, admitted } = prepare(await readBody(request, entry.grow), deps, target)
+  const account = openAccount({
+    ...{ metering: deps.metering, route, asked, admitted },
+    failed: (err) => deps.log.error({ err, call: path }, 'a call could not be counted'),
   })
   const left = new AbortController()
   response.once('close', () => left.abort())
   if (response.destroyed) left.abort()
   let upstream: Upstream
   const watched = deps.watch.modelCall({ provider: route.name, assistantId })
-  let sentMs: number | undefined
+  let isSent = false
   try {
-    if (!key.isOwn) await waitForRate(deps.metering.rates, route, assistantId, asked, left.signal)
+    if (!key.isOwn && asked.flavor !== 'count') {
+      await waitForRate(deps.metering.rates, route, assistantId, asked, left.signal)
+      account.took()
+    }
     const headers = {
-      ...forwardedHeaders(request.headers),
+      ...sentHeaders(request.headers),
       'accept-encoding': 'identity',
       ...(route.method === 'POST' && { 'content-length': admitted.bytes.length }),
       ...route.keyHeaders(key.value),
     }
-    const url = new URL(route.baseUrl + path + (query.size > 0 ? `?${query}` : ''))
-    sentMs = performance.now()
-    upstream = await send(
-      {
-        provider: route.name,
-        method: route.method,
-        url,
-        headers,
-        bytes: admitted.bytes,
-        isStreamed: asked.isStreamed,
-      },
-      left.signal,
-    )
+    const along = sentQuery(route, query)
+    const url = new URL(route.baseUrl + path + (along.size > 0 ? `?${along}` : ''))
+    const { method, name: provider } = route
+    const { streamedMs, wholeMs } = deps.patience
+    const silentMs = asked.isStreamed ? streamedMs : wholeMs
+    isSent = true
+    account.sent()
+    upstream = await send({ provider, method, url, headers, bytes: admitted.bytes, silentMs }, left.signal)
   } catch (error) {
-    // A provider that fails counts nothing; one whose caller left was at work.
-    const wasLeft = sentMs !== undefined && left.signal.aborted
-    admitted.call.settle(wasLeft ? admitted.outcome(undefined, performance.now() - (sentMs ?? 0)) : 'free')
-    deps.metering.counted()
+    // A provider that fails counts nothing; one whose caller left, or that nobody could hear, was at work.
+    const wasAtWork = left.signal.aborted || (error instanceof ProviderSilent && !asked.isStreamed)
+    if (isSent && wasAtWork) account.count()
+    else account.free()
     watched.end('unreachable')
     throw error
   }
   if (upstream.kind === 'failure') {
-    admitted.call.settle('free')
+    account.free()
     return fail(response, deps, target, upstream, watched)
   }
-  await passOn(upstream.answer, response, deps, { asked, admitted, route, startedMs: sentMs, watched })
+  await passOn(upstream.answer, response, deps.patience, { asked, account, route, watched })
 }
 
 async function waitForRate(
@@ -133,47 +165,28 @@ async function waitForRate(
   const signal = AbortSignal.any([left, AbortSignal.timeout(maxRateWaitMs)])
   if (await rates.take(route.provider, assistantId, asked.inputTokens, signal)) return
   left.throwIfAborted()
-  throw new Refusal(429, 'shared_key_busy', 'The platform’s key is busy. Try again in a minute.', 30)
+  throw new Refusal(422, 'shared_key_busy', 'The platform’s key is busy. Try again in a minute.')
 }
 
 /** Passes an answer on as it comes and counts it: at the provider's last word, before the caller has that. */
 async function passOn(
   answer: IncomingMessage,
   response: ServerResponse,
-  deps: CallDeps,
-  {
-    asked,
-    admitted,
-    route,
-    startedMs,
-    watched,
-  }: {
-    asked: Asked
-    admitted: Admitted
-    route: ProviderRoute
-    startedMs: number
-    watched: CallWatch
-  },
+  { stalledMs }: Patience,
+  call: { asked: Asked; account: Account; route: ProviderRoute; watched: CallWatch },
 ): Promise<void> {
+  const { asked, account, route, watched } = call
   const reader = createUsageReader(route.name, asked.flavor, answer.headers['content-type'])
-  let settled = false
-  const settle = () => {
-    if (settled) return
-    settled = true
-    const outcome =
-      asked.flavor === 'count' ? 'free' : admitted.outcome(reader.reading(), performance.now() - startedMs)
-    admitted.call.settle(outcome)
-    deps.metering.counted()
-  }
   const counting = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       reader.push(chunk)
-      if (asked.isStreamed && reader.isFinal()) settle()
+      account.came(reader)
+      if (asked.isStreamed && reader.isDone()) account.count(reader)
       done(null, chunk)
     },
     flush(done) {
       reader.end()
-      settle()
+      account.count(reader)
       done()
     },
   })
@@ -182,12 +195,12 @@ async function passOn(
   )
   let status: number | 'unreachable' = 'unreachable'
   try {
-    response.writeHead(answer.statusCode ?? 502, forwardedHeaders(answer.headers))
+    response.writeHead(answer.statusCode ?? 502, answeredHeaders(answer.headers))
     response.flushHeaders()
     await pipeline(answer, counting, response)
     status = answer.statusCode ?? 502
   } finally {
-    settle()
+    account.count(reader)
     watched.end(status)
   }
 }
@@ -214,9 +227,10 @@ function fail(
   }
   const told = key.isOwn || !isOurs ? code : 'platform_key_refused'
   const detail = isOurs ? 'The platform’s key does not work at the moment.' : failureDetail[code]
-  if (!mayPass.includes(code) && code !== 'request_refused') throw new Refusal(422, told, detail)
+  // OpenClaw knows what to do about a request that is wrong; of the key, some providers quote it in their words.
+  if (code !== 'request_refused' || body.includes(key.value)) throw new Refusal(422, told, detail)
   deps.metering.failed(assistantId, { code, detail })
-  response.writeHead(status, { ...forwardedHeaders(answer.headers), 'content-length': body.length })
+  response.writeHead(status, { ...answeredHeaders(answer.headers), 'content-length': body.length })
   response.end(body)
 }
 
@@ -226,18 +240,15 @@ function identify(
   route: ProviderRoute,
   keys: KeyRing,
   owner: string | undefined,
-): Required<Caller> {
+): Caller {
   const shown = shownKey(request.headers) ?? query.get('key')
-  query.delete('key')
   const caller = shown ? keys.resolve(shown, route.provider) : undefined
   // An agent that has just started holds no keys yet; OpenClaw tries again.
   if (!caller && !keys.isFilled()) throw new Refusal(503, 'starting', 'The host agent is starting.')
   if (!caller || (owner !== undefined && owner !== caller.assistantId)) {
     throw new Refusal(422, 'unknown_virtual_key', 'This key belongs to no assistant of this host.')
   }
-  const { assistantId, key } = caller
-  if (!key) throw new Refusal(422, 'no_provider_key', 'There is no key for this provider.')
-  return { assistantId, key }
+  return caller
 }
 
 /** Compares the path as it was sent, undecoded: whatever is not exactly a known call goes nowhere. */

@@ -32,8 +32,6 @@ export function classify(provider: ProviderName, status: number, words: string):
   return status >= 500 ? 'provider_down' : 'request_refused'
 }
 
-export const mayPass: readonly FailureCode[] = ['rate_limited', 'provider_down']
-
 /** For people; none of the provider's words, some of which quote the key. */
 export const failureDetail: Record<FailureCode, string> = {
   key_invalid: 'The provider does not accept the key.',

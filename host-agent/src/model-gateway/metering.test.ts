@@ -1,90 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { text } from 'node:stream/consumers'
-import { Provider } from '@yourclaw/proto/host/v1'
-import { startSandbox } from '@yourclaw/sandbox'
-import { tracingOff } from '@yourclaw/telemetry'
-import { pino } from 'pino'
-import { expect, onTestFinished, test, vi } from 'vitest'
-import { createMetering } from '../metering/metering.ts'
-import { createMetrics } from '../observability/metrics.ts'
-import { createWatch } from '../observability/watch.ts'
-import { createKeyRing } from './keys.ts'
-import { startModelGateway } from './server.ts'
-
-const [anthropic, openai, google, brave] = [
-  Provider.PROVIDER_ANTHROPIC,
-  Provider.PROVIDER_OPENAI,
-  Provider.PROVIDER_GOOGLE,
-  Provider.PROVIDER_BRAVE,
-] as const
-
-type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void
-
-/** A gateway before a provider of the test's own, or before the sandbox. */
-async function start(handler?: Handler) {
-  let base: string
-  if (handler) {
-    const provider = createServer(async (request, response) => {
-      handler(request, response, await text(request).catch(() => ''))
-    })
-    await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve))
-    base = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`
-    onTestFinished(() => {
-      provider.closeAllConnections()
-      provider.close()
-    })
-  } else {
-    const sandbox = await startSandbox({ port: 0 })
-    base = sandbox.url
-    onTestFinished(() => sandbox.stop())
-  }
-  const keys = createKeyRing()
-  keys.setShared([anthropic, openai, google, brave].map((provider) => ({ provider, key: `sk-${provider}` })))
-  keys.setAssistant('a', 'vk', [])
-  keys.setAssistant('b', 'vk-own', [{ provider: openai, key: 'own-o' }])
-  const metering = createMetering({ path: ':memory:' })
-  const gateway = await startModelGateway({
-    keys,
-    metering,
-    env: {
-      ANTHROPIC_BASE_URL: `${base}/anthropic`,
-      OPENAI_BASE_URL: `${base}/openai`,
-      GEMINI_BASE_URL: `${base}/gemini`,
-      BRAVE_BASE_URL: `${base}/brave`,
-    },
-    watch: createWatch({ metrics: createMetrics(), tracing: tracingOff }),
-    log: pino({ level: 'silent' }),
-  })
-  onTestFinished(async () => {
-    await gateway.close()
-    metering.close()
-  })
-  const post = (path: string, body: unknown, key = 'vk', signal?: AbortSignal) =>
-    fetch(gateway.url + path, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${key}`,
-        'anthropic-version': '2023-06-01',
-        'content-type': 'application/json',
-      },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-      ...(signal && { signal }),
-    })
-  const counts = () =>
-    metering.ledger.unstored().map((count) => ({
-      model: count.model,
-      own: count.ownKey,
-      estimated: count.estimated,
-      calls: count.calls,
-      input: Number(count.inputTokens),
-      cached: Number(count.cachedTokens),
-      output: Number(count.outputTokens),
-      reasoning: Number(count.reasoningTokens),
-      cost: Number(count.costMicros),
-    }))
-  return { base, url: gateway.url, post, counts, metering, keys }
-}
+import { expect, test, vi } from 'vitest'
+import { startMetered } from './fixtures.ts'
 
 const sonnet = 'claude-sonnet-4-5-20250929'
 const ask = { role: 'user', content: 'hello there' }
@@ -105,7 +20,7 @@ const calls: [string, object][] = [
 ]
 
 test('B4: what is counted is what each provider says it served, streamed or not, in every format', async () => {
-  const { base, post, counts } = await start()
+  const { base, post, counts } = await startMetered()
   for (const [path, body] of calls) {
     const response = await post(path, body)
     expect([path, response.status]).toEqual([path, 200])
@@ -146,7 +61,7 @@ test('B4: cached input and reasoning are counted apart and priced as such', asyn
       output_tokens_details: { reasoning_tokens: 200 },
     },
   }
-  const { post, counts } = await start((request, response) => {
+  const { post, counts } = await startMetered((request, response) => {
     if (request.url?.includes('responses')) {
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(responses))
       return
@@ -168,7 +83,7 @@ test('B4: cached input and reasoning are counted apart and priced as such', asyn
 })
 
 test('B4: a stream that its caller leaves counts what was said, and is marked as an estimate', async () => {
-  const { post, counts } = await start((_, response) => {
+  const { post, counts } = await startMetered((_, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     const say = (event: object) => response.write(`data: ${JSON.stringify(event)}\n\n`)
     say({ type: 'message_start', message: { usage: { input_tokens: 70, output_tokens: 1 } } })
@@ -184,7 +99,7 @@ test('B4: a stream that its caller leaves counts what was said, and is marked as
 })
 
 test('B4: an unknown model is refused on the shared key, and counted without a price on one’s own', async () => {
-  const { post, counts, metering } = await start((_, response) =>
+  const { post, counts, metering } = await startMetered((_, response) =>
     response.end(JSON.stringify({ usage: { input_tokens: 5, output_tokens: 7 } })),
   )
   const asked = { model: 'model-of-tomorrow', input: 'x' }
@@ -217,7 +132,7 @@ const usageOf = (output: number) =>
 test('B5: calls at once spend no more than the allowance, each held back at its worst', async () => {
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
   let served = 0
-  const { post, metering, counts } = await start(async (_, response, body) => {
+  const { post, metering, counts } = await startMetered(async (_, response, body) => {
     served += 1
     await released
     response.end(usageOf(JSON.parse(body).max_tokens))
@@ -240,7 +155,7 @@ test('B5: calls at once spend no more than the allowance, each held back at its 
 
 test('B5: an answer is bounded to what is left; one’s own key is not bounded at all', async () => {
   const bodies: { max_tokens: number }[] = []
-  const { post, metering } = await start((_, response, body) => {
+  const { post, metering } = await startMetered((_, response, body) => {
     bodies.push(JSON.parse(body))
     response.end(usageOf(1))
   })
@@ -274,7 +189,7 @@ test('a provider’s failure is told apart by code, and a bad key of one’s own
   ]
   const refused: string[] = []
   for (const [path, status, words, code] of answers) {
-    const { post, metering } = await start((_, response) => response.writeHead(status).end(words))
+    const { post, metering } = await startMetered((_, response) => response.writeHead(status).end(words))
     metering.connect({ report: () => {}, keyRefused: ({ assistantId }) => refused.push(assistantId) })
     const answer = await post(
       path,
@@ -289,7 +204,7 @@ test('a provider’s failure is told apart by code, and a bad key of one’s own
 
 test('a 429 and a 503 are tried again before the first byte, as long as the provider asks; never after it', async () => {
   let tries = 0
-  const { post, counts } = await start((_, response) => {
+  const { post, counts } = await startMetered((_, response) => {
     tries += 1
     if (tries === 1) return response.writeHead(429, { 'retry-after': '0' }).end('{}')
     if (tries === 2) return response.destroy()
@@ -316,7 +231,7 @@ test('a 429 and a 503 are tried again before the first byte, as long as the prov
 })
 
 test('what is no event and what never ends is passed on, bounded, and counted by estimate', async () => {
-  const { post, counts } = await start((_, response) => {
+  const { post, counts } = await startMetered((_, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.end('data: {"type": "mess\n\ndata: [1,\n\n\u0000\u0000: :\ndata: null\n\nevent: \n\n')
   })
@@ -332,7 +247,7 @@ test('what is no event and what never ends is passed on, bounded, and counted by
 test('F8: an assistant has eight calls at once and no more, and others go on', async () => {
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
   let served = 0
-  const { post, keys } = await start(async (_, response) => {
+  const { post, keys } = await startMetered(async (_, response) => {
     served += 1
     await released
     response.end('{}')
@@ -350,7 +265,7 @@ test('F8: an assistant has eight calls at once and no more, and others go on', a
 })
 
 test('B4: a web search leaves with the shared key, costs what a search costs, and is bounded like a call', async () => {
-  const { url, counts, metering } = await start()
+  const { url, counts, metering } = await startMetered()
   const search = () =>
     fetch(`${url}/brave/res/v1/web/search?q=otters`, { headers: { 'x-subscription-token': 'vk' } })
   const answer = await search()

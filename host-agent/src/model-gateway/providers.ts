@@ -14,6 +14,8 @@ export interface ProviderRoute {
   baseUrl: string
   /** Whole paths below the provider's segment; group 1 goes behind `baseUrl`. Clients differ in who adds the version. */
   calls: RegExp
+  /** What of a caller's query goes along, by name and whole value; all of it without. The rest could change what an answer says. */
+  query?: Record<string, RegExp>
   flavor(path: string): Flavor
   keyHeaders(key: string): OutgoingHttpHeaders
 }
@@ -33,6 +35,7 @@ export function providerRoutes(
         flavor: (path: string) => (path.endsWith('/count_tokens') ? 'count' : 'messages'),
         baseUrl: versioned(env.ANTHROPIC_BASE_URL, '/v1'),
         calls: /^(?:\/v1)?(\/messages(?:\/count_tokens)?)$/,
+        query: { beta: /^\w{1,10}$/ },
         keyHeaders: (key: string) => ({ 'x-api-key': key }),
       },
     ],
@@ -45,6 +48,7 @@ export function providerRoutes(
         flavor: (path: string) => (path === '/responses' ? 'responses' : 'chat'),
         baseUrl: versioned(env.OPENAI_BASE_URL, '/v1'),
         calls: /^(?:\/v1)?(\/responses|\/chat\/completions)$/,
+        query: {},
         keyHeaders: (key: string) => ({ authorization: `Bearer ${key}` }),
       },
     ],
@@ -57,6 +61,7 @@ export function providerRoutes(
         flavor: (path: string) => (path.endsWith(':countTokens') ? 'count' : 'generate'),
         baseUrl: versioned(env.GEMINI_BASE_URL, '/v1beta'),
         calls: /^(?:\/v1beta)?(\/models\/[\w.-]+:(?:streamGenerateContent|generateContent|countTokens))$/,
+        query: { alt: /^(?:sse|json)$/ },
         keyHeaders: (key: string) => ({ 'x-goog-api-key': key }),
       },
     ],
@@ -90,30 +95,52 @@ export function shownKey(headers: IncomingHttpHeaders): string | undefined {
 /** The model that a path names; other providers name it in the body. */
 export const modelInPath = (path: string): string | undefined => /^\/models\/([\w.-]+):/.exec(path)?.[1]
 
-/** Keys of the caller are replaced; the rest is of this connection alone (RFC 9110, 7.6.1). */
-const notForwarded = new Set([
-  'x-api-key',
-  'x-goog-api-key',
-  'x-subscription-token',
-  'authorization',
-  'cookie',
-  'host',
+/**
+ * What goes to a provider of a caller's headers: what its clients say about the call itself. Nothing that chooses another
+ * account, another method, or what an answer leaves out.
+ */
+const goesOut = new Set([
+  'accept',
+  'accept-language',
+  'content-type',
+  'user-agent',
+  'anthropic-version',
+  'anthropic-beta',
+  'openai-beta',
+  'x-goog-api-client',
+])
+const goesOutToo = /^x-stainless-/
+
+/** Of this connection alone (RFC 9110, 7.6.1), or about the account whose key it was. */
+const staysHere = new Set([
   'connection',
   'keep-alive',
-  'proxy-authorization',
   'proxy-authenticate',
   'proxy-connection',
-  'te',
   'trailer',
   'transfer-encoding',
   'upgrade',
-  'expect',
+  'set-cookie',
+  'alt-svc',
+  'openai-organization',
+  'openai-project',
+  'anthropic-organization-id',
 ])
 
-/** The headers that go through, in either direction: those that Connection names are of one connection, too. */
-export function forwardedHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
+export const sentHeaders = (headers: IncomingHttpHeaders) =>
+  forwarded(headers, (name) => goesOut.has(name) || goesOutToo.test(name))
+export const answeredHeaders = (headers: IncomingHttpHeaders) =>
+  forwarded(headers, (name) => !staysHere.has(name))
+
+/** Without those that Connection names: they are of one connection, too. */
+function forwarded(headers: IncomingHttpHeaders, may: (name: string) => boolean): OutgoingHttpHeaders {
   const nominated = new Set(headers.connection?.split(',').map((name) => name.trim().toLowerCase()))
-  return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => !notForwarded.has(name) && !nominated.has(name)),
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => may(name) && !nominated.has(name)))
+}
+
+/** What of a query goes along, never the key in it. */
+export function sentQuery({ query: allowed }: ProviderRoute, query: URLSearchParams): URLSearchParams {
+  return new URLSearchParams(
+    [...query].filter(([name, value]) => name !== 'key' && (!allowed || allowed[name]?.test(value))),
   )
 }

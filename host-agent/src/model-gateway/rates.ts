@@ -6,6 +6,8 @@ import type { Provider } from '@yourclaw/proto/host/v1'
  */
 export interface Rates {
   set(rates: { provider: Provider; tokensPerMinute: number }[]): void
+  /** What was taken and not used after all; negative = more was used. */
+  giveBack(provider: Provider, tokens: number): void
   /** Resolves with true when the call may go; with false when `signal` ends the wait. */
   take(provider: Provider, assistantId: string, tokens: number, signal: AbortSignal): Promise<boolean>
   close(): void
@@ -90,6 +92,13 @@ export function createRates(now: () => number = () => performance.now()): Rates 
           })
         }
       }
+    },
+    giveBack(provider, tokens) {
+      const bucket = buckets.get(provider)
+      if (!bucket) return
+      refill(bucket)
+      bucket.level = Math.min(bucket.perMinute, bucket.level + tokens)
+      serve(bucket)
     },
     take(provider, assistantId, tokens, signal) {
       const bucket = buckets.get(provider)

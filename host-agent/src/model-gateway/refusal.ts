@@ -3,7 +3,8 @@ import { AgentError } from '../errors.ts'
 
 /**
  * An answer of the gateway's own. Never 401, 402 or 403: on each of them OpenClaw switches its key off for minutes,
- * across restarts too, so a key would stay dead after its repair. 422 ends one call and nothing else.
+ * across restarts too, so a key would stay dead after its repair. Nor 5xx or 429 for what was tried again here already:
+ * it asks eight to ten times more, for minutes. 422 ends one call and nothing else: the fallback model is asked at once.
  */
 export class Refusal extends AgentError {
   readonly status: number
@@ -27,6 +28,6 @@ export function refuse(response: ServerResponse, { status, code, detail, retryAf
 }
 
 export const unreachable = () =>
-  new Refusal(502, 'provider_unreachable', 'The model provider did not answer.')
+  new Refusal(422, 'provider_unreachable', 'The model provider did not answer.')
 export const tooLarge = (maxBytes: number) =>
   new Refusal(413, 'request_too_large', `A request has at most ${maxBytes} bytes.`)

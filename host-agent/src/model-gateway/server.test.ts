@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json, text } from 'node:stream/consumers'
 import { Provider } from '@yourclaw/proto/host/v1'
+import { startSandbox } from '@yourclaw/sandbox'
 import { tracingOff } from '@yourclaw/telemetry'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
@@ -20,10 +21,11 @@ interface Answer {
   status?: number
   headers?: Record<string, string>
   body?: string
+  freeSearchUrl?: string
 }
 
 /** A gateway before a provider that tells what it saw, in two pieces; the second waits for `release`. */
-async function start({ status = 200, headers = {}, body = '' }: Answer = {}) {
+async function start({ status = 200, headers = {}, body = '', freeSearchUrl }: Answer = {}) {
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
   const seen: { url: string | undefined; headers: IncomingHttpHeaders }[] = []
   const provider = createServer(async (request, response) => {
@@ -51,7 +53,12 @@ async function start({ status = 200, headers = {}, body = '' }: Answer = {}) {
   }
   const metrics = createMetrics()
   const watch = createWatch({ metrics, tracing: tracingOff })
-  const gateway = await startModelGateway({ watch, keys, env, log: pino({ level: 'silent' }) })
+  const gateway = await startModelGateway({
+    watch,
+    keys,
+    env: { ...env, SEARXNG_URL: freeSearchUrl },
+    log: pino({ level: 'silent' }),
+  })
   onTestFinished(async () => {
     release()
     await gateway.close()
@@ -95,6 +102,25 @@ test('base URLs with and without the version lead to the same call', async () =>
   expect((await post('/openai/v1/chat/completions', bearer)).status).toBe(200)
   expect((await post('/anthropic/v1/messages/count_tokens')).status).toBe(200)
   expect(seen).toHaveLength(4)
+})
+
+test('S3: without a key for web search the host’s own search engine is asked, in words that assistants know', async () => {
+  const ask = (url: string, key = 'vk') =>
+    fetch(`${url}/brave/res/v1/web/search?q=tea&count=1&search_lang=de&freshness=pw`, {
+      headers: { 'x-subscription-token': key },
+    })
+  const engine = await startSandbox({ port: 0 })
+  onTestFinished(() => engine.stop())
+  const { url, seen } = await start({ freeSearchUrl: `${engine.url}/searxng` })
+  expect(await (await ask(url)).json()).toMatchObject({
+    web: { results: [{ title: 'About tea', url: expect.any(String), description: 'What there is on tea.' }] },
+  })
+  expect((await ask(url, 'nope')).status).toBe(422)
+  expect(seen).toEqual([])
+  const refusing = await start({ freeSearchUrl: `${engine.url}/nothing` })
+  expect(await (await ask(refusing.url)).json()).toMatchObject({ error: { code: 'search_failed' } })
+  const without = await start()
+  expect(await (await ask(without.url)).json()).toMatchObject({ error: { code: 'no_provider_key' } })
 })
 
 test('an unknown virtual key and a provider without a key are refused', async () => {
@@ -175,12 +201,26 @@ test('S3: a refused key reaches the assistant as a coded 422 without the provide
   }
 })
 
-test('other errors of a provider go through as they are', async () => {
-  const { post, release } = await start({ status: 429, headers: { 'retry-after': '60' }, body: 'slow down' })
+test('a provider that stays busy or broken ends the call at once, by code; what is wrong with a request goes through', async () => {
+  for (const [status, code] of [
+    [429, 'rate_limited'],
+    [529, 'provider_down'],
+  ] as const) {
+    const { post, release } = await start({ status, headers: { 'retry-after': '60' }, body: 'slow down' })
+    release()
+    const response = await post('/anthropic/v1/messages')
+    // On its status OpenClaw would ask again for minutes; on ours it takes the fallback model.
+    expect([response.status, await response.json()]).toMatchObject([422, { error: { code } }])
+  }
+  const { post, release } = await start({
+    status: 400,
+    headers: { 'x-kept': '1' },
+    body: 'prompt is too long',
+  })
   release()
   const response = await post('/anthropic/v1/messages')
-  expect([response.status, response.headers.get('retry-after')]).toEqual([429, '60'])
-  expect(await response.text()).toBe('slow down end')
+  expect([response.status, response.headers.get('x-kept')]).toEqual([400, '1'])
+  expect(await response.text()).toBe('prompt is too long end')
 })
 
 test('headers of one connection, and those it names, stay on it in both directions', async () => {

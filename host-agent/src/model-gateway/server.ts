@@ -2,9 +2,11 @@ import { createServer, type Server } from 'node:http'
 import { AgentError } from '../errors.ts'
 import { createMetering, type Metering } from '../metering/metering.ts'
 import { type CallDeps, handleCall } from './call.ts'
+import { createOpenCalls } from './open-calls.ts'
 import { listen, listenAgain } from './port.ts'
 import { providerRoutes } from './providers.ts'
 import { Refusal, refuse, unreachable } from './refusal.ts'
+import { type Patience, patience } from './upstream.ts'
 
 export interface ModelGateway {
   /** Base URL; a provider's calls go to {url}/anthropic, {url}/openai, {url}/google or {url}/brave. */
@@ -41,13 +43,21 @@ export async function startModelGateway(
   input: Pick<CallDeps, 'keys' | 'watch' | 'log'> & {
     /** Without, nothing outlives the process and nobody is told. */
     metering?: Metering
-    env: Parameters<typeof providerRoutes>[0]
+    env: Parameters<typeof providerRoutes>[0] & { SEARXNG_URL?: string | undefined }
     /** Where its port is noted, so that it is the same next time; without, any free one. */
     portPath?: string
+    patience?: Partial<Patience>
   },
 ): Promise<ModelGateway> {
   const metering = input.metering ?? createMetering({ path: ':memory:' })
-  const deps: CallDeps = { ...input, metering, routes: providerRoutes(input.env), open: new Map() }
+  const deps: CallDeps = {
+    ...input,
+    metering,
+    routes: providerRoutes(input.env),
+    freeSearchUrl: input.env.SEARXNG_URL,
+    open: createOpenCalls(),
+    patience: { ...patience, ...input.patience },
+  }
   const doors = new Set<Door>()
   const serve = (owner?: string) =>
     createServer((request, response) => {

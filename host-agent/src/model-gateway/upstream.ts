@@ -3,7 +3,7 @@ import { request as httpsRequest } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { classify, type FailureCode } from './failures.ts'
 import type { ProviderName } from './providers.ts'
-import { unreachable } from './refusal.ts'
+import { Refusal, unreachable } from './refusal.ts'
 
 /** What a provider answered: its answer, still to be read, or a failure with its whole body. */
 export type Upstream =
@@ -13,8 +13,13 @@ export type Upstream =
 /** Waits of a failed call, in all; who asks for more is told to wait himself. */
 const maxWaitMs = 15_000
 const maxTries = 3
-/** No word of a provider for so long is none at all. A whole answer takes longer to begin than a stream. */
-const silentMs = { streamed: 60_000, whole: 300_000 }
+/** How long a provider may say nothing: before its answer (a whole one takes longer to begin), and within it. */
+export interface Patience {
+  streamedMs: number
+  wholeMs: number
+  stalledMs: number
+}
+export const patience: Patience = { streamedMs: 60_000, wholeMs: 300_000, stalledMs: 120_000 }
 /** Of a failure's body; more says nothing new. */
 const maxFailureBytes = 64 * 1024
 
@@ -24,7 +29,7 @@ export interface Outgoing {
   url: URL
   headers: OutgoingHttpHeaders
   bytes: Buffer
-  isStreamed: boolean
+  silentMs: number
 }
 
 /**
@@ -53,25 +58,32 @@ async function attempt(outgoing: Outgoing, signal: AbortSignal): Promise<Upstrea
     answer = await head(outgoing, signal)
   } catch (error) {
     signal.throwIfAborted()
-    if (error instanceof SilenceError) throw unreachable()
+    if (error instanceof ProviderSilent) throw error
     return undefined
   }
   const status = answer.statusCode ?? 502
-  if (status < 400) return { kind: 'answer', answer }
+  if (status < 300) return { kind: 'answer', answer }
+  if (status < 400) {
+    // Nobody's model is elsewhere; whoever followed would show a key there.
+    answer.destroy()
+    throw unreachable()
+  }
   const body = await failureBody(answer)
   return { kind: 'failure', code: classify(outgoing.provider, status, body.toString('utf8')), answer, body }
 }
 
-class SilenceError extends Error {}
+/** It took the call and said nothing: nobody knows whether it was at work. */
+export class ProviderSilent extends Refusal {
+  constructor() {
+    super(422, 'provider_unreachable', 'The model provider did not answer.')
+  }
+}
 
-function head({ method, url, headers, bytes, isStreamed }: Outgoing, signal: AbortSignal) {
+function head({ method, url, headers, bytes, silentMs }: Outgoing, signal: AbortSignal) {
   return new Promise<IncomingMessage>((resolve, reject) => {
     const open = url.protocol === 'https:' ? httpsRequest : httpRequest
     const upstream = open(url, { method, headers, signal })
-    const silence = setTimeout(
-      () => upstream.destroy(new SilenceError('silent')),
-      isStreamed ? silentMs.streamed : silentMs.whole,
-    )
+    const silence = setTimeout(() => upstream.destroy(new ProviderSilent()), silentMs)
     upstream.once('response', (answer) => {
       clearTimeout(silence)
       resolve(answer)
@@ -80,7 +92,8 @@ function head({ method, url, headers, bytes, isStreamed }: Outgoing, signal: Abo
       clearTimeout(silence)
       reject(error)
     })
-    upstream.end(bytes)
+    // A body of GET has no frame: what follows the head would be read as another request.
+    upstream.end(method === 'GET' ? undefined : bytes)
   })
 }
 

@@ -20,8 +20,10 @@ export interface UsageReader {
   push(chunk: Buffer): void
   /** The answer has come to its end. */
   end(): void
-  /** The provider has said its last word on usage. */
-  isFinal(): boolean
+  /** The provider has said its last word on usage, and no more will come. */
+  isDone(): boolean
+  /** Text that came so far, in characters. */
+  characters(): number
   reading(): Reading
 }
 
@@ -35,6 +37,7 @@ export function createUsageReader(
 ): UsageReader {
   let raw: Json | undefined
   let isFinal = false
+  let isDone = false
   let characters = 0
 
   function take(event: Json): void {
@@ -42,7 +45,9 @@ export function createUsageReader(
       case 'messages': {
         const usage = json(json(event.message).usage ?? event.usage)
         if (Object.keys(usage).length > 0) raw = { ...raw, ...present(usage) }
+        // Each of several deltas says the whole so far.
         if (event.type === 'message_delta' || event.type === 'message') isFinal = raw !== undefined
+        if (event.type === 'message_stop') isDone = isFinal
         const delta = json(event.delta)
         characters += length(delta.text) + length(delta.thinking) + length(delta.partial_json)
         return
@@ -50,7 +55,7 @@ export function createUsageReader(
       case 'chat': {
         if (event.usage) {
           raw = json(event.usage)
-          isFinal = true
+          isFinal = isDone = true
         }
         const delta = json(json(list(event.choices)[0]).delta)
         characters += length(delta.content) + length(delta.reasoning_content)
@@ -61,7 +66,7 @@ export function createUsageReader(
         const usage = json(event.response).usage ?? event.usage
         if (usage) {
           raw = json(usage)
-          isFinal = true
+          isFinal = isDone = true
         }
         characters += length(event.delta)
         return
@@ -73,7 +78,7 @@ export function createUsageReader(
         for (const part of list(json(candidate.content).parts)) characters += length(json(part).text)
         // A refused prompt has no candidate, and is final too.
         if (raw && (candidate.finishReason !== undefined || event.promptFeedback !== undefined))
-          isFinal = true
+          isFinal = isDone = true
         return
       }
       case 'count':
@@ -90,7 +95,8 @@ export function createUsageReader(
   const source = contentType?.includes('text/event-stream') ? eventsOf(takeText) : wholeOf(takeText)
   return {
     ...source,
-    isFinal: () => isFinal,
+    isDone: () => isDone,
+    characters: () => characters,
     reading: () => ({ usage: raw && priced(provider, flavor, raw), isFinal, characters }),
   }
 }
@@ -152,11 +158,25 @@ function priced(provider: ProviderName, flavor: Flavor, raw: Json): Usage | unde
   if (!priceList) return undefined
   const body = flavor === 'generate' ? { usageMetadata: raw } : { usage: raw }
   try {
-    return extractUsage(priceList, { ...body, model: '', modelVersion: '' }, flavors[flavor] ?? 'default')
-      .usage
+    const answer = { ...body, model: '', modelVersion: '' }
+    const { usage } = extractUsage(priceList, answer, flavors[flavor] ?? 'default')
+    return isPlausible(usage) ? usage : undefined
   } catch {
     return undefined
   }
+}
+
+/** No model reads or says more in one call; beyond, a provider's figures are a mistake, and an estimate is nearer. */
+const maxTokens = 10_000_000
+
+/** What can be true, and be priced: parts are not more than their whole. */
+function isPlausible(usage: Usage): boolean {
+  const of = (name: string) => usage[name] ?? 0
+  return (
+    Object.values(usage).every((value) => value === undefined || (value >= 0 && value <= maxTokens)) &&
+    of('cache_read_tokens') + of('cache_write_tokens') <= of('input_tokens') &&
+    of('output_reasoning_tokens') <= of('output_tokens')
+  )
 }
 
 export function tokensOf(usage: Usage): TokenUsage {

@@ -111,7 +111,14 @@ test('F7: what crashes is started again; a crash loop ends with its cause, and a
   await boot()
   const session = await ready(control)
   const crash = async (count: number) => {
-    const startTurn = { turnId: `t${count}`, assistantId: 'a1', attempt: 1, traceParent: '', conversation: 0 }
+    const startTurn = {
+      turnId: `t${count}`,
+      assistantId: 'a1',
+      attempt: 1,
+      traceParent: '',
+      conversation: 0,
+      input: undefined,
+    }
     session.call.write({ seq: BigInt(2 + count), ack: 0n, body: { $case: 'startTurn', startTurn } })
     const turn = await control.turnCalls.next()
     const messages = [{ text: 'hi', atUnixMs: 0n }]

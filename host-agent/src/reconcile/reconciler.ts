@@ -102,6 +102,11 @@ export function createReconciler(deps: {
           ? { code: error.code, detail: error.detail }
           : { code: `${step}_failed`, detail: `The assistant did not ${step}.` }
       log.error({ assistantId: id, err: error }, 'assistant step failed')
+      // It runs as it did, and would with every further try.
+      if (step === 'apply' && error instanceof AgentError && !error.retryable) {
+        const { running } = seen.get(id) ?? {}
+        return settle(id, spec, Phase.PHASE_READY, { step: 'ready', running, cause, isRefused: true })
+      }
       // One that came up before may come up again.
       const mayRetry = error instanceof AgentError && error.retryable
       if (step === 'start' && mayRetry && crashes.has(id)) return noteCrash(id, cause)

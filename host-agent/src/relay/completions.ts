@@ -1,8 +1,7 @@
 import { type IncomingMessage, request } from 'node:http'
-import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { TurnInput, Usage } from '@yourclaw/proto/host/v1'
-import { EventSourceParserStream } from 'eventsource-parser/stream'
+import { createParser } from 'eventsource-parser'
 import { z } from 'zod'
 import { AgentError } from '../errors.ts'
 import type { TurnTarget } from '../reconcile/reconciler.ts'
@@ -105,9 +104,7 @@ async function post(input: Parameters<typeof complete>[0]): Promise<IncomingMess
 async function readAnswer(response: IncomingMessage, onText: (text: string) => void) {
   let length = 0
   let usage: Usage | undefined
-  const body: ReadableStream<Uint8Array<ArrayBuffer>> = Readable.toWeb(response)
-  const stream = body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())
-  for await (const { data } of stream) {
+  for await (const data of events(response)) {
     if (data === '[DONE]') return { usage }
     const parsed: unknown = JSON.parse(data)
     if (errorSchema.safeParse(parsed).success) throw toError(data, 502)
@@ -122,6 +119,16 @@ async function readAnswer(response: IncomingMessage, onText: (text: string) => v
     }
   }
   throw new AgentError('gateway_error', 'The answer ended before its end.', { retryable: true })
+}
+
+/** The data of each event. Whoever stops early closes the request. */
+async function* events(response: IncomingMessage): AsyncGenerator<string> {
+  const said: string[] = []
+  const parser = createParser({ onEvent: ({ data }) => said.push(data) })
+  for await (const piece of response.setEncoding('utf8')) {
+    parser.feed(piece)
+    yield* said.splice(0)
+  }
 }
 
 /** A gateway says model_error itself; anything else it says is its own failure. Its words may quote the user (S8). */

@@ -1,3 +1,4 @@
+import { setImmediate as nextLook } from 'node:timers/promises'
 import { type ServiceError, status } from '@grpc/grpc-js'
 import {
   type CancelTurn,
@@ -21,6 +22,9 @@ import { complete } from './completions.ts'
 import { continuation, settle } from './recall.ts'
 import { createTurnFiles, type TurnFiles } from './turn-files.ts'
 import { openTurnStream, type TurnStream, type TurnView } from './turn-stream.ts'
+
+/** What the control plane must know of an agent to tell it a turn's input with its announcement. */
+export const turnInputCapability = 'turn-input'
 
 /** A session that RunTurn streams may be opened on. `ended` aborts when it is over. */
 export interface LiveSession {
@@ -66,8 +70,9 @@ interface Turn extends TurnView {
 }
 
 /**
- * Runs turns. A turn begins when its stream asks for input and gets it, and then no longer needs the stream: it goes
- * on while the link is cut, and whatever stream is opened for the same attempt shows it or hands over its result.
+ * Runs turns. A turn begins when it has its input, from its announcement or its stream, and then no longer needs the
+ * stream: it goes on while the link is cut, and whatever stream is opened for the same attempt shows it or hands over
+ * its result.
  */
 export function createRelay(deps: {
   journal: Journal
@@ -89,9 +94,16 @@ export function createRelay(deps: {
   const turns = new Map<string, Turn>()
   let draining: (() => void) | undefined
 
-  async function attach(turn: Turn, session: LiveSession): Promise<void> {
+  /** `input` = what came with the announcement: enough for a conversation that exists. */
+  async function attach(turn: Turn, session: LiveSession, input?: TurnInput): Promise<void> {
     const conversationExists = turn.state !== 'waiting' || (await remembers(turn))
     if (session.ended.aborted || turns.get(turn.turnId) !== turn) return
+    if (input && conversationExists && turn.state === 'waiting') {
+      void run(turn, input)
+      // The journal goes first: while it waits for its disk, there is time to open the stream.
+      for (let looks = 0; looks < 2; looks++) await nextLook()
+      if (session.ended.aborted || turns.get(turn.turnId) !== turn || turn.stream) return
+    }
     turn.stream?.cancel()
     let files: TurnFiles | undefined
     if (turn.state === 'waiting') {
@@ -324,7 +336,7 @@ export function createRelay(deps: {
       if (!turn) return
       const { turnId, attempt } = turn
       log.info({ turnId, attempt, state: turn.state, traceId: start.traceParent.split('-')[1] }, 'turn taken')
-      attach(turn, session).catch((error: unknown) =>
+      attach(turn, session, start.input).catch((error: unknown) =>
         log.error({ turnId: turn.turnId, err: error }, 'attach failed'),
       )
     },

@@ -47,6 +47,19 @@ export interface Conversation {
 }
 
 /**
+ * How an assistant that nobody needs rests, with all that it holds in memory. Each may be repeated; an assistant that
+ * does not run is assistant_unreachable. Nobody asks for it yet.
+ */
+export interface Rest {
+  /** Nothing in it moves from now on. Its gateway does not answer, which is no end and no hang. */
+  pause(assistantId: string): Promise<void>
+  /** Moves the memory of one that is paused to swap, as far as there is any; answers the bytes that stay. */
+  reclaimMemory(assistantId: string): Promise<number>
+  /** It goes on where it stood. */
+  unpause(assistantId: string): Promise<void>
+}
+
+/**
  * Runs assistants. The reconciler never makes two calls for one assistant at a time; every call may be repeated.
  * Failures are AgentErrors whose code reaches the control plane.
  */
@@ -57,7 +70,10 @@ export interface Runtime {
    * what a running one cannot become (a restart, an image) it is replaced, and `goesDown` called before it ends.
    */
   start(spec: AssistantSpec, goesDown?: () => void): Promise<Started>
-  /** Brings model, keys and token of a running assistant up to date without a restart. */
+  /**
+   * Brings model, keys, token and limits of a running assistant up to date without a restart. What cannot be so is no
+   * retryable AgentError, and it runs on without that.
+   */
   apply(spec: AssistantSpec): Promise<void>
   /** Stops it and keeps its data; stopping one that is not there is fine. */
   stop(assistantId: string): Promise<void>
@@ -79,6 +95,8 @@ export interface Runtime {
   diskUsed(ref: AssistantRef): Promise<number>
   /** Stops it, and puts an archive's state in the place of its own. Throws archive_damaged, and then changes nothing. */
   restoreState(ref: AssistantRef, sourceFile: string, sha256: string): Promise<void>
+  /** Absent where the runtime cannot. */
+  readonly rest?: Rest
   /** Assistants that an agent before this one left running; `start` adopts one, `stop` ends it. */
   leftRunning(): Promise<string[]>
   /** Called when an assistant ends that nobody stopped, with the reason where it is known. */

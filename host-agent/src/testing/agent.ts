@@ -130,7 +130,14 @@ export async function ready(control: TestControlPlane) {
   return session
 }
 
-export const startTurn = { turnId: 't1', assistantId: 'a1', attempt: 1, traceParent: '', conversation: 0 }
+export const startTurn = {
+  turnId: 't1',
+  assistantId: 'a1',
+  attempt: 1,
+  traceParent: '',
+  conversation: 0,
+  input: undefined,
+}
 export const is = (kind: string) => (event: TurnEvent) => event.body?.$case === kind
 
 /** A turn that has its input and has shown the first piece of its answer. */

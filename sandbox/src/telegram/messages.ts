@@ -93,8 +93,12 @@ export const messageMethods: Record<string, Method> = {
       ...sent,
       ...(input.reply_markup && { reply_markup: input.reply_markup }),
     })
-    const shown = sent.text ?? sent.caption ?? ''
-    record(call, chat, { id: input.message_id, kind: 'edit', text: shown, plainText: shown }, input)
+    // The words stay as they were shown.
+    const events = call.bot.chats.botEvents(chat.owner)
+    const shown = events.findLast(({ id, kind }) => id === input.message_id && kind !== 'reaction')
+    const { text = '', plainText = '', parseMode: parse_mode } = shown ?? {}
+    const { reply_markup } = input
+    record(call, chat, { id: input.message_id, kind: 'edit', text, plainText }, { parse_mode, reply_markup })
     return { ...message(call, chat, input.message_id), edit_date: seconds() }
   },
 

@@ -44,3 +44,11 @@ export function shortDay(day: string): string {
     new Date(day),
   )
 }
+
+/** A file's size, in the unit that people would use. */
+export function fileSize(bytes: number): string {
+  const format = (value: number, unit: string) =>
+    `${new Intl.NumberFormat('en-US', { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value)} ${unit}`
+  if (bytes < 1_000) return format(bytes, 'bytes')
+  return bytes < 1_000_000 ? format(bytes / 1_000, 'kB') : format(bytes / 1_000_000, 'MB')
+}

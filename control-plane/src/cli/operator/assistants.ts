@@ -2,12 +2,18 @@ import { z } from 'zod'
 import { invalidInput } from '../../errors.ts'
 import { credit } from '../../services/operator/credit.ts'
 import { type AssistantInspection, inspectAssistant } from '../../services/operator/inspect-assistant.ts'
+import { type LimitChange, limitAssistant } from '../../services/operator/limit-assistant.ts'
 import { listAssistants } from '../../services/operator/list-assistants.ts'
 import { resume, suspend } from '../../services/operator/suspend.ts'
 import type { Command } from './commands.ts'
 import { facts, table, when } from './print.ts'
 
 const statusSchema = z.enum(['NONE', 'PROVISIONING', 'READY', 'ERROR']).optional()
+
+const boundsOf = (limits: AssistantInspection['limits']) =>
+  Object.entries(limits)
+    .flatMap(([name, value]) => (value === null ? [] : `${name} ${value}`))
+    .join(', ') || 'default'
 
 function inspection(found: AssistantInspection, nowMs: number): string {
   const { suspended, job, lastError } = found
@@ -22,6 +28,8 @@ function inspection(found: AssistantInspection, nowMs: number): string {
       ['host', found.host ?? null],
       ['container', found.containerId],
       ['model', found.model],
+      ['limits', boundsOf(found.limits)],
+      ['image', found.image ?? 'default'],
       ['generation', `${found.generation} wanted, ${found.observedGeneration} seen`],
       ['subscription', found.subscription],
       ['messages waiting', found.waitingMessages],
@@ -105,6 +113,27 @@ export const assistantCommands: Command[] = [
     },
   },
   {
+    name: 'assistants limit',
+    args: ['USER'],
+    options: '[--memory-mb N] [--cpu-millis N] [--pids N] [--log-mb N] --reason TEXT',
+    needs: ['reason'],
+    summary: 'Gives it other bounds than everybody’s: a number, or default.',
+    more: 'What is not named stays. They apply while it runs; the size of its log with its next container.',
+    async run({ ctx, actor, args: [user = ''], values }) {
+      const limits: LimitChange = {
+        ...limit('memoryMb', values['memory-mb']),
+        ...limit('cpuMillis', values['cpu-millis']),
+        ...limit('pids', values.pids),
+        ...limit('logMb', values['log-mb']),
+      }
+      const result = await limitAssistant({
+        ctx,
+        input: { user, limits, reason: values.reason ?? '', actor },
+      })
+      return { result, text: result.changed ? 'On its way.' : 'It had these already.' }
+    },
+  },
+  {
     name: 'users credit',
     args: ['USER'],
     options: '--dollars N --reference TICKET --reason TEXT',
@@ -121,6 +150,10 @@ export const assistantCommands: Command[] = [
     },
   },
 ]
+
+/** What is no number is refused by the verb. */
+const limit = (name: keyof LimitChange, text: string | undefined): LimitChange =>
+  text === undefined ? {} : { [name]: text === 'default' ? null : Number(text) }
 
 /** 5, 0.25 or -5: up to six decimals, in micro-dollars. */
 function parseDollars(text: string): bigint {

@@ -4,6 +4,7 @@ import type { Ctx } from '../../context.ts'
 import { assistantCommands } from './assistants.ts'
 import { dutyCommands } from './duties.ts'
 import { hostCommands } from './hosts.ts'
+import { imageCommands } from './images.ts'
 import type { Values } from './run.ts'
 
 export interface Call {
@@ -33,7 +34,7 @@ export interface Command {
   run(call: Call): Promise<{ result: unknown; text: string }>
 }
 
-export const commands: Command[] = [...hostCommands, ...assistantCommands, ...dutyCommands]
+export const commands: Command[] = [...hostCommands, ...imageCommands, ...assistantCommands, ...dutyCommands]
 
 /** Who sits at this machine. */
 export function operatorName(): string {

@@ -18,6 +18,12 @@ const options = {
   reason: { type: 'string' },
   dollars: { type: 'string' },
   reference: { type: 'string' },
+  count: { type: 'string' },
+  user: { type: 'string' },
+  'memory-mb': { type: 'string' },
+  'cpu-millis': { type: 'string' },
+  pids: { type: 'string' },
+  'log-mb': { type: 'string' },
 } as const
 
 export type Values = ReturnType<typeof parse>['values']

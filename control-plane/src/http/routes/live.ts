@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
-import { streamSSE } from 'hono/streaming'
+import { type SSEMessage, streamSSE } from 'hono/streaming'
 import type { Ctx, Topic } from '../../context.ts'
+import { ServiceError } from '../../errors.ts'
 import type { Notifications } from '../../lib/notifications.ts'
 import { findUser } from '../../services/account/find-user.ts'
 import { isBearerValid } from '../../services/account/is-bearer-valid.ts'
@@ -8,17 +9,31 @@ import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 
 /** What a proxy takes for silence is longer. */
 const keepAliveMs = 25_000
+/** Of one person on one replica: some tabs on some machines. */
+const maxStreams = 20
+const open = new Map<string, number>()
+
+interface LiveDeps {
+  ctx: Ctx
+  notifications: Pick<Notifications, 'on'>
+}
 
 /**
- * Server-sent events: what `read` answers, by the event's name, at once and again whenever it changed. `topic` tells
- * when to look. Whoever signs out,
- * deletes the account, or whose token runs out, sees no more.
+ * One round: sends what is new, each event once it was taken, so that a slow reader costs no memory. `isDue` is false
+ * when nothing of the database has changed and only the follower itself woke the stream.
  */
-export function liveEvents(
+export type Round = (send: (event: SSEMessage) => Promise<void>, isDue: boolean) => Promise<void>
+
+/**
+ * A stream of server-sent events: `follow` gets what wakes it and returns what a round does; rounds follow each other,
+ * at once and whenever a notice of a topic came. Whoever signs out, deletes the account, or whose token runs out, sees
+ * no more.
+ */
+export function liveStream(
   c: Context<AuthenticatedEnv>,
-  { ctx, notifications }: { ctx: Ctx; notifications: Notifications },
-  topic: Topic,
-  read: () => Promise<Record<string, unknown>>,
+  { ctx, notifications }: LiveDeps,
+  topics: readonly Topic[],
+  follow: (wake: () => void) => { round: Round; stop?: () => void },
 ): Response {
   const userId = c.get('user').id
   const bearer = c.get('bearer')
@@ -26,34 +41,73 @@ export function liveEvents(
     (await isBearerValid({ ctx, input: bearer })) &&
     // Also when it cannot be told: the browser asks again.
     (await findUser({ ctx, input: { userId } }).catch(() => null)) !== null
+  const count = (open.get(userId) ?? 0) + 1
+  if (count > maxStreams)
+    throw new ServiceError(429, 'too_many_streams', 'Too many pages are open at once. Close some of them.')
+  open.set(userId, count)
   // Proxies that gather what is sent would hold each event back.
   c.header('x-accel-buffering', 'no')
   return streamSSE(c, async (stream) => {
-    let wake = Promise.withResolvers<void>()
-    const stop = notifications.on(topic, (id) => {
-      if (id === userId || id === '') wake.resolve()
-    })
-    const keepAlive = setInterval(() => wake.resolve(), keepAliveMs)
-    stream.onAbort(() => wake.resolve())
+    let awake = Promise.withResolvers<void>()
+    let isDue = true
+    const wake = () => awake.resolve()
+    const due = () => {
+      isDue = true
+      wake()
+    }
+    // Signing out is a notice of the account.
+    const offs = [...new Set<Topic>([...topics, 'user'])].map((topic) =>
+      notifications.on(topic, (id) => {
+        if (id === userId || id === '') due()
+      }),
+    )
+    const keepAlive = setInterval(due, keepAliveMs)
+    stream.onAbort(wake)
+    const follower = follow(wake)
     try {
-      const last = new Map<string, string>()
-      while (!stream.aborted && (await isStillIn())) {
+      while (!stream.aborted) {
         // Renewed before reading: a notice that comes while we read wakes the next round.
-        wake = Promise.withResolvers()
-        const events = Object.entries(await read()).map(
-          ([name, data]) => [name, JSON.stringify(data)] as const,
-        )
-        const changed = events.filter(([name, data]) => last.get(name) !== data)
-        for (const [event, data] of changed) {
-          await stream.writeSSE({ event, data })
-          last.set(event, data)
-        }
-        if (changed.length === 0) await stream.write(': \n\n')
-        if (!stream.aborted) await wake.promise
+        awake = Promise.withResolvers()
+        const wasDue = isDue
+        isDue = false
+        if (wasDue && !(await isStillIn())) break
+        let isSilent = true
+        await follower.round(async (event) => {
+          isSilent = false
+          await stream.writeSSE(event)
+        }, wasDue)
+        if (isSilent && wasDue) await stream.write(': \n\n')
+        if (!stream.aborted) await awake.promise
       }
     } finally {
       clearInterval(keepAlive)
-      stop()
+      for (const off of offs) off()
+      follower.stop?.()
+      const left = (open.get(userId) ?? 1) - 1
+      if (left > 0) open.set(userId, left)
+      else open.delete(userId)
+    }
+  })
+}
+
+/** What `read` answers, by the event's name, at once and again whenever it changed. `topic` tells when to look. */
+export function liveEvents(
+  c: Context<AuthenticatedEnv>,
+  deps: LiveDeps,
+  topic: Topic,
+  read: () => Promise<Record<string, unknown>>,
+): Response {
+  return liveStream(c, deps, [topic], () => {
+    const last = new Map<string, string>()
+    return {
+      async round(send) {
+        for (const [event, value] of Object.entries(await read())) {
+          const data = JSON.stringify(value)
+          if (last.get(event) === data) continue
+          await send({ event, data })
+          last.set(event, data)
+        }
+      },
     }
   })
 }

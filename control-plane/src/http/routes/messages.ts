@@ -1,55 +1,46 @@
 import { randomUUID } from 'node:crypto'
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { invalidInput, ServiceError } from '../../errors.ts'
+import type { Notifications } from '../../lib/notifications.ts'
 import type { Tokens } from '../../lib/tokens.ts'
+import type { LiveAnswers } from '../../live/answers.ts'
 import { maxFiles } from '../../services/attachment/limits.ts'
 import type { ConversationCtx } from '../../services/conversation/ctx.ts'
 import { listMessages } from '../../services/conversation/list-messages.ts'
 import { stopTurn } from '../../services/conversation/stop-turn.ts'
 import { takeWritten } from '../../services/conversation/take-written.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
-import { attachmentSchema, createFileUrls } from './files.ts'
+import { createFileUrls } from './files.ts'
+import { messageEvents, positionPattern } from './message-events.ts'
+import { messageSchema, withUrls } from './message-view.ts'
 import { jsonBody, jsonResponse, refuseInvalid } from './openapi.ts'
 
 const maxTextLength = 32_000
-
-const message = z.object({
-  id: z.string(),
-  direction: z.enum(['INBOUND', 'OUTBOUND']),
-  channel: z.enum(['WHATSAPP', 'TELEGRAM', 'WEB']),
-  body: z.string(),
-  at: z.string(),
-  state: z.enum(['RECEIVED', 'ANSWERED', 'REFUSED', 'PENDING', 'SENT', 'DELIVERED', 'READ', 'FAILED']),
-  attachments: z.array(attachmentSchema).optional(),
-  stopped: z.literal(true).optional().openapi({ description: 'It is what was there when it was stopped' }),
-  question: z
-    .object({
-      id: z.string(),
-      options: z.array(z.object({ id: z.string(), label: z.string() })),
-      expiresAt: z.string(),
-      answer: z.string().optional().openapi({ description: 'The id of the option that was chosen' }),
-    })
-    .optional()
-    .openapi({ description: 'What the message asks; answered once, before it expires' }),
-})
 
 const listRoute = createRoute({
   method: 'get',
   path: '/messages',
   tags: ['messages'],
-  summary: 'The conversation, newest first, in pages',
+  summary: 'The conversation, newest first, in pages; with `q` what holds it',
   request: {
     query: z.object({
       before: z
         .string()
         .regex(/^\d{1,18}$/)
         .optional(),
+      q: z
+        .string()
+        .trim()
+        .min(1)
+        .max(200)
+        .optional()
+        .openapi({ description: 'A part of the text; a page may then be empty and have a `nextBefore`' }),
       limit: z.coerce.number().int().min(1).max(200).default(50),
     }),
   },
   responses: jsonResponse(
     200,
-    z.object({ messages: z.array(message), nextBefore: z.string().optional() }),
+    z.object({ messages: z.array(messageSchema), nextBefore: z.string().optional() }),
     'One page, newest first',
   ),
 })
@@ -99,21 +90,55 @@ const stopRoute = createRoute({
   responses: jsonResponse(202, z.object({ stopping: z.boolean() }), 'Whether a turn runs that will now stop'),
 })
 
+const eventsRoute = createRoute({
+  method: 'get',
+  path: '/messages/events',
+  tags: ['messages'],
+  summary: 'The conversation, live',
+  request: {
+    query: z.object({
+      after: z.string().regex(positionPattern).optional().openapi({
+        description: 'The `seq` of a message, or the id of an event; absent = what comes from now on',
+      }),
+    }),
+  },
+  responses: {
+    200: {
+      description: [
+        'Server-sent events. `message`: a new one; `change`: one of the last messages as it is now.',
+        '`answer`: `{ turnId, offset, text }`, a piece of the answer that is being written; `text` replaces whatever',
+        'stood from `offset` on, and is empty when somebody begins to write. The whole of it is the `message` with that',
+        '`turnId`. Whoever comes back with',
+        '`Last-Event-ID` or `after` gets what is missing, on any replica.',
+      ].join(' '),
+      content: { 'text/event-stream': { schema: z.string() } },
+    },
+  },
+})
+
+interface MessageDeps {
+  ctx: ConversationCtx
+  tokens: Tokens
+  notifications: Notifications
+  live: LiveAnswers
+}
+
 /** The conversation of the signed-in person, the web being one more channel of it. */
-export function messageRoutes({ ctx, tokens }: { ctx: ConversationCtx; tokens: Tokens }) {
+export function messageRoutes({ ctx, tokens, notifications, live }: MessageDeps) {
   const withUrl = createFileUrls({ tokens, ctx })
-  return new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
+  const app = new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
+  app.openapi(eventsRoute, (c) =>
+    messageEvents(c, { ctx, notifications, live, withUrl }, c.req.valid('query').after),
+  )
+  return app
     .openapi(listRoute, async (c) => {
-      const { before, limit } = c.req.valid('query')
+      const { before, q: query, limit } = c.req.valid('query')
       const cursor = before === undefined ? undefined : BigInt(before)
-      const page = await listMessages({ ctx, input: { userId: c.get('user').id, before: cursor, limit } })
-      const messages = await Promise.all(
-        page.messages.map(async ({ attachments, ...message }) =>
-          attachments.length === 0
-            ? message
-            : { ...message, attachments: await Promise.all(attachments.map(withUrl)) },
-        ),
-      )
+      const page = await listMessages({
+        ctx,
+        input: { userId: c.get('user').id, before: cursor, query, limit },
+      })
+      const messages = await Promise.all(page.messages.map((message) => withUrls(message, withUrl)))
       return c.json({ ...page, messages }, 200)
     })
     .openapi(sendRoute, async (c) => {
@@ -136,7 +161,11 @@ export function messageRoutes({ ctx, tokens }: { ctx: ConversationCtx; tokens: T
       })
       if (received.outcome === 'refused') {
         const status = received.code === 'not_entitled' ? 402 : received.code === 'no_assistant' ? 409 : 429
-        throw new ServiceError(status, received.code, 'The message was stored but will not be answered.')
+        throw new ServiceError(
+          status,
+          received.code,
+          received.text ?? 'The message was stored but will not be answered.',
+        )
       }
       if (received.outcome === 'unknown_sender') throw new Error('a signed-in user without an assistant row')
       return c.json({ messageId: received.messageId }, 202)

@@ -9,6 +9,9 @@ const tokens = z.object({ inputTokens: count, outputTokens: count })
 const usage = z
   .object({
     today: z.object({ inbound: count, outbound: count, limit: count, resetsAt: z.string() }),
+    minute: z.object({ inbound: count, limit: count, resetsAt: z.string().optional() }).openapi({
+      description: 'Messages of the last minute; at `resetsAt` the oldest of them counts no more',
+    }),
     days: z.array(
       tokens.extend({
         date: z.string(),

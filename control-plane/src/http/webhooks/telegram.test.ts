@@ -132,7 +132,8 @@ test('I9: a press is answered to whoever presses; one that another person makes 
       expiresInMs: 1,
     })
   })
-  const data = buttonData(questionId, 3)
+  const place = modelOptions(clock.at).findIndex(({ id }) => id === 'openai/gpt-4o')
+  const data = buttonData(questionId, place)
   const press = async (from: string, chat: object, given: string | undefined = data) => {
     const query = { id: 'q1', from: { id: Number(from) }, message: { chat, message_id: 1 }, data: given }
     const answer = await post({}, { raw: JSON.stringify({ update_id: ++updateId, callback_query: query }) })

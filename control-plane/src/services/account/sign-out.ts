@@ -1,4 +1,4 @@
-import type { Ctx } from '../../context.ts'
+import { type Ctx, notification } from '../../context.ts'
 
 /**
  * Revokes every token with this id, until the last of them would have expired anyway (I7); forgets those that have.
@@ -16,4 +16,6 @@ export async function signOut({
   await ctx.db.revokedToken.deleteMany({ where: { expiresAt: { lt: new Date(ctx.clock.now()) } } })
   const actor = `user:${userId}`
   await ctx.db.auditEvent.create({ data: { actor, action: 'account.signed_out', subject: actor } })
+  // What this session follows ends now.
+  await ctx.db.$executeRaw(notification([`user:${userId}`]))
 }

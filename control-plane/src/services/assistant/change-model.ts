@@ -4,6 +4,7 @@ import { lockAssistant } from './lock-assistant.ts'
 import { recordChange } from './record-change.ts'
 import { requireEntitlement } from './require-entitlement.ts'
 import { requireOffered } from './require-offered.ts'
+import { triedAgain } from './tried-again.ts'
 
 interface ModelInput {
   userId: string
@@ -28,9 +29,5 @@ export async function changeModelIn(tx: Transaction, ctx: Ctx, input: ModelInput
     return
   }
   await requireEntitlement(tx, input.userId, new Date(ctx.clock.now()))
-  const retry = assistant.status === 'ERROR'
-  await recordChange(tx, assistant, 'MODEL', {
-    model: input.model,
-    ...(retry && { status: 'PROVISIONING' as const, lastErrorCode: null, lastErrorDetail: null }),
-  })
+  await recordChange(tx, assistant, 'MODEL', { model: input.model, ...triedAgain(assistant) })
 }

@@ -3,7 +3,8 @@ import type { Transaction } from '@yourclaw/db'
 import { type Ctx, inTransaction } from '../../context.ts'
 import { assistantSuspended, ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
-import { defaultModel } from '../model/catalogue.ts'
+import { defaultModel, onOffer } from '../model/catalogue.ts'
+import { pinnedImage } from './image.ts'
 import { lockAssistant } from './lock-assistant.ts'
 import { recordChange } from './record-change.ts'
 import { requireEntitlement } from './require-entitlement.ts'
@@ -65,7 +66,8 @@ export async function createAssistantIn(
     ...secrets,
     desired: 'PRESENT',
     hostServerId,
-    model: model ?? assistant.model,
+    model: model ?? onOffer(assistant.model, nowMs),
+    image: await pinnedImage(tx),
     containerId: null,
     readyAt: null,
   })

@@ -43,8 +43,8 @@ export async function desiredState({
           key: await vault.open(encryptedKey),
         })),
       ),
-      limits: undefined,
-      image: '',
+      limits: limitsOf(assistant),
+      image: assistant.image ?? '',
       allowance: allowances.get(assistant.id),
       fallbackModel: assistant.user.fallbackModel ?? '',
     })),
@@ -59,6 +59,16 @@ export async function desiredGenerations({ ctx, input }: { ctx: Ctx; input: { ho
   })
   return new Map(rows.map((row) => [row.id, row.desiredGeneration]))
 }
+
+const mebibyte = 2 ** 20
+
+/** 0 stands for the host's default. */
+const limitsOf = ({ memoryMb, cpuMillis, pids, logMb }: Assistant) => ({
+  memoryBytes: BigInt((memoryMb ?? 0) * mebibyte),
+  cpuMillis: cpuMillis ?? 0,
+  pids: pids ?? 0,
+  logBytes: BigInt((logMb ?? 0) * mebibyte),
+})
 
 function presenceOf(assistant: Assistant): Presence {
   if (assistant.desired === 'ABSENT') return Presence.PRESENCE_ABSENT

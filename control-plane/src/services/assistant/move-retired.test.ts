@@ -1,8 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createVault } from '../../lib/vault.ts'
+import { ensureUser } from '../account/ensure-user.ts'
 import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
-import { offeredModels, successorOf } from '../model/catalogue.ts'
+import { models, offeredModels, onOffer } from '../model/catalogue.ts'
 import { listPrice } from '../model/price.ts'
+import { createAssistant } from './create-assistant.ts'
+import { getAssistant } from './get-assistant.ts'
 import { moveRetired } from './move-retired.ts'
+
+const vault = createVault(`k1:${Buffer.alloc(32, 7).toString('base64')}`)
 
 let fixture: Fixture
 beforeAll(async () => {
@@ -17,6 +23,7 @@ test('a retired model is no longer offered, and its users are moved once, with a
     where: { userId },
     data: { model: 'google/gemini-2.0-flash', desired: 'PRESENT' },
   })
+  await db.user.update({ where: { id: userId }, data: { fallbackModel: 'google/gemini-2.0-flash-lite' } })
   clock.at = Date.parse('2026-05-31T12:00:00Z')
   expect(await moveRetired({ ctx })).toBe(0)
   clock.at = Date.parse('2026-06-02T00:00:00Z')
@@ -27,7 +34,22 @@ test('a retired model is no longer offered, and its users are moved once, with a
   const notices = await db.message.findMany({ where: { userId, kind: 'NOTICE' } })
   expect(notices.map(({ code }) => code)).toEqual(['model_retired'])
   expect(notices[0]?.body).toContain('Gemini 3.5 Flash')
+  const user = await db.user.findUniqueOrThrow({ where: { id: userId } })
+  expect(user.fallbackModel).toBe('google/gemini-3.1-flash-lite')
   expect(await moveRetired({ ctx })).toBe(0)
+})
+
+test('the default is what people know until it is retired, then its successor, for whoever comes then too', async () => {
+  const { ctx, clock, db } = fixture
+  const first = (day: string) => offeredModels(Date.parse(day)).find((model) => model.default)?.id
+  expect(first('2026-11-29')).toBe('anthropic/claude-sonnet-4-5-20250929')
+  expect(first('2026-11-30')).toBe('anthropic/claude-sonnet-5-5')
+  clock.at = Date.parse('2026-12-01T00:00:00Z')
+  const newcomer = { email: 'late@example.test', name: '' }
+  const { id: userId } = await db.$transaction((tx) => ensureUser(tx, newcomer))
+  await db.subscription.create({ data: { userId, status: 'ACTIVE' } })
+  await createAssistant({ ctx, vault, input: { userId } })
+  expect((await getAssistant({ ctx, input: { userId } })).model).toBe('anthropic/claude-sonnet-5-5')
 })
 
 test('B4: whatever is offered now or later has a price, and every retirement leads to what is offered', () => {
@@ -35,9 +57,7 @@ test('B4: whatever is offered now or later has a price, and every retirement lea
     const at = Date.parse(day)
     const offered = offeredModels(at)
     for (const { id } of offered) expect([id, listPrice(id, new Date(at))]).not.toEqual([id, undefined])
-    for (const id of ['openai/gpt-4o', 'google/gemini-2.0-flash-lite']) {
-      const now = successorOf(id, at)?.id ?? id
-      expect(offered.map((model) => model.id)).toContain(now)
-    }
+    for (const { id } of models) expect(offered.map((model) => model.id)).toContain(onOffer(id, at))
+    expect(offered.filter((model) => model.default)).toHaveLength(1)
   }
 })

@@ -1,4 +1,4 @@
-/** What the row says once there is no assistant: no place, no secrets, no past. */
+/** What the row says once there is no assistant: no place, no secrets, no bounds of its own, no past. */
 export const noAssistant = {
   status: 'NONE',
   desired: 'ABSENT',
@@ -9,4 +9,9 @@ export const noAssistant = {
   lastErrorCode: null,
   lastErrorDetail: null,
   readyAt: null,
+  memoryMb: null,
+  cpuMillis: null,
+  pids: null,
+  logMb: null,
+  image: null,
 } as const

@@ -35,7 +35,7 @@ export interface Command {
 export const commands: readonly Command[] = [
   { name: 'help', description: 'What you can do here', read: async () => help() },
   { name: 'status', description: 'Your assistant, plan, limits and credit', read: tellStatus },
-  { name: 'usage', description: 'What you used today and this month', read: tellUsage },
+  { name: 'usage', description: 'What you used today and in the last 30 days', read: tellUsage },
   { name: 'model', description: 'Choose the model that your assistant thinks with', act: chooseModel },
   { name: 'new', description: 'Begin a fresh conversation; memory stays', act: startFresh },
   { name: 'stop', description: 'Stop the answer that is being written', act: stop },

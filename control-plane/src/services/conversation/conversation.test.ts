@@ -5,6 +5,7 @@ import { failTurn } from './fail-turn.ts'
 import { finishTurn } from './finish-turn.ts'
 import { createFixture, createPerson, type Fixture } from './fixtures.ts'
 import { readTurnInput } from './read-turn-input.ts'
+import { receiveMessage } from './receive-message.ts'
 import { lockAssistant } from './rows.ts'
 import { stopTurn } from './stop-turn.ts'
 import { sweep } from './sweep.ts'
@@ -124,6 +125,23 @@ test('M4: a turn whose assistant is locked for a moment is passed over, and said
     expect(await claim()).toEqual({ turns: [], passedOver: true })
   })
   expect(await claim()).toMatchObject({ turns: [{ userId }], passedOver: false })
+})
+
+test('M4: messages of two channels are one turn, and its answer goes where the newest came from', async () => {
+  const { userId, address, hostId } = await createPerson(fixture.db)
+  const { ctx, db } = fixture
+  await fixture.receive(address, 'from the phone')
+  const web = { channel: 'WEB', address: userId, providerMessageId: crypto.randomUUID() } as const
+  await receiveMessage({ ctx, input: { ...web, body: 'from the desk' } })
+  const { turns } = await claimTurns({ ctx, input: { hostId, sessionEpoch: 1n, limit: 1 } })
+  const [turn] = turns
+  expect(turn?.input).toMatchObject({
+    messages: [{ text: 'from the phone' }, { text: 'from the desk' }],
+    channel: 'WEB',
+  })
+  await finishTurn({ ctx, input: { turnId: turn?.turnId ?? '', sessionEpoch: 1n, text: 'answer' } })
+  const answer = await db.message.findFirstOrThrow({ where: { userId, direction: 'OUTBOUND' } })
+  expect(answer).toMatchObject({ channel: 'WEB', address: userId, body: 'answer' })
 })
 
 test('M11: a turn that somebody stopped is not tried again', async () => {

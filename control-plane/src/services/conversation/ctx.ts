@@ -27,19 +27,29 @@ export interface Outbox {
   /** Sends every part of a stored message that is PENDING, `delayMs` from now at the earliest. */
   enqueueMessage(tx: Transaction, to: Recipient, messageId: string, delayMs?: number): Promise<void>
   /**
-   * The same for many messages, each to another recipient, on the pool. What it resolves with is called after the
-   * commit.
+   * The same for many messages, each to another recipient, on the pool. Resolves as soon as all is asked of the
+   * database; what it resolves with is called after the commit, with what was stored.
    */
   enqueueMessages(
     tx: PoolTransaction,
     messages: { to: Recipient; messageId: string }[],
-  ): Promise<(() => void) | undefined>
+  ): Promise<((stored: StoredMessage[]) => Promise<void>) | undefined>
   /** Sends something that belongs to no user: an answer to a stranger. */
   enqueueText(tx: Transaction, to: Recipient, payload: Payload): Promise<void>
   /** Takes the buttons of a sent message away, once it went out. Only for show: it may fail. */
   enqueueClose(tx: Transaction, to: Recipient, messageId: string): Promise<void>
   /** Keeps a message that could not be sent where an operator sees it and can send it again (M6). */
   bury(tx: Transaction, to: Recipient, messageId: string): Promise<void>
+}
+
+/** A message as its own transaction stored it: all that sending it takes. */
+export interface StoredMessage {
+  messageId: string
+  traceParent: string | null
+  answeredAt: Date
+  receivedAt: Date
+  /** In order. */
+  parts: { id: string; address: string; payload: Payload }[]
 }
 
 export interface Recipient {

@@ -1,7 +1,8 @@
 import { type PoolTransaction, Prisma } from '@yourclaw/db'
 import { render } from '../../channels/render.ts'
+import type { Payload } from '../../channels/sender.ts'
 import { type Nudge, notification } from '../../context.ts'
-import type { ConversationCtx, Recipient } from './ctx.ts'
+import type { ConversationCtx, Recipient, StoredMessage } from './ctx.ts'
 import type { FinishInput } from './finish-turn.ts'
 import { sanitize } from './sanitize.ts'
 
@@ -11,6 +12,13 @@ interface Answerable extends Recipient {
   hostServerId: string | null
   /** For the answer. */
   messageId: string
+  traceParent: string | null
+  receivedAt: Date
+}
+
+interface Answer extends Answerable {
+  body: string
+  payloads: Payload[]
 }
 
 type Ctx = Pick<ConversationCtx, 'pool' | 'clock' | 'outbox' | 'wake'>
@@ -21,29 +29,30 @@ type Ctx = Pick<ConversationCtx, 'pool' | 'clock' | 'outbox' | 'wake'>
  */
 export async function finishTogether({ ctx, inputs }: { ctx: Ctx; inputs: FinishInput[] }) {
   const nudges = new Set<Nudge>()
+  const at = new Date(ctx.clock.now())
   const texts = new Map(inputs.map(({ turnId, text }) => [turnId, sanitize(text)]))
-  const { answers: stored, send } = await ctx.pool.transaction(async (tx) => {
-    const answers = (await lockRunning(tx, inputs)).flatMap((turn) => {
+  const { answers, send, parts } = await ctx.pool.transaction(async (tx) => {
+    const answers = (await lockRunning(tx, inputs)).flatMap((turn): Answer[] => {
       const body = texts.get(turn.turnId) ?? ''
       const payloads = render(turn.channel, body)
       return payloads.length === 0 ? [] : [{ ...turn, body, payloads }]
     })
-    if (answers.length === 0) return { answers }
+    if (answers.length === 0) return { answers, parts: [] }
     for (const { userId, hostServerId } of answers) {
       nudges.add(`messages:${userId}`)
       if (hostServerId !== null) nudges.add(`turns:${hostServerId}`)
     }
     const jobs = answers.map(({ channel, address, messageId }) => ({ to: { channel, address }, messageId }))
-    const [send] = await Promise.all([
-      ctx.outbox.enqueueMessages(tx, jobs),
-      store(tx, answers, new Date(ctx.clock.now())),
-    ])
-    await tx.last(notification(nudges))
-    return { answers, send }
+    // One way to the database and back for all of it, the commit included.
+    const storing = store(tx, answers, at)
+    const enqueuing = ctx.outbox.enqueueMessages(tx, jobs)
+    const committing = enqueuing.then(() => tx.last(notification(nudges)))
+    const [parts, send] = await Promise.all([storing, enqueuing, committing])
+    return { answers, send, parts }
   })
-  send?.()
-  if (stored.length > 0) ctx.wake(nudges)
-  const messageIds = new Map(stored.map(({ turnId, messageId }) => [turnId, { messageId }]))
+  await send?.(storedMessages(answers, parts, at))
+  if (answers.length > 0) ctx.wake(nudges)
+  const messageIds = new Map(answers.map(({ turnId, messageId }) => [turnId, { messageId }]))
   return inputs.map(({ turnId }) => messageIds.get(turnId) ?? null)
 }
 
@@ -55,7 +64,7 @@ function lockRunning(tx: PoolTransaction, inputs: FinishInput[]): Promise<Answer
   const running = inputs.map(({ turnId, sessionEpoch }) => ({ turnId, epoch: String(sessionEpoch) }))
   return tx.query<Answerable>(Prisma.sql`
     SELECT t.id AS "turnId", a.user_id AS "userId", t.host_server_id AS "hostServerId", m.channel::text, m.address,
-      uuidv7() AS "messageId"
+      uuidv7() AS "messageId", t.trace_parent AS "traceParent", t.created_at AS "receivedAt"
     FROM json_to_recordset(${JSON.stringify(running)}::json) AS i ("turnId" uuid, epoch bigint)
     JOIN turns t ON t.id = i."turnId" AND t.state = 'RUNNING' AND t.session_epoch = i.epoch
     JOIN assistants a ON a.id = t.assistant_id
@@ -65,12 +74,8 @@ function lockRunning(tx: PoolTransaction, inputs: FinishInput[]): Promise<Answer
 }
 
 /** RUNNING → DONE; its messages are answered, its answer stored with its parts and counted on the person's own day. */
-function store(
-  tx: PoolTransaction,
-  answers: (Answerable & { body: string; payloads: object[] })[],
-  at: Date,
-) {
-  return tx.query(Prisma.sql`
+function store(tx: PoolTransaction, answers: Answer[], at: Date): Promise<StoredPart[]> {
+  return tx.query<StoredPart>(Prisma.sql`
     WITH answers AS (
       SELECT * FROM json_to_recordset(${JSON.stringify(answers)}::json) AS i ("turnId" uuid, "userId" uuid,
         "messageId" uuid, channel "Channel", address text, body text, payloads jsonb)
@@ -96,5 +101,24 @@ function store(
     )
     INSERT INTO deliveries (message_id, user_id, channel, address, part, payload)
     SELECT i."messageId", i."userId", i.channel, i.address, place - 1, payload
-    FROM answers i, jsonb_array_elements(i.payloads) WITH ORDINALITY AS p (payload, place)`)
+    FROM answers i, jsonb_array_elements(i.payloads) WITH ORDINALITY AS p (payload, place)
+    RETURNING id, message_id AS "messageId", part`)
+}
+
+interface StoredPart {
+  id: string
+  messageId: string
+  part: number
+}
+
+function storedMessages(answers: Answer[], parts: StoredPart[], at: Date): StoredMessage[] {
+  const byMessage = Map.groupBy(parts, ({ messageId }) => messageId)
+  return answers.map(({ messageId, address, payloads, traceParent, receivedAt }) => {
+    const ids = new Map(byMessage.get(messageId)?.map(({ id, part }) => [part, id]))
+    const stored = payloads.flatMap((payload, part) => {
+      const id = ids.get(part)
+      return id === undefined ? [] : [{ id, address, payload }]
+    })
+    return { messageId, traceParent, answeredAt: at, receivedAt, parts: stored }
+  })
 }

@@ -1,49 +1,56 @@
-import type { Question } from '@yourclaw/db'
+import { Prisma } from '@yourclaw/db'
 import type { Ctx } from '../../context.ts'
-import { viewColumns, viewOf } from '../attachment/attachment.ts'
-import { optionsOf } from '../question/options.ts'
-import { stoppedCode } from './fail-turn.ts'
+import { shown, viewMessage } from './view-message.ts'
 
-/** One page of the conversation, newest first; `before` is the `nextBefore` of the page after it. */
+/** Messages that one search looks through at most; the next page goes on where it stopped. */
+const searched = 5_000
+
+/**
+ * One page of the conversation, newest first; `before` is the `nextBefore` of the page after it. With `query` only
+ * messages that hold it, in whatever case: such a page may be short, or empty, and still have a next one.
+ */
 export async function listMessages({
   ctx,
   input,
 }: {
   ctx: Ctx
-  input: { userId: string; before?: bigint | undefined; limit: number }
+  input: { userId: string; before?: bigint | undefined; query?: string | undefined; limit: number }
 }) {
+  const { userId, before, limit } = input
+  const found = input.query === undefined ? undefined : await search(ctx, { ...input, query: input.query })
   const rows = await ctx.db.message.findMany({
-    where: { userId: input.userId, ...(input.before === undefined ? {} : { seq: { lt: input.before } }) },
-    orderBy: { seq: 'desc' },
-    take: input.limit + 1,
-    include: {
-      attachments: { orderBy: { position: 'asc' }, select: viewColumns },
-      question: { select: { id: true, options: true, expiresAt: true, answer: true } },
+    where: {
+      userId,
+      ...(before !== undefined && { seq: { lt: before } }),
+      ...(found && { id: { in: found.ids } }),
     },
+    orderBy: { seq: 'desc' },
+    take: limit + 1,
+    include: shown,
   })
-  const page = rows.slice(0, input.limit)
-  const oldest = page.at(-1)
+  const page = rows.slice(0, limit)
+  const nextBefore = rows.length > page.length ? page.at(-1)?.seq : found?.goesOnBefore
   return {
-    messages: page.map(({ id, direction, channel, body, createdAt, state, code, question, attachments }) => ({
-      id,
-      direction,
-      channel,
-      body,
-      at: createdAt.toISOString(),
-      state,
-      attachments: attachments.map(viewOf),
-      ...(code === stoppedCode && { stopped: true as const }),
-      ...(question && { question: questionView(question) }),
-    })),
-    ...(rows.length > page.length && oldest !== undefined ? { nextBefore: String(oldest.seq) } : {}),
+    messages: page.map(viewMessage),
+    ...(nextBefore !== undefined && { nextBefore: String(nextBefore) }),
   }
 }
 
-type Asked = Pick<Question, 'id' | 'options' | 'expiresAt' | 'answer'>
-
-const questionView = ({ id, options, expiresAt, answer }: Asked) => ({
-  id,
-  options: optionsOf({ options }),
-  expiresAt: expiresAt.toISOString(),
-  ...(answer !== null && { answer }),
-})
+/** Bounded by the messages it looks through, not by an index that every message would have to pay for. */
+async function search(
+  ctx: Ctx,
+  input: { userId: string; before?: bigint | undefined; query: string; limit: number },
+) {
+  const { userId, before, limit } = input
+  const pattern = `%${input.query.replaceAll(/[\\%_]/g, '\\$&')}%`
+  const older = before === undefined ? Prisma.empty : Prisma.sql`AND seq < ${before}`
+  const rows = await ctx.db.$queryRaw<{ ids: string[]; oldest: bigint | null; looked: bigint }[]>`
+    WITH newest AS (
+      SELECT id, seq, body FROM messages WHERE user_id = ${userId}::uuid ${older} ORDER BY seq DESC LIMIT ${searched}
+    ), hits AS (
+      SELECT id FROM newest WHERE body COLLATE "pg_c_utf8" ILIKE ${pattern} ORDER BY seq DESC LIMIT ${limit + 1}
+    )
+    SELECT (SELECT coalesce(array_agg(id::text), '{}') FROM hits) AS ids, min(seq) AS oldest, count(*) AS looked FROM newest`
+  const { ids = [], oldest = null, looked = 0n } = rows[0] ?? {}
+  return { ids, goesOnBefore: oldest !== null && looked === BigInt(searched) ? oldest : undefined }
+}

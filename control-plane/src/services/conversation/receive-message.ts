@@ -32,7 +32,8 @@ export interface ReceiveInput extends Recipient {
 
 export type Received =
   | { outcome: 'accepted' | 'duplicate'; messageId: string }
-  | { outcome: 'refused'; messageId: string; code: string }
+  /** `text`: why, in words for the person; absent for one that came before. */
+  | { outcome: 'refused'; messageId: string; code: string; text?: string | null }
   | { outcome: 'unknown_sender' }
 
 /** Makes one incoming message durable, and asks for a turn that answers it; all in one transaction (M3). */
@@ -67,7 +68,7 @@ function receiveAlone({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInpu
       const once = { kind: refusal.code, key: refusal.key }
       const { text } = refusal
       if (text !== null) await sendNoticeIn(tx, ctx, { userId: assistant.userId, to, ...refusal, text, once })
-      return { outcome: 'refused', messageId, code: refusal.code }
+      return { outcome: 'refused', messageId, code: refusal.code, text }
     }
     const notBefore = input.album === undefined ? null : wakeLater(ctx, assistant, at)
     await requestTurn(tx, assistant, at, input.traceParent, notBefore)

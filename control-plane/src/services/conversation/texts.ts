@@ -1,3 +1,10 @@
+/** Where people see and change what our words are about. */
+export const pages = {
+  model: (webUrl: string) => `${webUrl}/dashboard`,
+  keys: (webUrl: string) => `${webUrl}/dashboard/keys`,
+  usage: (webUrl: string) => `${webUrl}/dashboard/usage`,
+}
+
 /** Our own words to people, in one place. Markdown. */
 export const texts = {
   unknownSender: (webUrl: string) =>
@@ -20,17 +27,17 @@ export const texts = {
   bindAddressTaken: 'This chat is already connected to another account. Disconnect it there first.',
   optedIn: 'Welcome back. Write to your assistant right here.',
   creditLow: (webUrl: string) =>
-    `Four fifths of your credit is spent. You can top up, or bring your own provider key, at ${webUrl}/usage.`,
+    `Four fifths of your credit is spent. You can top up at ${pages.usage(webUrl)}, or bring a provider key of your own at ${pages.keys(webUrl)}.`,
   creditSpent: (webUrl: string) =>
-    `Your credit is spent, so your assistant cannot think any more. Top up, or bring your own provider key, at ${webUrl}/usage.`,
+    `Your credit is spent, so your assistant cannot think any more. Top up at ${pages.usage(webUrl)}, or bring a provider key of your own at ${pages.keys(webUrl)}.`,
   monthCapNear: (webUrl: string) =>
-    `Four fifths of the cap you set for this month is spent. You can change it at ${webUrl}/usage.`,
+    `Four fifths of the cap you set for this month is spent. You can change it at ${pages.usage(webUrl)}.`,
   monthCapReached: (webUrl: string, until: string) =>
-    `The cap you set for this month is reached. Your assistant goes on at ${until}, or as soon as you raise the cap or bring your own provider key at ${webUrl}/usage.`,
+    `The cap you set for this month is reached. Your assistant goes on at ${until}, or as soon as you raise the cap at ${pages.usage(webUrl)} or bring a provider key of your own at ${pages.keys(webUrl)}.`,
   modelRetired: (old: string, next: string) =>
     `${old} is no longer served by its provider, so your assistant now thinks with ${next}. You can choose another model at any time.`,
   keyInvalid: (provider: string, webUrl: string) =>
-    `${provider} does not accept your key any more, so it is not used. Bring a new one, or remove it, at ${webUrl}/usage.`,
+    `${provider} does not accept your key any more, so it is not used. Bring a new one, or remove it, at ${pages.keys(webUrl)}.`,
   stillWorking: 'Still working on it. You can stop it with /stop.',
   stopped: 'Stopped.',
   /** A code block that was cut would take the mark in. */

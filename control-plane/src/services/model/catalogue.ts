@@ -14,12 +14,17 @@ export interface Model {
 }
 
 export const models: readonly Model[] = [
+  // Retired by Anthropic on that day: platform.claude.com/docs/en/about-claude/model-deprecations. Opus 4.5 and Haiku 4.5
+  // are older than their successors there, and have no such day yet.
   {
     id: 'anthropic/claude-sonnet-4-5-20250929',
     provider: 'ANTHROPIC',
     name: 'Claude Sonnet 4.5',
     default: true,
+    retiredOn: '2026-11-30',
+    replacedBy: 'anthropic/claude-sonnet-5-5',
   },
+  { id: 'anthropic/claude-sonnet-5-5', provider: 'ANTHROPIC', name: 'Claude Sonnet 5.5' },
   { id: 'anthropic/claude-opus-4-5-20251101', provider: 'ANTHROPIC', name: 'Claude Opus 4.5' },
   { id: 'anthropic/claude-haiku-4-5-20251001', provider: 'ANTHROPIC', name: 'Claude Haiku 4.5' },
   // Shut down by OpenAI on that day: developers.openai.com/api/docs/deprecations.
@@ -57,12 +62,22 @@ export const models: readonly Model[] = [
   { id: 'google/gemini-3.1-flash-lite', provider: 'GOOGLE', name: 'Gemini 3.1 Flash Lite' },
 ]
 
+const isRetired = ({ retiredOn }: Model, nowMs: number) =>
+  retiredOn !== undefined && nowMs >= Date.parse(retiredOn)
+
+/** What somebody has who chose nothing. */
 export const defaultModel = 'anthropic/claude-sonnet-4-5-20250929'
 
-/** The models a person may choose at `nowMs`. */
+/** The models a person may choose at `nowMs`; the default that is retired leaves being it to its successor. */
 export function offeredModels(nowMs: number): Model[] {
-  return models.filter((model) => model.retiredOn === undefined || nowMs < Date.parse(model.retiredOn))
+  const first = onOffer(defaultModel, nowMs)
+  return models
+    .filter((model) => !isRetired(model, nowMs))
+    .map(({ default: _, ...model }) => (model.id === first ? { ...model, default: true } : model))
 }
+
+/** The same model, or what its users are moved to. */
+export const onOffer = (id: string, nowMs: number): string => successorOf(id, nowMs)?.id ?? id
 
 export function findModel(id: string): Model | undefined {
   return models.find((model) => model.id === id)
@@ -71,7 +86,6 @@ export function findModel(id: string): Model | undefined {
 /** What a retired model's users are moved to at `nowMs`, over as many retirements as it takes; absent = it is offered. */
 export function successorOf(id: string, nowMs: number): Model | undefined {
   const model = findModel(id)
-  if (!model?.replacedBy || model.retiredOn === undefined || nowMs < Date.parse(model.retiredOn))
-    return undefined
+  if (!model?.replacedBy || !isRetired(model, nowMs)) return undefined
   return successorOf(model.replacedBy, nowMs) ?? findModel(model.replacedBy)
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Ctx } from '../../context.ts'
 import { type AssistantView, getAssistant } from '../assistant/get-assistant.ts'
 import { findUser } from './find-user.ts'
+import type { LimitName } from './limit-assistant.ts'
 
 const recent = 10
 
@@ -12,6 +13,10 @@ export interface AssistantInspection extends AssistantView {
   assistantId: string | null
   observedGeneration: number
   containerId: string | null
+  /** Bounds of its own; null = what hosts give everybody. */
+  limits: Record<LimitName, number | null>
+  /** By digest; null = what its host runs by default. */
+  image: string | null
   /** The operator's own words. */
   suspendedNote: string | null
   subscription: string | null
@@ -60,6 +65,13 @@ export async function inspectAssistant({
     assistantId: row?.id ?? null,
     observedGeneration: row?.observedGeneration ?? 0,
     containerId: row?.containerId ?? null,
+    limits: {
+      memoryMb: row?.memoryMb ?? null,
+      cpuMillis: row?.cpuMillis ?? null,
+      pids: row?.pids ?? null,
+      logMb: row?.logMb ?? null,
+    },
+    image: row?.image ?? null,
     suspendedNote: row?.suspendedReason ?? null,
     subscription: subscription?.status ?? null,
     waitingMessages,

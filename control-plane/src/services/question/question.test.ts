@@ -19,7 +19,13 @@ afterAll(() => fixture.close())
 
 type Channel = 'TELEGRAM' | 'WHATSAPP'
 
-/** Somebody who was asked for a model: option 4 is GPT-4o. */
+const four = 'openai/gpt-4o'
+const mini = 'openai/gpt-4o-mini'
+const placeOf = (id: string) => modelOptions(fixture.clock.at).findIndex((option) => option.id === id)
+/** What a person writes to choose it. */
+const numberOf = (id: string) => String(placeOf(id) + 1)
+
+/** Somebody who was asked for a model. */
 async function asked(channel: Channel = 'TELEGRAM') {
   const { ctx, db, clock } = fixture
   const person = await createPerson(db, { channel })
@@ -63,8 +69,7 @@ test('M8: a question has buttons on Telegram and numbers on WhatsApp, and is no 
 })
 
 test('M2: of answers that come at once, one counts; the same again is the same, another one is told', async () => {
-  const { answer, model, options, userId, messageId } = await asked()
-  const [four, mini] = [options[3]?.id ?? '', options[4]?.id ?? '']
+  const { answer, model, userId, messageId } = await asked()
   const outcomes = (await Promise.all([answer(four), answer(four), answer(four)])).map(
     ({ outcome }) => outcome,
   )
@@ -86,14 +91,14 @@ test('I9: nobody answers for somebody else: not a stranger, not another user, no
   const { questionId, to, userId, model } = await asked()
   const before = await model()
   const other = await createPerson(fixture.db)
-  const data = buttonData(questionId, 3)
+  const data = buttonData(questionId, placeOf(four))
   const press = (address: string, pressed = data) =>
     pressButton({ ctx, input: { from: { channel: 'TELEGRAM', address }, data: pressed } })
   const words = { text: expect.stringMatching(/not for you/) }
   expect(await press(other.address)).toMatchObject(words)
   expect(await press('424242')).toMatchObject(words)
   expect(await press('')).toMatchObject(words)
-  for (const forged of ['', 'q', `${data}0`, data.toUpperCase(), 'q'.repeat(64), data.replace(/\.3$/, '.z')])
+  for (const forged of ['', 'q', `${data}0`, data.toUpperCase(), 'q'.repeat(64), data.replace(/\.\w$/, '.z')])
     expect(await press(to.address, forged)).toMatchObject(words)
   await unbind({ ctx, input: { userId, channel: 'TELEGRAM' } })
   expect(await press(to.address)).toMatchObject(words)
@@ -106,10 +111,9 @@ test('I9: nobody answers for somebody else: not a stranger, not another user, no
 test('I8: after it expired, or without a subscription, an answer changes nothing and says why', async () => {
   const late = await asked()
   fixture.clock.at += 60_000
-  expect(await late.answer(late.options[3]?.id ?? '')).toMatchObject({ outcome: 'expired' })
+  expect(await late.answer(four)).toMatchObject({ outcome: 'expired' })
   const unpaid = await asked()
   await fixture.db.subscription.deleteMany({ where: { userId: unpaid.userId } })
-  const four = unpaid.options[3]?.id ?? ''
   expect(await unpaid.answer(four)).toMatchObject({
     outcome: 'refused',
     text: expect.stringMatching(/subscription/),
@@ -121,10 +125,13 @@ test('I8: after it expired, or without a subscription, an answer changes nothing
 
 test('M2: a number answers the question that was asked last, once, however often it is delivered', async () => {
   const { write, model, userId, said } = await asked('WHATSAPP')
-  await write('4.', 'SMnumber')
-  await write('4.', 'SMnumber')
+  await write(`${numberOf(four)}.`, 'SMnumber')
+  await write(`${numberOf(four)}.`, 'SMnumber')
   expect(await model()).toMatch(isFour)
-  expect((await said()).slice(1)).toEqual(['NOTICE 4.', 'NOTICE Your assistant now thinks with GPT-4o.'])
+  expect((await said()).slice(1)).toEqual([
+    `NOTICE ${numberOf(four)}.`,
+    'NOTICE Your assistant now thinks with GPT-4o.',
+  ])
   expect(await fixture.db.turn.count({ where: { assistant: { userId } } })).toBe(0)
   // What comes later is a word like any other.
   await write('4')
@@ -141,7 +148,10 @@ test('M8: a number is a word like any other once the conversation went on, and a
   expect((await passed.said()).slice(1)).toEqual(['CHAT never mind', 'CHAT 4'])
   const refused = await asked('WHATSAPP')
   await fixture.db.subscription.deleteMany({ where: { userId: refused.userId } })
-  await refused.write('4', 'SMrefused')
-  await refused.write('4', 'SMrefused')
-  expect((await refused.said()).slice(1)).toEqual(['NOTICE 4', expect.stringMatching(/subscription/)])
+  await refused.write(numberOf(four), 'SMrefused')
+  await refused.write(numberOf(four), 'SMrefused')
+  expect((await refused.said()).slice(1)).toEqual([
+    `NOTICE ${numberOf(four)}`,
+    expect.stringMatching(/subscription/),
+  ])
 })

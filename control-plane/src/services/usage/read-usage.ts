@@ -1,5 +1,5 @@
 import type { Ctx } from '../../context.ts'
-import { userDay } from '../conversation/limits.ts'
+import { countsAsWritten, minuteBefore, userDay } from '../conversation/limits.ts'
 
 const shownDays = 30
 
@@ -15,15 +15,16 @@ interface Used {
 /**
  * Messages and model calls of today and of the last 30 days, in the user's own days, oldest first; days without either
  * are left out. `inputTokens`, `outputTokens` and `costMicros` are what ran on shared keys, `ownKey` what ran on the
- * user's own and cost nothing here. `models` sums the same 30 days, with all keys; the dearest is first.
+ * user's own and cost nothing here. `minute` is the shorter limit, as of now. `models` sums the same 30 days, with all keys; the dearest is first.
  */
 export async function readUsage({ ctx, input }: { ctx: Ctx; input: { userId: string } }) {
   const { userId } = input
   const { date, endsAt } = await userDay(ctx.db, userId, new Date(ctx.clock.now()))
   const since = new Date(date)
   since.setUTCDate(since.getUTCDate() - shownDays + 1)
-  const [messages, used, models] = await Promise.all([
+  const [messages, minute, used, models] = await Promise.all([
     ctx.db.usageDaily.findMany({ where: { userId, date: { gte: since } }, orderBy: { date: 'asc' } }),
+    readMinute(ctx, userId),
     ctx.db.$queryRaw<(Used & { date: string })[]>`
       SELECT to_char(e.called_at AT TIME ZONE u.time_zone, 'YYYY-MM-DD') AS date, sum(e.calls) AS calls,
         coalesce(sum(e.input_tokens) FILTER (WHERE NOT e.own_key), 0)::bigint AS "inputTokens",
@@ -69,6 +70,7 @@ export async function readUsage({ ctx, input }: { ctx: Ctx; input: { userId: str
       limit: ctx.settings.rateLimitPerDay,
       resetsAt: endsAt.toISOString(),
     },
+    minute,
     days,
     models: models.map((row) => ({
       model: row.model,
@@ -77,6 +79,20 @@ export async function readUsage({ ctx, input }: { ctx: Ctx; input: { userId: str
       outputTokens: Number(row.outputTokens),
       costMicros: Number(row.costMicros),
     })),
+  }
+}
+
+/** What the limit of a minute counts now; `resetsAt` is when the oldest of it counts no more, absent when nothing does. */
+async function readMinute(ctx: Ctx, userId: string) {
+  const at = new Date(ctx.clock.now())
+  const [recent] = await ctx.db.$queryRaw<{ inbound: number; oldest: Date | null }[]>`
+    SELECT count(*)::int AS inbound, min(created_at) AS oldest FROM messages
+    WHERE user_id = ${userId}::uuid AND ${countsAsWritten} AND created_at > ${minuteBefore(at)}`
+  const oldest = recent?.oldest
+  return {
+    inbound: recent?.inbound ?? 0,
+    limit: ctx.settings.rateLimitPerMinute,
+    ...(oldest && { resetsAt: new Date(oldest.getTime() + 60_000).toISOString() }),
   }
 }
 

@@ -125,3 +125,15 @@ test('B5: the monthâ€™s cap bounds and tells like the credit, and the platformâ€
   expect(await other.allowance()).toEqual([0, 'platform'])
   fixture.ctx.settings = settings
 })
+
+test('B4: what a host counted with a clock that is years ahead is debited, today', async () => {
+  const { store, count, left, userId } = await person()
+  const ahead = BigInt(fixture.clock.at + 3 * 365 * 24 * 3600_000)
+  await store([count({ fromUnixMs: ahead })])
+  await store([count({ fromUnixMs: ahead, calls: 2, costMicros: 900n })])
+  expect(await left()).toBe(10_000_000 - 900)
+  const { days } = await readUsage({ ctx: fixture.ctx, input: { userId } })
+  expect(days).toMatchObject([
+    { date: new Date(fixture.clock.at).toISOString().slice(0, 10), costMicros: 900 },
+  ])
+})

@@ -15,7 +15,8 @@ const providers = new Map<Provider, LlmProvider>([
 
 /** More than any host can have counted is a mistake, and would not fit the columns. */
 const figure = z.bigint().max(1_000_000_000_000_000n)
-const maxClockSkewMs = 24 * 3600_000
+/** The last moment that a date can be. */
+const endOfTimeMs = 8_640_000_000_000_000
 
 /**
  * Stores what a host counted and debits what ran on shared keys, in one transaction. The figures are cumulative, so
@@ -30,6 +31,8 @@ export async function storeUsage({
   input: { hostId: string; counts: readonly UsageCount[] }
 }): Promise<void> {
   const rows = input.counts.flatMap((count) => storable(count, ctx.clock.now()))
+  const leftOut = input.counts.length - rows.length
+  if (leftOut > 0) ctx.log.warn({ hostId: input.hostId, leftOut }, 'a host counted what cannot be true')
   if (rows.length === 0) return
   const debited = await inTransaction(
     ctx,
@@ -82,7 +85,7 @@ function storable(count: UsageCount, nowMs: number) {
       count.costMicros,
     ])
   const calledAtMs = Number(count.fromUnixMs)
-  const isPlausible = calledAtMs > 0 && calledAtMs < nowMs + maxClockSkewMs && count.calls < 1_000_000_000
+  const isPlausible = calledAtMs > 0 && calledAtMs <= endOfTimeMs && count.calls < 1_000_000_000
   if (!provider || !ids.success || !figures.success || !isPlausible) return []
   const model = sanitize(count.model).slice(0, 200).toWellFormed()
   const priceVersion = sanitize(count.priceVersion).slice(0, 50).toWellFormed() || null
@@ -99,7 +102,8 @@ function storable(count: UsageCount, nowMs: number) {
       own_key: count.ownKey,
       price_version: priceVersion,
       estimated: count.estimated,
-      called_at: new Date(calledAtMs).toISOString(),
+      // A host whose clock is ahead has called nevertheless.
+      called_at: new Date(Math.min(calledAtMs, nowMs)).toISOString(),
       calls: count.calls,
       input: String(count.inputTokens),
       cached: String(count.cachedTokens),

@@ -12,11 +12,14 @@ export const tenantUid = 1000
 
 /** Where a container sees its folders. */
 export const containerPlaces: Places = { home: '/home/assistant', workspace: '/workspace' }
-const configDir = '/etc/openclaw'
+/** Where it sees its config and what belongs to that. */
+export const configMount = '/etc/openclaw'
 
 const mebibyte = 2 ** 20
 /** What 0 in a spec stands for. */
 const defaults = { memoryBytes: 2048 * mebibyte, cpuMillis: 1000, pids: 512 }
+/** Of two files each, of which the older goes when the newer is full. */
+const defaultLog = { 'max-size': '10m', 'max-file': '2' }
 
 /** Docker's names for a spec's limits. All of them can change while the container runs. */
 export function limitsOf(spec: AssistantSpec) {
@@ -27,6 +30,15 @@ export function limitsOf(spec: AssistantSpec) {
     MemorySwap: 2 * memory,
     NanoCpus: (spec.limits?.cpuMillis || defaults.cpuMillis) * 1_000_000,
     PidsLimit: spec.limits?.pids || defaults.pids,
+  }
+}
+
+/** Docker cannot change it under a container, so one that runs keeps its own: it takes effect with the next. */
+const logOf = (spec: AssistantSpec) => {
+  const bytes = Number(spec.limits?.logBytes ?? 0)
+  return {
+    Type: 'json-file',
+    Config: bytes === 0 ? defaultLog : { ...defaultLog, 'max-size': String(Math.ceil(bytes / 2)) },
   }
 }
 
@@ -56,7 +68,7 @@ function profile({ image, network, folders }: ContainerInput) {
       `XDG_CACHE_HOME=${home}/.openclaw/cache`,
       // The config is the agent's to write. OpenClaw calls this its Nix mode; see its docs, install/nix.
       'OPENCLAW_NIX_MODE=1',
-      `OPENCLAW_CONFIG_PATH=${configDir}/openclaw.json`,
+      `OPENCLAW_CONFIG_PATH=${configMount}/openclaw.json`,
       `OPENCLAW_STATE_DIR=${home}/.openclaw`,
     ],
     HostConfig: {
@@ -70,10 +82,10 @@ function profile({ image, network, folders }: ContainerInput) {
       Mounts: [
         mount(folders.home, home),
         mount(folders.workspace, workspace),
-        { ...mount(folders.config, configDir), ReadOnly: true },
+        { ...mount(folders.config, configMount), ReadOnly: true },
       ],
       Tmpfs: { '/tmp': 'rw,nosuid,nodev,size=256m,mode=1777' },
-      LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '2' } },
+      LogConfig: { Type: 'json-file', Config: defaultLog },
       RestartPolicy: { Name: 'no' as const },
       NetworkMode: network.name,
     },
@@ -112,7 +124,7 @@ export function containerOptions(input: ContainerInput, labels: Labels): Contain
   return {
     name: containerName(spec),
     ...rest,
-    HostConfig: { ...HostConfig, ...limitsOf(spec) },
+    HostConfig: { ...HostConfig, ...limitsOf(spec), LogConfig: logOf(spec) },
     Labels: labels.ofContainer(spec.assistantId, spec.generation, specHash(input)),
   }
 }

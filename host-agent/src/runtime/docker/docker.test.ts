@@ -69,7 +69,7 @@ test.skipIf(skip)('a model, a key, a token and limits change in the running cont
     ...spec,
     model: 'openai/gpt-4o',
     gatewayToken: 'gateway-token-2',
-    limits: { memoryBytes: 2n ** 29n, cpuMillis: 500, pids: 100 },
+    limits: { memoryBytes: 2n ** 29n, cpuMillis: 500, pids: 100, logBytes: 2n ** 20n },
   }
   await runtime.apply(changed)
   const { State, HostConfig } = await docker.getContainer(containerId).inspect()
@@ -79,7 +79,42 @@ test.skipIf(skip)('a model, a key, a token and limits change in the running cont
   expect(config).toContain('"primary": "openai/gpt-4o"')
   expect(config).toContain('gateway-token-2')
   expect((await runtime.start(changed)).containerId).toBe(containerId)
+
+  // The engine cannot give a running container another size of log: the next one has it.
+  expect(HostConfig.LogConfig?.Config).toEqual({ 'max-size': '10m', 'max-file': '2' })
+  const restarted = await runtime.start({ ...changed, restartCount: 1 })
+  const next = await docker.getContainer(restarted.containerId).inspect()
+  expect(next.HostConfig.LogConfig?.Config).toEqual({ 'max-size': '524288', 'max-file': '2' })
 })
+
+test.skipIf(skip)(
+  'F5, F9: limits that the host cannot give are refused with a code, and what runs goes on, over a new agent as well',
+  async () => {
+    const { docker, agent, newSpec } = await startDocker()
+    const first = await agent()
+    const spec = newSpec()
+    const { containerId, url } = await first.runtime.start(spec)
+    const memory = async () => (await docker.getContainer(containerId).inspect()).HostConfig.Memory
+    const before = await memory()
+    await inside(containerId, 'dd if=/dev/zero of=/tmp/used bs=1M count=60')
+    const wanted = (limits: object) => ({
+      ...spec,
+      limits: { memoryBytes: 0n, cpuMillis: 0, pids: 0, logBytes: 0n, ...limits },
+    })
+    const tooSmall = wanted({ memoryBytes: 20n * 2n ** 20n })
+    const tooMany = wanted({ cpuMillis: 512_000 })
+    const refused = { code: 'limits_refused', detail: expect.any(String) }
+    const otherModel = { ...tooSmall, model: 'openai/gpt-4o' }
+    await expect(first.runtime.apply(otherModel)).rejects.toMatchObject({ ...refused, retryable: false })
+    expect(await inside(containerId, 'cat /etc/openclaw/openclaw.json')).toContain('openai/gpt-4o')
+    expect(await first.runtime.start(tooMany)).toEqual({ containerId, url, refused })
+    expect(await memory()).toBe(before)
+    await first.stop()
+    const second = await agent()
+    expect(await second.runtime.start(tooMany)).toEqual({ containerId, url, refused })
+    await expect(second.runtime.start(newSpec({ limits: tooMany.limits }))).rejects.toMatchObject(refused)
+  },
+)
 
 test.skipIf(skip)(
   'F9: a container outlives its agent; the next one adopts it, and replaces what a new spec no longer fits',
@@ -143,7 +178,7 @@ test.skipIf(skip)(
   async () => {
     const { dataDir, agent, newSpec } = await startDocker()
     const { runtime, exit } = await agent()
-    const spec = newSpec({ limits: { memoryBytes: 64n * 2n ** 20n, cpuMillis: 0, pids: 0 } })
+    const spec = newSpec({ limits: { memoryBytes: 64n * 2n ** 20n, cpuMillis: 0, pids: 0, logBytes: 0n } })
     const { assistantId } = spec
     const order = (file: string) => writeFile(join(dataDir, spec.userId, 'workspace', file), '')
     await runtime.start(spec)
@@ -176,7 +211,7 @@ test.skipIf(skip)(
     expect((await foreign.inspect()).State.Running).toBe(true)
     await foreign.remove({ force: true })
 
-    const other = newSpec({ image: 'yourclaw-openclaw@sha256:'.concat('0'.repeat(64)) })
+    const other = newSpec({ image: 'sha256:'.concat('0'.repeat(64)) })
     await expect(runtime.start(other)).rejects.toMatchObject({ code: 'image_missing' })
 
     // A network of that name is refused just the same.

@@ -18,6 +18,7 @@ import { createLauncher } from './launcher.ts'
 import { createNetworks } from './network.ts'
 import { placeAsTenant } from './placing.ts'
 import { briefSeconds } from './removal.ts'
+import { createRest } from './rest.ts'
 import { createWatcher } from './watcher.ts'
 
 /**
@@ -76,6 +77,7 @@ export function createDockerRuntime(input: {
     })
   }
 
+  const rest = createRest({ docker, labels, hold: gateways.hold })
   const coded = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await withEngine(work, () => closing.signal.aborted)
@@ -109,6 +111,11 @@ export function createDockerRuntime(input: {
         await restoreFolders(folders.root, sourceFile, sha256, { uid: tenantUid, gid: tenantUid })
         await makeFolders(folders)
       }),
+    rest: {
+      pause: (assistantId) => coded(() => rest.pause(assistantId)),
+      reclaimMemory: (assistantId) => coded(() => rest.reclaimMemory(assistantId)),
+      unpause: (assistantId) => coded(() => rest.unpause(assistantId)),
+    },
     leftRunning: () =>
       coded(async () => {
         const containers = await docker.listContainers({ all: true, filters: labels.filter() })

@@ -15,8 +15,10 @@ import {
   turnSeconds,
 } from '../openclaw/gateways.ts'
 import { ready } from '../openclaw/ready.ts'
+import { placeWebSearch } from '../openclaw/web-search.ts'
 import type { Berth } from './berth.ts'
 import {
+  configMount,
   containerName,
   containerOptions,
   containerPlaces,
@@ -26,9 +28,11 @@ import {
   tenantUid,
   trialName,
 } from './container.ts'
-import { refusal, tolerating, unlessGone } from './errors.ts'
+import { refusal, tolerating, unlessGone, words } from './errors.ts'
 import type { Firewall } from './firewall.ts'
 import { foldersOf, makeFolders } from './folders.ts'
+import { notedImage, noteImage } from './image-note.ts'
+import { createImages, imageMissing } from './images.ts'
 import type { Labels } from './labels.ts'
 import { type createNetworks, nameTaken, type TenantNetwork } from './network.ts'
 import { printed } from './output.ts'
@@ -37,6 +41,7 @@ import { modelGatewayPort } from './rules.ts'
 import { createUpdates } from './update.ts'
 import type { Watcher } from './watcher.ts'
 
+const webSearchFolder = 'web-search'
 const startDeadlineMs = 90_000
 /** One that ran already answers at once, or is not worth having. */
 const adoptDeadlineMs = 10_000
@@ -60,6 +65,7 @@ export interface LauncherDeps {
 /** Containers behind their walls: firewall, network and door to the model gateway first, then what is behind them. */
 export function createLauncher(deps: LauncherDeps): Launcher {
   const { docker, labels, networks, watcher, dataDir, closing, log } = deps
+  const images = createImages({ docker, log })
   const inTurn = createStartLimit()
   const folders = (spec: AssistantSpec) => foldersOf(dataDir, spec.userId)
   const parts = ({ spec, image, network }: Pick<Berth, 'spec' | 'image' | 'network'>) => ({
@@ -85,12 +91,18 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       assistantId,
     })
 
-  function writeConfigOf(spec: AssistantSpec, network: TenantNetwork, configDir = folders(spec).config) {
+  async function writeConfigOf(
+    spec: AssistantSpec,
+    network: TenantNetwork,
+    configDir = folders(spec).config,
+  ) {
+    await placeWebSearch(join(configDir, webSearchFolder))
     const reach = {
       port: gatewayPort,
       bind: 'lan' as const,
       modelGatewayUrl: doorUrl(network),
       browser: true,
+      webSearchPlugin: `${configMount}/${webSearchFolder}`,
     }
     return writeConfig(join(configDir, 'openclaw.json'), renderConfig(spec, containerPlaces, reach), 0o644)
   }
@@ -114,14 +126,17 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       url: `http://${network.address}:${gatewayPort}`,
       ended: watcher.ended(container.id),
       fits: (spec) => hashOf(berthOf(spec, network)) === hash,
-      async write(spec) {
+      write: (spec) => writeConfigOf(spec, network),
+      async bound(spec) {
         const limits = limitsOf(spec)
         const { HostConfig } = await container.inspect()
         const asWanted = Object.entries(limits).every(
           ([name, value]) => Reflect.get(HostConfig, name) === value,
         )
-        if (!asWanted) await container.update(limits)
-        return writeConfigOf(spec, network)
+        if (asWanted) return
+        await container.update(limits).catch((error: unknown) => {
+          throw limitsRefused(error) ?? error
+        })
       },
       listen() {
         const sinceMs = Date.now()
@@ -130,6 +145,16 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       kill: () => tolerating([404, 409], container.kill()),
       release: () => door.close(),
     }
+  }
+
+  /** Its image first: who waits for a registry holds up no other start. */
+  async function launchInTurn(berth: Berth): Promise<Gateway> {
+    const imageId = await orClosing(images.ensure(berth.image))
+    return inTurn(async () => {
+      const gateway = await launchIn(berth)
+      await noteImage(folders(berth.spec), imageId)
+      return gateway
+    })
   }
 
   /** Behind walls that stand. */
@@ -162,7 +187,7 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       return await docker.createContainer(containerOptions(parts(berth), labels))
     } catch (error) {
       if (refusal(error) === 409) throw nameTaken(containerName(berth.spec))
-      throw imageMissing(error) ?? error
+      throw imageMissing(error) ?? limitsRefused(error) ?? error
     }
   }
 
@@ -181,7 +206,8 @@ export function createLauncher(deps: LauncherDeps): Launcher {
     orClosing,
     heldStill: deps.heldStill,
     writeConfig: (berth, configDir) => writeConfigOf(berth.spec, berth.network, configDir),
-    launch: (berth) => inTurn(() => launchIn(berth)),
+    images,
+    launch: launchInTurn,
     log,
   })
 
@@ -206,7 +232,12 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       if (container) await orClosing(removeContainer(container, turnSeconds))
       return updates.finish(berth)
     }
-    if (!found || !container) return undefined
+    if (!found || !container) {
+      // It was stopped, and what it shall be now may be another version.
+      const ran = await notedImage(folders(spec))
+      const isSame = ran === undefined || ran === (await orClosing(images.find(berth.image)))
+      return isSame ? undefined : updates.replace(berth, { specHash: undefined, image: ran }, () => {})
+    }
     const hash = labels.specHash(found.Config.Labels)
     const isWanted = hash === hashOf(berth)
     if (!found.State.Running) {
@@ -241,7 +272,7 @@ export function createLauncher(deps: LauncherDeps): Launcher {
     adopt,
     async launch(spec) {
       const network = await walls(spec)
-      return inTurn(() => launchIn(berthOf(spec, network)))
+      return launchInTurn(berthOf(spec, network))
     },
     async replace(spec, gateway, goesDown) {
       const network = await walls(spec)
@@ -260,8 +291,8 @@ export function createLauncher(deps: LauncherDeps): Launcher {
   }
 }
 
-/** Docker's 404 at a creation. */
-function imageMissing(error: unknown): AgentError | undefined {
-  if (refusal(error) !== 404) return undefined
-  return new AgentError('image_missing', 'This host does not have the assistant’s image.', { cause: error })
-}
+/** A host with fewer processors, or more in use than the memory that is given: nothing is changed then. */
+const limitsRefused = (error: unknown): AgentError | undefined =>
+  (refusal(error) === 400 && /cpus|memory/i.test(words(error))) || /set memory limit/i.test(words(error))
+    ? new AgentError('limits_refused', 'This host cannot give the assistant these limits.', { cause: error })
+    : undefined

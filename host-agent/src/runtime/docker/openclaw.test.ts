@@ -66,9 +66,20 @@ test.skipIf(await lacksDocker(assistantImage))(
       text: 'Ada, as you said.',
     })
 
-    // S3: neither in its files nor in its environment. grep ends with 1 when it finds nothing.
+    // S3: nowhere in its files, its image, its memory file systems or its processes. grep ends with 1 when it finds
+    // nothing; the pattern does not match the grep that looks for it.
     await expect(run('grep', '-rqa', 'sk-canary', dataDir)).rejects.toMatchObject({ code: 1 })
-    expect(await inside(containerId, 'cat /proc/*/environ')).not.toContain('sk-canary')
+    const places = "$(ls -d /* | grep -vE '^/(proc|sys)$')"
+    const look = (pattern: string) =>
+      inside(
+        containerId,
+        `grep -rla '${pattern}' ${places} 2>/dev/null; grep -la '${pattern}' /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null`,
+      )
+    expect(await look('sk-canar[y]')).toBe('')
+    // The probe sees what is there: its virtual key is in its config.
+    expect(await look(`${spec.virtualKey.slice(0, -1)}[${spec.virtualKey.slice(-1)}]`)).toContain(
+      'openclaw.json',
+    )
     expect(await readFile(join(dataDir, spec.userId, 'gateway', 'openclaw.json'), 'utf8')).toContain(
       spec.virtualKey,
     )

@@ -9,6 +9,8 @@ const cause = z.object({ code: z.string(), detail: z.string() })
 const beforeSchema = z.object({
   /** What ran. */
   image: z.string(),
+  /** It was stopped, and has another network since: its config is not put back as it was but rendered. */
+  wasStopped: z.boolean().default(false),
   /** Set once the way back was taken, with the reason. */
   undone: cause.optional(),
 })

@@ -83,20 +83,25 @@ export async function startInternet(folder = '/etc') {
   return '198.41.0.2'
 }
 
-/** Runtimes and assistants of one test, and a model gateway whose provider is at `modelUrl`. */
-export async function startDocker(options: { modelUrl?: string; image?: string } = {}) {
+/** Runtimes and assistants of one test, and a model gateway whose providers are at `modelUrl` and `searchUrl`. */
+export async function startDocker(options: { modelUrl?: string; searchUrl?: string; image?: string } = {}) {
   const dataDir = await mkdtemp(join(tmpdir(), 'docker-'))
   await chmod(dataDir, 0o711)
   const log = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' })
   const keys = createKeyRing()
   keys.setShared(
-    [Provider.PROVIDER_ANTHROPIC, Provider.PROVIDER_OPENAI].map((provider) => ({
+    [Provider.PROVIDER_ANTHROPIC, Provider.PROVIDER_OPENAI, Provider.PROVIDER_BRAVE].map((provider) => ({
       provider,
       key: 'sk-canary-of-the-provider',
     })),
   )
   const model = options.modelUrl ?? 'http://127.0.0.1:9'
-  const env = { ANTHROPIC_BASE_URL: model, OPENAI_BASE_URL: model, GEMINI_BASE_URL: model }
+  const env = {
+    ANTHROPIC_BASE_URL: model,
+    OPENAI_BASE_URL: model,
+    GEMINI_BASE_URL: model,
+    BRAVE_BASE_URL: options.searchUrl ?? model,
+  }
   const watch = createWatch({ metrics: createMetrics(), tracing: tracingOff })
 
   /** One agent's life: a model gateway and a runtime. */

@@ -15,7 +15,7 @@ const png = Buffer.from(
 )
 
 test.skipIf(await lacksDocker(assistantImage))(
-  'S2, S9: in its locked container a real OpenClaw fetches a page, looks at a picture and drives the browser in turns',
+  'S2, S9: in its locked container a real OpenClaw searches the web, fetches a page, looks at a picture and drives the browser in turns',
   { timeout: 240_000 },
   async () => {
     const sandbox = await startSandbox({ port: 0 })
@@ -27,6 +27,7 @@ test.skipIf(await lacksDocker(assistantImage))(
     const address = await startInternet(site)
     const { agent, newSpec } = await startDocker({
       modelUrl: `${sandbox.url}/anthropic`,
+      searchUrl: `${sandbox.url}/brave`,
       image: assistantImage,
     })
     const { runtime } = await agent()
@@ -64,6 +65,7 @@ test.skipIf(await lacksDocker(assistantImage))(
       return JSON.stringify((await requests())[before + 1]?.body)
     }
     expect(await use('web_fetch', { url: `http://${address}/` })).toContain('What the page says.')
+    expect(await use('web_search', { query: 'tea' })).toContain('What there is on tea.')
     expect(await use('view_image', { path: '/workspace/red.png' })).toContain('"media_type":"image/')
     const browsed = await use('playwright__browser_navigate', { url: `http://${address}/` })
     expect(browsed).toContain('Page Title: The title of the page')

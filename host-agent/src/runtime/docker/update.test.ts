@@ -44,7 +44,7 @@ test.skipIf(skip)(
   async () => {
     const { agent, runtime, stop, spec, containerId, leftovers } = await start()
     const goesDown = vi.fn()
-    const missing = { ...spec, generation: 2, image: 'yourclaw-openclaw@sha256:'.concat('0'.repeat(64)) }
+    const missing = { ...spec, generation: 2, image: 'sha256:'.concat('0'.repeat(64)) }
     expect(await runtime.start(missing, goesDown)).toMatchObject({
       containerId,
       refused: { code: 'image_missing' },
@@ -92,6 +92,52 @@ test.skipIf(skip)(
     const { refused, ...running } = await (await agent()).runtime.start(broken)
     expect(running.containerId).toBe(undone.containerId)
     expect(refused).toEqual(undone.refused)
+  },
+)
+
+test.skipIf(skip)(
+  'F5: an assistant that was stopped comes back on another image by the same way, or on its own',
+  async () => {
+    const { docker, runtime, spec, containerId, state, leftovers } = await start()
+    const before = await docker.getContainer(containerId).inspect()
+    await runtime.stop(spec.assistantId)
+    const image = await imageWith({ MIGRATE: 'spoilt', EXIT_STATUS: '9' })
+    const undone = await runtime.start({ ...spec, generation: 2, image })
+    expect(undone.refused).toMatchObject({ code: 'update_failed' })
+    expect((await docker.getContainer(undone.containerId).inspect()).Image).toBe(before.Image)
+    expect(await readFile(state, 'utf8')).toBe('of before')
+    await runtime.stop(spec.assistantId)
+    const good = await imageWith({ MIGRATE: 'migrated' })
+    expect((await runtime.start({ ...spec, generation: 3, image: good })).refused).toBeUndefined()
+    expect(await readFile(state, 'utf8')).toBe('migrated\n')
+    expect(await leftovers()).toEqual([])
+  },
+)
+
+test.skipIf(skip)(
+  'F7: a gateway that was paused is not taken for hung, gives memory back, and goes on where it stood',
+  async () => {
+    const { docker, agent, newSpec } = await startDocker()
+    const { runtime, exit } = await agent({ health: { intervalMs: 50, misses: 2 } })
+    const { rest } = runtime
+    if (!rest) throw new Error('the Docker runtime can rest')
+    const spec = newSpec()
+    const { containerId, url } = await runtime.start(spec)
+    // Of a file that is read, the page cache counts as memory, and can go without swap.
+    await inside(containerId, 'head -c 20000000 /dev/zero >/workspace/file && cat /workspace/file >/dev/null')
+    const startedAt = async () => (await docker.getContainer(containerId).inspect()).State
+    const before = await startedAt()
+    await rest.pause(spec.assistantId)
+    await rest.pause(spec.assistantId)
+    expect(await startedAt()).toMatchObject({ Paused: true, StartedAt: before.StartedAt })
+    expect(await rest.reclaimMemory(spec.assistantId)).toBeLessThan(15e6)
+    await expect(fetch(`${url}/readyz`, { signal: AbortSignal.timeout(500) })).rejects.toThrow()
+    await rest.unpause(spec.assistantId)
+    await rest.unpause(spec.assistantId)
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    expect(await startedAt()).toMatchObject({ Paused: false, StartedAt: before.StartedAt })
+    expect(await Promise.race([exit(), Promise.resolve('runs')])).toBe('runs')
+    await expect(rest.pause('nobody')).rejects.toMatchObject({ code: 'assistant_unreachable' })
   },
 )
 

@@ -6,17 +6,19 @@ import { type Brought, type Gateway, turnSeconds } from '../openclaw/gateways.ts
 import type { Cause } from '../runtime.ts'
 import { type Berth, isSameProfile } from './berth.ts'
 import { trialOptions } from './container.ts'
-import { isEngineTrouble, toAgentError, tolerating, unlessGone } from './errors.ts'
+import { isEngineTrouble, toAgentError, tolerating } from './errors.ts'
 import { type Folders, foldersOf } from './folders.ts'
+import type { Images } from './images.ts'
 import type { Labels } from './labels.ts'
 import { briefSeconds, removeContainer, stopContainer } from './removal.ts'
-import { snapshotOf } from './snapshot.ts'
+import { type Before, snapshotOf } from './snapshot.ts'
 
 const trialDeadlineMs = 60_000
 
-/** The container whose place another one takes. */
+/** What another one takes the place of. */
 export interface Old {
-  container: Container
+  /** Absent after it was stopped. */
+  container?: Container
   specHash: string | undefined
   /** By its id: a tag may name another one by now. */
   image: string
@@ -29,8 +31,9 @@ export interface Old {
  *
  * | on disk                 | in Docker        | next                                                              |
  * |-------------------------|------------------|-------------------------------------------------------------------|
- * | nothing                 | old, serving     | trial: image there? config valid for it, on a copy of the state?  |
+ * | nothing                 | old, serving     | trial: image there, or pulled? config valid for it, on a copy of the state?  |
  * | nothing                 | old, stopped     | trial, if this is another agent's life; then the snapshot         |
+ * | nothing                 | none, suspended  | trial; then the snapshot                                          |
  * | before/                 | none, or new     | start the new one; ready: drop before/. Else mark it undone       |
  * | before/, marked undone  | none, or either  | put the snapshot back, start the old image, note the refusal, drop |
  *
@@ -39,6 +42,7 @@ export interface Old {
 export function createUpdates(deps: {
   docker: Docker
   labels: Labels
+  images: Images
   dataDir: string
   parts(berth: Berth): Parameters<typeof trialOptions>[0]
   hashOf(berth: Berth): string
@@ -57,9 +61,7 @@ export function createUpdates(deps: {
   async function objection(berth: Berth): Promise<Cause | undefined> {
     const snapshot = snapshotFor(berth)
     try {
-      if (!(await unlessGone(docker.getImage(berth.image).inspect()))) {
-        return { code: 'image_missing', detail: 'This host does not have the assistant’s image.' }
-      }
+      await orClosing(deps.images.ensure(berth.image))
       const copied = await deps.heldStill(berth.spec.assistantId, snapshot.copyForTrial)
       await deps.writeConfig(berth, copied.config)
       if ((await validate(berth, copied)) === 0) return undefined
@@ -105,35 +107,39 @@ export function createUpdates(deps: {
     return cause
   }
 
+  const remove = async ({ container }: Old) => container && removeContainer(container, briefSeconds)
+
   /** As it was, config included. */
-  const launchOld = (berth: Berth, image: string) => launch({ ...berth, image, writesConfig: false })
+  const launchOld = (berth: Berth, { image, wasStopped }: Pick<Before, 'image' | 'wasStopped'>) =>
+    launch({ ...berth, image, writesConfig: wasStopped })
 
   /** `goesDown` is called before the old one is stopped, and not when it stays. */
   async function replace(berth: Berth, old: Old, goesDown: () => void): Promise<Brought> {
     const isRestart = isSameProfile(old.specHash, hashOf(berth))
     const refused = isRestart ? undefined : await objection(berth)
+    const before = { image: old.image, wasStopped: old.container === undefined }
     if (refused) {
       await refuse(berth, refused)
       if (old.gateway) return { gateway: old.gateway, refused }
-      await removeContainer(old.container, briefSeconds)
-      return { gateway: await launchOld(berth, old.image), refused }
+      await remove(old)
+      return { gateway: await launchOld(berth, before), refused }
     }
     goesDown()
     // It finishes its turn, and calls models until then.
-    await orClosing(stopContainer(old.container, turnSeconds))
+    if (old.container) await orClosing(stopContainer(old.container, turnSeconds))
     await old.gateway?.release()
     if (isRestart) {
-      await removeContainer(old.container, briefSeconds)
+      await remove(old)
       return { gateway: await launch(berth) }
     }
     try {
-      await snapshotFor(berth).take({ image: old.image })
+      await snapshotFor(berth).take(before)
     } catch (error) {
       const cause = await refuse(berth, causeOf(error))
-      await removeContainer(old.container, briefSeconds)
-      return { gateway: await launchOld(berth, old.image), refused: cause }
+      await remove(old)
+      return { gateway: await launchOld(berth, before), refused: cause }
     }
-    await removeContainer(old.container, briefSeconds)
+    await remove(old)
     return finish(berth)
   }
 
@@ -159,7 +165,7 @@ export function createUpdates(deps: {
       }
     }
     await snapshot.putBack()
-    const gateway = await launchOld(berth, from.image)
+    const gateway = await launchOld(berth, from)
     await refuse(berth, undone)
     await snapshot.drop()
     return { gateway, refused: undone }

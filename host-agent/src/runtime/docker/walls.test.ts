@@ -99,6 +99,7 @@ test.skipIf(skip)(
       async () => {
         await firewall.remove()
         expect(await run('iptables', '-S')).not.toContain('YOURCLAW')
+        expect(await run('ip6tables', '-S')).not.toContain('YOURCLAW')
         expect(await reaches(mine.containerId, `${mine.gateway}:${port}`)).toBe(true)
         expect(await reaches(mine.containerId, `${internet}:25`)).toBe(true)
       },
@@ -130,6 +131,19 @@ test.skipIf(skip)(
     expect(after[0]).toBe('-A INPUT -j YOURCLAW-INPUT')
     expect(after.filter((rule) => rule.includes('YOURCLAW'))).toHaveLength(1)
     expect(after.join()).toContain('65000')
+    // Nothing of theirs goes by IPv6 either, whatever somebody enables.
+    const v6 = async () => (await run('ip6tables', '-S')).split('\n').filter((rule) => /YOURCLAW/.test(rule))
+    expect(await v6()).toEqual(
+      expect.arrayContaining([
+        '-A INPUT -j YOURCLAW-INPUT',
+        '-A FORWARD -j YOURCLAW-FORWARD',
+        '-A YOURCLAW-INPUT -i ycl-+ -j DROP',
+        '-A YOURCLAW-FORWARD -i ycl-+ -j DROP',
+        '-A YOURCLAW-FORWARD -o ycl-+ -j DROP',
+      ]),
+    )
+    await firewall.ensure()
+    expect(await v6()).toHaveLength(7)
   },
 )
 
@@ -171,7 +185,7 @@ test.skipIf(skip)(
   async () => {
     const system = await startDocker()
     const { runtime } = await system.agent()
-    const limits = { memoryBytes: 64n * 2n ** 20n, cpuMillis: 0, pids: 50 }
+    const limits = { memoryBytes: 64n * 2n ** 20n, cpuMillis: 0, pids: 50, logBytes: 0n }
     const { containerId, url } = await runtime.start(system.newSpec({ limits }))
     expect(await inside(containerId, 'tail /dev/zero; echo died $?')).toContain('died 137')
     expect((await fetch(`${url}/readyz`)).status).toBe(200)

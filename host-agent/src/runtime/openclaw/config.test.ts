@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { ensureOpenclaw } from '../../../openclaw/install.ts'
 import { spec } from '../../testing/agent.ts'
+import { webSearchPlugin } from '../../web-search-plugin.ts'
 import { renderConfig, writeConfig } from './config.ts'
 
 test('F5, S9: the pinned OpenClaw takes the config as it is rendered, and refuses one with a field it does not know', {
@@ -15,7 +16,13 @@ test('F5, S9: the pinned OpenClaw takes the config as it is rendered, and refuse
   const home = await mkdtemp(join(tmpdir(), 'config-'))
   onTestFinished(() => rm(home, { recursive: true, force: true }))
   const path = join(home, 'openclaw.json')
-  const reach = { port: 18789, bind: 'lan', modelGatewayUrl: 'http://127.0.0.1:9', browser: true } as const
+  const reach = {
+    port: 18789,
+    bind: 'lan',
+    modelGatewayUrl: 'http://127.0.0.1:9',
+    browser: true,
+    webSearchPlugin,
+  } as const
   const config = renderConfig(
     spec({ model: 'anthropic/claude-sonnet-4-5-20250929' }),
     { home, workspace: join(home, 'workspace') },

@@ -62,7 +62,11 @@ export interface Reach {
   modelGatewayUrl: string
   /** Whether the image's browser tool is there. */
   browser: boolean
+  /** Where the web search plugin (host-agent/openclaw/web-search) lies. */
+  webSearchPlugin: string
 }
+
+const webSearch = 'yourclaw-web-search'
 
 /** What is paid for is what is sent: longer windows are not used to their end. */
 const maxContextTokens = 200_000
@@ -115,8 +119,15 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
     },
     memory: { search: { enabled: false } },
     plugins: {
-      allow: ['anthropic', 'openai', 'google', 'memory-core'],
-      entries: { 'memory-core': { config: { dreaming: { enabled: false } } } },
+      allow: ['anthropic', 'openai', 'google', 'memory-core', webSearch],
+      load: { paths: [reach.webSearchPlugin] },
+      entries: {
+        'memory-core': { config: { dreaming: { enabled: false } } },
+        [webSearch]: {
+          enabled: true,
+          config: { webSearch: { baseUrl: `${reach.modelGatewayUrl}/brave`, apiKey: spec.virtualKey } },
+        },
+      },
     },
     update: { checkOnStart: false },
     discovery: { mdns: { mode: 'off' } },
@@ -124,7 +135,7 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
     tools: {
       profile: 'full',
       deny: deniedTools,
-      web: { fetch: { enabled: true } },
+      web: { fetch: { enabled: true }, search: { enabled: true, provider: 'yourclaw' } },
       media: { image: { enabled: true } },
     },
     ...(reach.browser && {

@@ -14,6 +14,8 @@ export interface Gateway extends Running {
   fits(spec: AssistantSpec): boolean
   /** Puts what the spec asks for where the gateway reads it; false when its config stood there already. */
   write(spec: AssistantSpec): Promise<boolean>
+  /** Gives it the spec's limits, where the runtime has any. Not retryable = it cannot have them, and keeps its own. */
+  bound?(spec: AssistantSpec): Promise<void>
   /** Marks where its output stands now. What is returned resolves with whether a match was printed after that. */
   listen(): (pattern: RegExp, timeoutMs: number) => Promise<boolean>
   /** Ends it at once. */
@@ -67,6 +69,17 @@ const reloadDeadlineMs = 15_000
 /** A start takes some seconds of a processor: more at once than there are would only make all of them late. */
 export const createStartLimit = () => pLimit(availableParallelism())
 
+/** What would be refused again leaves a gateway as it is. */
+async function refusalOf(change: Promise<void>): Promise<Cause | undefined> {
+  try {
+    await change
+    return undefined
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.retryable) throw error
+    return { code: error.code, detail: error.detail }
+  }
+}
+
 /** The OpenClaw gateways that an agent runs: what all runtimes of real ones do alike. */
 export function createGateways({
   launcher,
@@ -98,8 +111,7 @@ export function createGateways({
       const one = track(assistantId, adopted.gateway)
       try {
         // The spec may have changed meanwhile, and the model gateway may have another address.
-        if (!adopted.refused) await update(one, spec)
-        return adopted.refused
+        return adopted.refused ?? (await refusalOf(update(one, spec)))
       } catch (error) {
         if (!(error instanceof AgentError)) throw error
       }
@@ -126,10 +138,12 @@ export function createGateways({
   async function update(one: Live, spec: AssistantSpec): Promise<void> {
     const prints = one.gateway.listen()
     const changed = await one.gateway.write(spec)
-    if (!changed && one.inEffect) return
-    one.inEffect = await prints(reloaded, reloadDeadlineMs)
-    if (one.inEffect) return
-    throw new AgentError('apply_failed', 'The gateway did not take up its new config.', { retryable: true })
+    if (changed || !one.inEffect) one.inEffect = await prints(reloaded, reloadDeadlineMs)
+    if (!one.inEffect) {
+      throw new AgentError('apply_failed', 'The gateway did not take up its new config.', { retryable: true })
+    }
+    // Last: limits that are refused keep nobody from another model.
+    await one.gateway.bound?.(spec)
   }
 
   async function apply(spec: AssistantSpec): Promise<void> {
@@ -147,6 +161,12 @@ export function createGateways({
     const gateway = live.get(assistantId)?.gateway
     live.delete(assistantId)
     await launcher.end(assistantId, gateway, { seconds })
+  }
+
+  /** Whoever calls keeps it still, or does not any more. */
+  function hold(assistantId: string, isHeld: boolean): void {
+    const one = live.get(assistantId)
+    if (one) one.isHeld = isHeld
   }
 
   async function look(one: Live): Promise<void> {
@@ -169,7 +189,7 @@ export function createGateways({
       const one = live.get(spec.assistantId)
       let refused: Cause | undefined
       if (!one) refused = await bringUp(spec)
-      else if (one.inEffect && one.gateway.fits(spec)) await apply(spec)
+      else if (one.inEffect && one.gateway.fits(spec)) refused = await refusalOf(apply(spec))
       else refused = await replace(spec, one.gateway, goesDown)
       const running = live.get(spec.assistantId)?.gateway
       if (!running) throw new AgentError('start_failed', 'The gateway ended at once.', { retryable: true })
@@ -177,14 +197,14 @@ export function createGateways({
     },
     apply,
     stop,
+    hold,
     /** Does it while whoever calls keeps the gateway still. */
     async whileHeld<T>(assistantId: string, work: () => Promise<T>): Promise<T> {
-      const one = live.get(assistantId)
-      if (one) one.isHeld = true
+      hold(assistantId, true)
       try {
         return await work()
       } finally {
-        if (one) one.isHeld = false
+        hold(assistantId, false)
       }
     },
     has: (assistantId: string) => live.has(assistantId),

@@ -28,12 +28,14 @@ async function start() {
   keys.setShared([
     { provider: Provider.PROVIDER_ANTHROPIC, key: canary },
     { provider: Provider.PROVIDER_OPENAI, key: canary },
+    { provider: Provider.PROVIDER_BRAVE, key: canary },
   ])
   keys.setAssistant('a1', 'vk-1', [])
   const env = {
     ANTHROPIC_BASE_URL: `${sandbox.url}/anthropic`,
     OPENAI_BASE_URL: `${sandbox.url}/openai`,
     GEMINI_BASE_URL: `${sandbox.url}/gemini`,
+    BRAVE_BASE_URL: `${sandbox.url}/brave`,
   }
   const anotherModelGateway = async () => {
     const watch = createWatch({ metrics: createMetrics(), tracing: tracingOff })
@@ -89,7 +91,7 @@ const isAlive = (pid: number) => {
   }
 }
 
-test('F6, F9, M13, S3, D1, D2: a real OpenClaw answers, remembers over a change of model and of agent in one process, and holds no provider key', {
+test('F6, F9, M13, S3, D1, D2: a real OpenClaw answers, searches the web, remembers over a change of model and of agent in one process, and holds no provider key', {
   timeout: 180_000,
 }, async () => {
   const { runtime, spec, script, requests, ask, dataDir, anotherModelGateway } = await start()
@@ -111,6 +113,15 @@ test('F6, F9, M13, S3, D1, D2: a real OpenClaw answers, remembers over a change 
   expect(last?.model).toBe('gpt-4o')
   expect(JSON.stringify(last?.body)).toContain('my cat is called Ada')
   expect((await runtime.start(other)).containerId).toBe(containerId)
+
+  // The web is searched through the model gateway, which has the key.
+  await script({ reply: 'Found it.' })
+  await script({ toolCalls: [{ name: 'web_search', arguments: { query: 'tea in Kyoto' } }], times: 1 })
+  expect(await ask(url, 'search for tea')).toContain('Found it.')
+  const searched = JSON.stringify((await requests()).at(-1)?.body)
+  expect(searched).toContain('What there is on tea in Kyoto.')
+  expect(searched).toContain('https://example.com/search?q=tea%20in%20Kyoto')
+  await script({ reply: 'Ada, as you said.' })
 
   // A new gateway token works as soon as it is applied, and the old one no more.
   const renewed = { ...other, gatewayToken: 'gateway-token-2' }

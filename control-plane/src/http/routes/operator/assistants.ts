@@ -2,6 +2,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Ctx } from '../../../context.ts'
 import { credit } from '../../../services/operator/credit.ts'
 import { inspectAssistant } from '../../../services/operator/inspect-assistant.ts'
+import { type LimitChange, limitAssistant } from '../../../services/operator/limit-assistant.ts'
 import { listAssistants } from '../../../services/operator/list-assistants.ts'
 import { resume, suspend } from '../../../services/operator/suspend.ts'
 import type { OperatorEnv } from '../../middleware/operator.ts'
@@ -10,6 +11,7 @@ import { jsonBody, jsonResponse, refuseInvalid } from '../openapi.ts'
 
 const status = z.enum(['NONE', 'PROVISIONING', 'READY', 'ERROR'])
 const text = z.string().nullable()
+const figure = z.number().nullable()
 const line = z.object({
   userId: z.string(),
   email: z.string(),
@@ -27,6 +29,8 @@ const inspection = assistantView
     assistantId: text,
     observedGeneration: z.number(),
     containerId: text,
+    limits: z.object({ memoryMb: figure, cpuMillis: figure, pids: figure, logMb: figure }),
+    image: text,
     suspendedNote: text,
     subscription: text,
     waitingMessages: z.number(),
@@ -46,6 +50,9 @@ const inspection = assistantView
 const tags = ['operator']
 const params = z.object({ user: z.string().min(1).max(320).openapi({ description: 'Id or e-mail address' }) })
 const why = jsonBody(z.object({ reason: z.string().trim().min(1).max(500) }))
+/** Ranges are the verb's to check. */
+const limit = z.int().nullable().optional().openapi({ description: 'null = what hosts give everybody' })
+const newLimits = z.object({ memoryMb: limit, cpuMillis: limit, pids: limit, logMb: limit })
 const changed = z.object({ changed: z.boolean(), stillSuspendedFor: z.array(z.string()).optional() })
 
 export function operatorAssistantRoutes(ctx: Ctx) {
@@ -112,6 +119,28 @@ export function operatorAssistantRoutes(ctx: Ctx) {
     .openapi(
       createRoute({
         method: 'post',
+        path: '/operator/assistants/{user}/limits',
+        tags,
+        summary: 'Give it other bounds than everybody’s; what is not named stays',
+        request: {
+          params,
+          ...jsonBody(z.object({ limits: newLimits, reason: z.string().trim().min(1).max(500) })),
+        },
+        responses: jsonResponse(
+          200,
+          z.object({ changed: z.boolean() }),
+          'Applied while it runs, its log later',
+        ),
+      }),
+      async (c) => {
+        const { limits, reason } = c.req.valid('json')
+        const input = { ...c.req.valid('param'), limits: namedOf(limits), reason, actor: c.get('actor') }
+        return c.json(await limitAssistant({ ctx, input }), 200)
+      },
+    )
+    .openapi(
+      createRoute({
+        method: 'post',
         path: '/operator/users/{user}/credit',
         tags,
         summary: 'Add to a person’s credit, or take from it; once a reference',
@@ -134,3 +163,6 @@ export function operatorAssistantRoutes(ctx: Ctx) {
       },
     )
 }
+
+const namedOf = (limits: z.infer<typeof newLimits>): LimitChange =>
+  Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))

@@ -7,6 +7,8 @@ import { type Deps, openDeps } from '../../../deps.ts'
 import { readEnv } from '../../../env.ts'
 import { createOutbox } from '../../../jobs/deliveries.ts'
 import { ensureUser } from '../../../services/account/ensure-user.ts'
+import { createAssistant } from '../../../services/assistant/create-assistant.ts'
+import { desiredState } from '../../../services/assistant/desired-state.ts'
 
 let database: TestDatabase
 let deps: Deps
@@ -148,6 +150,89 @@ test('an operator suspends and resumes an assistant with a reason, and credits i
     status: 404,
     body: { code: 'unknown_user' },
   })
+})
+
+/** What the host of that name is told of its assistants. */
+async function told(name: string) {
+  const { id: hostId } = await deps.db.hostServer.findUniqueOrThrow({ where: { name } })
+  return desiredState({ ctx: deps.ctx, vault: deps.vault, input: { hostId } })
+}
+
+test('F1, S2: limits that an operator gives reach the host, and default takes them back', async () => {
+  const { call } = await signUp('op@example.test')
+  const { id, email } = await tenant('h-limits')
+  const set = (limits: object) => call('POST', `/assistants/${email}/limits`, { limits, reason: 'busy' })
+  expect((await told('h-limits'))[0]?.limits).toEqual({
+    memoryBytes: 0n,
+    cpuMillis: 0,
+    pids: 0,
+    logBytes: 0n,
+  })
+  expect((await set({ memoryMb: 4096, cpuMillis: 1500, pids: 800, logMb: 50 })).body).toEqual({
+    changed: true,
+  })
+  expect((await set({ memoryMb: 4096 })).body).toEqual({ changed: false })
+  expect((await told('h-limits'))[0]).toMatchObject({
+    generation: 1,
+    limits: { memoryBytes: 4096n * 2n ** 20n, cpuMillis: 1500, pids: 800, logBytes: 50n * 2n ** 20n },
+  })
+  for (const limits of [{}, { memoryMb: 100 }, { pids: 1e6 }]) {
+    expect(await set(limits)).toMatchObject({ status: 400, body: { code: 'invalid_limit' } })
+  }
+  // A crash loop for want of memory is tried again with more of it.
+  await deps.db.assistant.update({
+    where: { userId: id },
+    data: { status: 'ERROR', lastErrorCode: 'crash_loop' },
+  })
+  const raised = await operator('assistants', 'limit', email, '--memory-mb', 'default', '--reason', 'why')
+  expect(raised).toMatchObject({ code: 0, out: 'On its way.\n' })
+  expect((await operator('assistants', 'limit', email, '--pids', 'many', '--reason', 'why')).err).toMatch(
+    /^invalid_limit: /,
+  )
+  expect((await call('GET', `/assistants/${email}`)).body).toMatchObject({
+    status: 'PROVISIONING',
+    limits: { memoryMb: null, cpuMillis: 1500, pids: 800, logMb: 50 },
+    changes: [{ kind: 'LIMITS', generation: 2 }, { kind: 'LIMITS' }],
+  })
+})
+
+test('S9, F5: new assistants run the image that is pinned by its digest; those that are there are rolled to it', async () => {
+  const { call } = await signUp('op@example.test')
+  const one = `registry.example.test/claw@sha256:${'1'.repeat(64)}`
+  const two = `sha256:${'2'.repeat(64)}`
+  const people = await Promise.all([tenant('h-image'), tenant('h-image-2')])
+  for (const image of ['yourclaw-openclaw:latest', `claw:latest@sha256:12`, '']) {
+    expect(await call('POST', '/images', { image, reason: 'x' })).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_image' },
+    })
+  }
+  expect((await call('POST', '/images', { image: one, reason: 'release' })).body).toEqual({ changed: true })
+  expect((await call('POST', '/images', { image: one, reason: 'release' })).body).toEqual({ changed: false })
+  const fresh = await signUp(`${crypto.randomUUID()}@example.test`)
+  await deps.db.subscription.create({ data: { userId: fresh.id, status: 'ACTIVE' } })
+  await createAssistant({ ctx: deps.ctx, vault: deps.vault, input: { userId: fresh.id } })
+  expect(await deps.db.assistant.findUnique({ where: { userId: fresh.id } })).toMatchObject({ image: one })
+  // Nobody else is moved by that.
+  expect((await told('h-image'))[0]).toMatchObject({ generation: 0, image: '' })
+  expect((await call('POST', '/images/roll', { host: 'h-image', count: 10 })).body).toEqual({
+    rolled: 1,
+    left: 0,
+  })
+  expect((await told('h-image'))[0]).toMatchObject({ generation: 1, image: one })
+  expect((await told('h-image-2'))[0]).toMatchObject({ image: '' })
+  const [, second] = people
+  expect((await operator('images', 'pin', two, '--reason', 'next')).out).toBe('Pinned.\n')
+  expect(await operator('images', 'roll', '--count', '1', '--user', second.email)).toMatchObject({
+    out: '1 on their way; 0 still run another image.\n',
+  })
+  expect((await operator('images', 'roll', '--count', 'all')).code).toBe(1)
+  expect((await operator('images', 'list')).out).toMatch(
+    new RegExp(`pinned +1 +${two}[\\s\\S]*- +2 +${one.replaceAll('.', '\\.')}`),
+  )
+  expect((await operator('images', 'pin', 'default', '--reason', 'back')).code).toBe(0)
+  expect((await call('POST', '/images/roll', { count: 10 })).body).toEqual({ rolled: 3, left: 0 })
+  expect((await told('h-image'))[0]).toMatchObject({ generation: 2, image: '' })
 })
 
 test('what was given up is listed and sent again', async () => {

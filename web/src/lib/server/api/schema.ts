@@ -1042,12 +1042,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The conversation, newest first, in pages */
+        /** The conversation, newest first, in pages; with `q` what holds it */
         get: {
             parameters: {
                 query?: {
                     before?: string;
                     limit?: number;
+                    /** @description A part of the text; a page may then be empty and have a `nextBefore` */
+                    q?: string;
                 };
                 header?: never;
                 path?: never;
@@ -1062,34 +1064,7 @@ export interface paths {
                     };
                     content: {
                         "application/json": {
-                            messages: {
-                                at: string;
-                                attachments?: components["schemas"]["Attachment"][];
-                                body: string;
-                                /** @enum {string} */
-                                channel: "WHATSAPP" | "TELEGRAM" | "WEB";
-                                /** @enum {string} */
-                                direction: "INBOUND" | "OUTBOUND";
-                                id: string;
-                                /** @description What the message asks; answered once, before it expires */
-                                question?: {
-                                    /** @description The id of the option that was chosen */
-                                    answer?: string;
-                                    expiresAt: string;
-                                    id: string;
-                                    options: {
-                                        id: string;
-                                        label: string;
-                                    }[];
-                                };
-                                /** @enum {string} */
-                                state: "RECEIVED" | "ANSWERED" | "REFUSED" | "PENDING" | "SENT" | "DELIVERED" | "READ" | "FAILED";
-                                /**
-                                 * @description It is what was there when it was stopped
-                                 * @enum {boolean}
-                                 */
-                                stopped?: true;
-                            }[];
+                            messages: components["schemas"]["Message"][];
                             nextBefore?: string;
                         };
                     };
@@ -1153,6 +1128,45 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The conversation, live */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The `seq` of a message, or the id of an event; absent = what comes from now on */
+                    after?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Server-sent events. `message`: a new one; `change`: one of the last messages as it is now. `answer`: `{ turnId, offset, text }`, a piece of the answer that is being written; `text` replaces whatever stood from `offset` on, and is empty when somebody begins to write. The whole of it is the `message` with that `turnId`. Whoever comes back with `Last-Event-ID` or `after` gets what is missing, on any replica. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/event-stream": string;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1408,6 +1422,72 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/assistants/{user}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give it other bounds than everybody’s; what is not named stays */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id or e-mail address */
+                    user: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        limits: {
+                            /** @description null = what hosts give everybody */
+                            cpuMillis?: number | null;
+                            /** @description null = what hosts give everybody */
+                            logMb?: number | null;
+                            /** @description null = what hosts give everybody */
+                            memoryMb?: number | null;
+                            /** @description null = what hosts give everybody */
+                            pids?: number | null;
+                        };
+                        reason: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Applied while it runs, its log later */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            changed: boolean;
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -1853,6 +1933,153 @@ export interface paths {
                     content: {
                         "application/json": {
                             hosts: components["schemas"]["Host"][];
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/images": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The image that new assistants run, and those that others still run */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The pinned one first */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            images: {
+                                assistants: number;
+                                /** @description name@sha256:… or sha256:…; null = what each host runs by default */
+                                image: string | null;
+                                isPinned: boolean;
+                            }[];
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Pin the image that new assistants run */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description name@sha256:… or sha256:…; null = what each host runs by default */
+                        image: string | null;
+                        reason: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Those that are there go on */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            changed: boolean;
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/images/roll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Move assistants that are there to the pinned image */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        count: number;
+                        host?: string;
+                        user?: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description On their way; left are those that still run another */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            left: number;
+                            rolled: number;
                         };
                     };
                 };
@@ -2914,6 +3141,13 @@ export interface components {
             }[];
             containerId: string | null;
             email: string;
+            image: string | null;
+            limits: {
+                cpuMillis: number | null;
+                logMb: number | null;
+                memoryMb: number | null;
+                pids: number | null;
+            };
             observedGeneration: number;
             subscription: string | null;
             suspendedNote: string | null;
@@ -2978,6 +3212,48 @@ export interface components {
             runtime: string | null;
             /** @enum {string} */
             state: "ACTIVE" | "CORDONED" | "DRAINING" | "LOST" | "REVOKED";
+        };
+        Message: {
+            at: string;
+            attachments?: components["schemas"]["Attachment"][];
+            /** @description Markdown */
+            body: string;
+            /** @enum {string} */
+            channel: "WHATSAPP" | "TELEGRAM" | "WEB";
+            /** @description Why it was refused, or what a notice is about */
+            code?: string;
+            /** @enum {string} */
+            direction: "INBOUND" | "OUTBOUND";
+            id: string;
+            /** @description The idempotency key that it was sent with */
+            key?: string;
+            /**
+             * @description NOTICE: our own words, not the assistant’s
+             * @enum {string}
+             */
+            kind: "CHAT" | "NOTICE";
+            /** @description What the message asks; answered once, before it expires */
+            question?: {
+                /** @description The id of the option that was chosen */
+                answer?: string;
+                expiresAt: string;
+                id: string;
+                options: {
+                    id: string;
+                    label: string;
+                }[];
+            };
+            /** @description Its place in the conversation; events go on `after` it */
+            seq: number;
+            /** @enum {string} */
+            state: "RECEIVED" | "ANSWERED" | "REFUSED" | "PENDING" | "SENT" | "DELIVERED" | "READ" | "FAILED";
+            /**
+             * @description It is what was there when it was stopped
+             * @enum {boolean}
+             */
+            stopped?: true;
+            /** @description What took it, and the answer to it */
+            turnId?: string;
         };
         Model: {
             default: boolean;
@@ -3109,6 +3385,12 @@ export interface components {
                     outputTokens: number;
                 };
             }[];
+            /** @description Messages of the last minute; at `resetsAt` the oldest of them counts no more */
+            minute: {
+                inbound: number;
+                limit: number;
+                resetsAt?: string;
+            };
             models: {
                 calls: number;
                 costMicros: number;

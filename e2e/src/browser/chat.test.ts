@@ -1,0 +1,368 @@
+import { randomUUID } from 'node:crypto'
+import path from 'node:path'
+import pg from 'pg'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { until } from '../until.ts'
+import { looks, overflow, screenshots, violationsOn } from './look.ts'
+import { hasChromium, type Site, startSite, type Visit } from './site.ts'
+import { becomeSubscriber, heard, hears, type Newcomer, newcomer, says } from './steps.ts'
+
+/** Somebody writes to their assistant in the browser, with everything behind it. */
+let site: Site
+let visit: Visit
+let ada: Newcomer
+let page: Page
+beforeAll(async () => {
+  if (!hasChromium) return
+  site = await startSite({}, { RATE_LIMIT_PER_MINUTE: '100' })
+  visit = await site.visit()
+  ada = newcomer('Ada')
+  await becomeSubscriber(site, visit, ada)
+  page = visit.page
+}, 180_000)
+afterAll(() => site?.stop())
+
+const field = (on = page) => on.getByRole('textbox', { name: 'Message', exact: true })
+const messages = (on = page) => on.locator('ol > li[id^="m-"]')
+const script = (more: object) => site.system.sandbox('/sim/models/script', more)
+
+async function open(on = page) {
+  await on.goto('/dashboard/chat')
+  // Its scripts run, and it hears what is new.
+  await on.locator('[data-connection=live]').waitFor()
+}
+async function write(text: string, on = page) {
+  await field(on).fill(text)
+  await field(on).press('Enter')
+}
+const answered = (text: string, on = page) => messages(on).getByText(text, { exact: true }).last().waitFor()
+
+/** In the browser: a file is dropped on the conversation, or pasted. */
+const giveFile = (kind: string) => {
+  interface Transfer {
+    items: { add(file: unknown): void }
+  }
+  const browser = globalThis as unknown as {
+    File: new (parts: string[], name: string, options: object) => unknown
+    DataTransfer: new () => Transfer
+    DragEvent: new (type: string, init: object) => object
+    ClipboardEvent: new (type: string, init: object) => object
+    document: { querySelector(name: string): { dispatchEvent(event: object): void } }
+  }
+  const data = new browser.DataTransfer()
+  data.items.add(new browser.File(['given'], `${kind}.txt`, { type: 'text/plain' }))
+  const init = { bubbles: true, cancelable: true, dataTransfer: data, clipboardData: data }
+  const event = kind === 'drop' ? new browser.DragEvent(kind, init) : new browser.ClipboardEvent(kind, init)
+  browser.document.querySelector('textarea').dispatchEvent(event)
+}
+
+/** In the browser. */
+type Scroller = { scrollTop: number; scrollHeight: number }
+const scrollUp = (element: object) => {
+  ;(element as Scroller).scrollTop = -(element as Scroller).scrollHeight
+}
+const isAtEnd = (element: object) => (element as Scroller).scrollTop > -2
+
+async function sql(text: string, values: unknown[] = []) {
+  const client = new pg.Client({ connectionString: site.system.databaseUrl })
+  await client.connect()
+  try {
+    return (await client.query(text, values)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+/** In the browser: every text that the running answer shows, one after the other. */
+const watchAnswer = `globalThis.seen = []
+new MutationObserver(() => {
+  const text = document.querySelector('[data-answer]')?.textContent?.trim()
+  if (text !== undefined && text !== globalThis.seen.at(-1)) globalThis.seen.push(text)
+}).observe(document.body, { subtree: true, childList: true, characterData: true })`
+const seen = () => page.evaluate<string[]>('globalThis.seen')
+
+const words = Array.from({ length: 40 }, (_, index) => `word${index}`).join(' ')
+
+describe.skipIf(!hasChromium)('the chat', () => {
+  test('M11: an answer is seen while it is written, and is one of one conversation with the phone’s', async () => {
+    await says(site, ada, 'from the phone')
+    await hears(site, ada, 'from the phone')
+    await open()
+    await answered('from the phone')
+    expect(await messages().filter({ hasText: 'Telegram' }).count()).toBeGreaterThan(1)
+    await script({ match: 'slowly', reply: words, stream: { chunkDelayMs: 80 } })
+    await page.evaluate(watchAnswer)
+    await write('slowly, please')
+    await answered(words)
+    const shown = await seen()
+    expect(shown.length).toBeGreaterThan(5)
+    for (const [index, text] of shown.entries())
+      if (index > 1) expect(text.startsWith(shown[index - 1] ?? '')).toBe(true)
+    // What was asked here is answered here.
+    expect(await heard(site, ada)).not.toContain(words)
+    expect(visit.complaints.splice(0)).toEqual([])
+  })
+
+  test('M1: a connection that breaks in mid-answer comes back by itself, and no token is lost', async () => {
+    await open()
+    const reply = words.replaceAll('word', 'token')
+    await script({ match: 'break', reply, stream: { chunkDelayMs: 250 } })
+    await page.evaluate(watchAnswer)
+    await write('break in the middle')
+    await page.locator('[data-answer]').getByText('token3').waitFor()
+    await site.system.restart({ WEB_URL: site.url, RATE_LIMIT_PER_MINUTE: '100' })
+    await answered(reply)
+    await page.getByText('Not connected').waitFor({ state: 'detached' })
+    const shown = (await seen()).filter((text) => text.startsWith('token'))
+    for (const [index, text] of shown.entries())
+      expect(text.startsWith(shown[index - 1] ?? '') && reply.startsWith(text)).toBe(true)
+    // Of a server that was away.
+    visit.complaints.splice(0)
+  })
+
+  test('M11: what is stopped stays as far as it came, and may be tried again', async () => {
+    await open()
+    await script({ match: 'essay', reply: words.replaceAll('word', 'line'), stream: { chunkDelayMs: 300 } })
+    await write('an essay')
+    await page.locator('[data-answer]').getByText('line2').waitFor()
+    await page.keyboard.press('Escape')
+    const stopped = messages().filter({ hasText: 'an essay' })
+    await stopped.getByText('Stopped').waitFor()
+    await page.locator('[data-answer]').waitFor({ state: 'detached' })
+    await script({ match: 'essay', reply: 'A short one.' })
+    await stopped.getByRole('button', { name: 'Try again' }).click()
+    await answered('A short one.')
+  })
+
+  test('M2: what could not be sent is kept, through a reload too, and stored once', async () => {
+    await open()
+    await page.route('**/api/v1/messages', (route) => route.abort(), { times: 1 })
+    await write('once and only once')
+    await page.getByText('Not sent').waitFor()
+    await page.reload()
+    await answered('once and only once')
+    const rows = await sql("SELECT FROM messages WHERE body = 'once and only once' AND direction = 'INBOUND'")
+    expect(rows).toHaveLength(1)
+    // Stored, and its answer lost: the same key again stores nothing.
+    await page.route(
+      '**/api/v1/messages',
+      async (route) => {
+        await route.fetch()
+        await route.abort()
+      },
+      { times: 1 },
+    )
+    await write('stored, but who knows')
+    await answered('stored, but who knows')
+    expect(
+      await sql("SELECT FROM messages WHERE body = 'stored, but who knows' AND direction = 'INBOUND'"),
+    ).toHaveLength(1)
+    visit.complaints.splice(0)
+  })
+
+  test('M14: over the limit it says so, and when it resets', async () => {
+    await open()
+    const [{ inbound_count: before }] = (await sql('SELECT inbound_count FROM usage_daily')) as [
+      { inbound_count: number },
+    ]
+    await sql('UPDATE usage_daily SET inbound_count = 100')
+    await write('one too many')
+    const refused = messages().filter({ hasText: 'one too many' })
+    await refused.getByText('Not answered').waitFor()
+    await page.getByText('You can write again from').first().waitFor()
+    await sql('UPDATE usage_daily SET inbound_count = $1', [before])
+    await refused.getByRole('button', { name: 'Try again' }).click()
+    await until(async () => (await messages().getByText('one too many').count()) === 3, 30_000)
+    visit.complaints.splice(0)
+  })
+
+  test('S1: Markdown is shown, code in colours, and nothing of an answer becomes a tag or a script', async () => {
+    await open()
+    const reply = [
+      'A **bold** word, <img src=x onerror="alert(1)"> and [a link](javascript:alert(2)), [another](https://example.test/a)',
+      '',
+      '| a | b |',
+      '| - | - |',
+      '| 1 | 2 |',
+      '',
+      '```ts',
+      'const answer = 42 // <b>',
+      '```',
+      '',
+      '![picture](https://elsewhere.test/x.png)',
+    ].join('\n')
+    await script({ match: 'markdown', reply })
+    await write('markdown, please')
+    const answer = messages().filter({ hasText: 'bold' })
+    await answer.locator('strong', { hasText: 'bold' }).waitFor()
+    await answer.locator('code span', { hasText: 'const' }).waitFor()
+    expect(await answer.locator('img, script, b').count()).toBe(0)
+    const links = await answer.locator('a').all()
+    expect(await Promise.all(links.map((link) => link.getAttribute('href')))).toEqual([
+      'https://example.test/a',
+      'https://elsewhere.test/x.png',
+    ])
+    expect(await answer.locator('td').allTextContents()).toEqual(['1', '2'])
+    await visit.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: site.url })
+    await answer.getByRole('button', { name: 'Copy the code' }).click()
+    expect(await page.evaluate('navigator.clipboard.readText()')).toBe('const answer = 42 // <b>')
+    expect(visit.complaints.splice(0)).toEqual([])
+  })
+
+  test('the keyboard alone: a draft with lines, the search and back, and the draft outlives a reload', async () => {
+    await open()
+    await field().focus()
+    await page.keyboard.type('first')
+    await page.keyboard.press('Shift+Enter')
+    await page.keyboard.type('second /')
+    await page.reload()
+    await expect.poll(() => field().inputValue()).toBe('first\nsecond /')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => field().inputValue()).toBe('')
+    await messages().getByText('first\nsecond /').first().waitFor()
+    await page.locator('body').click({ position: { x: 600, y: 60 } })
+    await page.getByRole('region', { name: 'Conversation' }).locator('[tabindex="0"]').first().focus()
+    await page.keyboard.press('/')
+    await page.locator('input[type=search]:focus').waitFor()
+    await page.keyboard.type('SECOND')
+    await page.getByText('with “SECOND”').waitFor()
+    await page.keyboard.press('Escape')
+    await page.locator('textarea:focus').waitFor()
+    expect(await page.locator('input[type=search]').inputValue()).toBe('')
+  })
+
+  test('M9: files are chosen, dropped or pasted, go with a message, and are shown', async () => {
+    await open()
+    const png = Buffer.from(
+      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+      'base64',
+    )
+    await page.getByLabel('Attach files').setInputFiles([
+      { name: 'dot.png', mimeType: 'image/png', buffer: png },
+      { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('read me') },
+      { name: 'empty.txt', mimeType: 'text/plain', buffer: Buffer.alloc(0) },
+      { name: 'large.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(20 * 1024 * 1024 + 1) },
+    ])
+    const chosen = page.getByRole('list', { name: 'Files to send' })
+    await chosen.getByText('This file is empty.').waitFor()
+    await chosen.getByText('This file is larger than 20 MB.').waitFor()
+    await until(async () => (await chosen.getByText('Ready').count()) === 2, 30_000)
+    for (const name of ['empty.txt', 'large.bin'])
+      await chosen.getByRole('button', { name: `Remove ${name}` }).click()
+    for (const kind of ['drop', 'paste']) await page.evaluate(giveFile, kind)
+    await until(async () => (await chosen.getByText('Ready').count()) === 4, 30_000)
+    await write('with files')
+    const sent = messages().filter({ hasText: 'with files' }).first()
+    await sent.locator('img').waitFor()
+    expect(
+      await sent
+        .locator('img')
+        .evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth),
+    ).toBe(1)
+    for (const name of ['notes.txt', 'drop.txt', 'paste.txt'])
+      await sent.getByRole('link', { name }).waitFor()
+    const link = await sent.getByRole('link', { name: 'notes.txt' }).getAttribute('href')
+    expect(await (await fetch(`${site.url}${link}`)).text()).toBe('read me')
+    expect(await chosen.count()).toBe(0)
+    expect(visit.complaints.splice(0)).toEqual([])
+  })
+
+  test('a command is answered here, and its question has buttons', async () => {
+    await open()
+    await write('/model')
+    await messages().getByRole('button', { name: 'Claude Haiku 4.5' }).click()
+    await page.getByText('now thinks with').last().waitFor()
+    await messages().getByText('Claude Haiku 4.5', { exact: true }).last().waitFor()
+    expect(await messages().getByRole('button', { name: 'Claude Haiku 4.5' }).count()).toBe(0)
+    expect(visit.complaints.splice(0)).toEqual([])
+  })
+
+  test.each(looks)('all of it has no violation, $colorScheme on a $viewport', async (look) => {
+    const other = await site.visit(look)
+    await other.context.addCookies(await visit.context.cookies())
+    await open(other.page)
+    await messages(other.page).locator('code span', { hasText: 'const' }).first().waitFor()
+    const name = `chat-all-${look.colorScheme}-${look.viewport}.png`
+    await other.page.screenshot({ path: path.join(screenshots, name) })
+    const violations = await violationsOn(other.page)
+    await other.page.setViewportSize({ width: 320, height: 640 })
+    expect([violations, await other.page.evaluate(overflow), other.complaints]).toEqual([[], 0, []])
+    await other.context.close()
+  })
+
+  test('a long history: older messages come above without a move, a search leads into it, and back to the newest', async () => {
+    const [{ id }] = (await sql('SELECT id FROM users WHERE email = $1', [ada.email])) as [{ id: string }]
+    await sql('UPDATE messages SET seq = seq + 1000 WHERE user_id = $1', [id])
+    await sql('UPDATE assistants SET last_seq = last_seq + 1000 WHERE user_id = $1', [id])
+    await sql(
+      `INSERT INTO messages (user_id, direction, channel, address, body, provider_message_id, seq, state, created_at)
+      SELECT $1::uuid, 'INBOUND', 'WEB', $1, 'old ' || n || CASE n WHEN 7 THEN ' needle' ELSE '' END, $1 || ':' || n, n, 'ANSWERED',
+        now() - interval '100 days' + n * interval '1 hour' FROM generate_series(1, 150) n`,
+      [id],
+    )
+    await open()
+    const newest = messages().last()
+    await newest.waitFor()
+    expect(await page.getByText('old 3', { exact: true }).count()).toBe(0)
+    const scroller = page.getByRole('region', { name: 'Conversation' }).locator('[tabindex="0"]').first()
+    const first = messages().first()
+    const firstId = await first.getAttribute('id')
+    await first.scrollIntoViewIfNeeded()
+    const before = (await page.locator(`[id="${firstId}"]`).boundingBox())?.y
+    await until(async () => (await messages().first().getAttribute('id')) !== firstId, 30_000)
+    const after = (await page.locator(`[id="${firstId}"]`).boundingBox())?.y
+    expect(Math.abs((after ?? 0) - (before ?? 0))).toBeLessThan(150)
+    await until(async () => {
+      await scroller.evaluate(scrollUp)
+      return (await page.getByText('old 1', { exact: true }).count()) === 1
+    }, 60_000)
+    // Who reads further up is not moved by what comes below.
+    const read = page.getByText('old 5', { exact: true })
+    await read.scrollIntoViewIfNeeded()
+    const place = (await read.boundingBox())?.y
+    await says(site, ada, 'meanwhile, from the phone')
+    await answered('meanwhile, from the phone')
+    expect(Math.abs(((await read.boundingBox())?.y ?? 0) - (place ?? 0))).toBeLessThan(2)
+    await page.getByRole('button', { name: 'To the newest' }).click()
+    await until(() => scroller.evaluate(isAtEnd), 30_000)
+    await page.getByLabel('Search the conversation').fill('needle')
+    await page.getByRole('link', { name: /old 7/ }).click()
+    await page.waitForURL('**before=**')
+    await expect.poll(() => page.getByText('old 7 needle').isVisible()).toBe(true)
+    await page.getByRole('link', { name: 'To the newest messages' }).click()
+    await page.waitForURL(`${site.url}/dashboard/chat`)
+    expect(visit.complaints.splice(0)).toEqual([])
+  })
+})
+
+describe.skipIf(!hasChromium)('without scripts', () => {
+  test('a message is sent by a form, once, and its answer is there after a reload', async () => {
+    const plain = await site.visit({ javaScriptEnabled: false, viewport: 'phone' })
+    await plain.context.addCookies(await visit.context.cookies())
+    await plain.page.goto('/dashboard/chat')
+    const text = `no script ${randomUUID()}`
+    await field(plain.page).fill(text)
+    await plain.page.getByRole('button', { name: 'Send' }).click()
+    await until(async () => {
+      await plain.page.goto('/dashboard/chat')
+      return (await messages(plain.page).getByText(text).count()) === 2
+    }, 30_000)
+    await plain.page.getByLabel('Search the conversation').fill(text)
+    await plain.page.getByLabel('Search the conversation').press('Enter')
+    await plain.page.getByText(`2 messages with “${text}”`).waitFor()
+    await plain.context.close()
+  })
+})
+
+describe.skipIf(!hasChromium)('signed out', () => {
+  test('I7: whoever signs out elsewhere sees no more, and is led to signing in', async () => {
+    const other = await site.visit()
+    await other.context.addCookies(await visit.context.cookies())
+    await open(other.page)
+    const headers = { origin: site.url }
+    await visit.context.request.post('/api/v1/auth/logout', { headers })
+    await other.page.waitForURL('**/login?**')
+    await other.context.close()
+  })
+})

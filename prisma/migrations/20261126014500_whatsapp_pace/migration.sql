@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "channel_contacts" ADD COLUMN     "paced_until" TIMESTAMPTZ(3);
