@@ -7,6 +7,7 @@ import type { Deps } from './deps.ts'
 import { authenticate } from './http/middleware/authenticate.ts'
 import { emptyBody } from './http/middleware/empty-body.ts'
 import { errorHandler, notFoundHandler } from './http/middleware/errors.ts'
+import { errorsAsPages } from './http/middleware/errors-as-pages.ts'
 import { limitCostly, limitStrangers, limitWrites } from './http/middleware/limit.ts'
 import { observe } from './http/middleware/observe.ts'
 import { operatorsOnly } from './http/middleware/operator.ts'
@@ -23,6 +24,7 @@ import { feedbackRoutes } from './http/routes/feedback.ts'
 import { fileRoutes } from './http/routes/files.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { hostRoutes } from './http/routes/hosts.ts'
+import { integrationRoutes } from './http/routes/integrations.ts'
 import { messageRoutes } from './http/routes/messages.ts'
 import { modelRoutes } from './http/routes/models.ts'
 import { newsRoutes } from './http/routes/news.ts'
@@ -61,6 +63,8 @@ const signedIn = [
   '/attachments',
   '/messages',
   '/messages/*',
+  '/integrations',
+  '/integrations/*',
   '/questions/*',
   '/operator/*',
 ]
@@ -95,6 +99,14 @@ export function createApp(deps: Deps) {
       bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }),
       emptyBody(),
     ),
+  )
+  app.use(
+    `${base}/auth/google/*`,
+    errorsAsPages(env.WEB_URL, (code) => `/login?error=${code}`),
+  )
+  app.use(
+    `${base}/exports/*`,
+    errorsAsPages(env.WEB_URL, (code) => `/dashboard/account?export=${code}`),
   )
   for (const path of forStrangers) app.use(`${base}${path}`, limitStrangers(deps.limits))
 
@@ -142,6 +154,7 @@ export function createApp(deps: Deps) {
   app.route(base, feedbackRoutes(ctx))
   app.route(base, usageRoutes(ctx))
   app.route(base, creditRoutes({ ctx, openPage: deps.openTopUpPage }))
+  app.route(base, integrationRoutes(deps.integrations))
   app.route(base, apiKeyRoutes({ ctx, vault: deps.vault, checkKey: deps.checkKey }))
   app.route(base, userRoutes({ ctx, notifications: deps.notifications, cookie }))
   const enqueueExport = createExportEnqueuer(deps.boss)

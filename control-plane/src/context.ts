@@ -33,6 +33,8 @@ export interface Settings {
   sharedProviders: readonly LlmProvider[]
   /** What all shared keys together may cost in a day (UTC), in micro-dollars; null = no bound. */
   platformDailyCapMicros: bigint | null
+  /** Whether Google's Calendar, Gmail and Drive can be connected. */
+  googleIntegrations: boolean
 }
 
 export interface WhatsappSettings {
@@ -77,8 +79,8 @@ export const notification = (nudges: Iterable<Nudge>) =>
 export type Nudge = `${Topic}:${string}`
 
 /**
- * turns, stops, changes and operations carry a host id; user (the account), assistant and messages a user id; watch and
- * answer what `live/answers.ts` says; the others nothing.
+ * turns, stops, changes and operations carry a host id; user (the account), assistant, messages and actions a user id;
+ * watch and answer what `live/answers.ts` says; the others nothing.
  */
 export type Topic =
   | 'turns'
@@ -92,5 +94,6 @@ export type Topic =
   | 'mails'
   | 'erasures'
   | 'billing'
+  | 'actions'
   | 'watch'
   | 'answer'

@@ -18,6 +18,8 @@ import { createDeliveryQueues, createOutbox, type DeliveryOutbox } from './jobs/
 import { createExportQueue } from './jobs/exports.ts'
 import { createMailQueues } from './jobs/mails.ts'
 import { createGoogle, type Google } from './lib/google.ts'
+import { googleApis } from './lib/google-api.ts'
+import { createGoogleConsent } from './lib/google-consent.ts'
 import { listen, type Notifications } from './lib/notifications.ts'
 import { createStripe } from './lib/stripe.ts'
 import { createTokens, type Tokens } from './lib/tokens.ts'
@@ -34,6 +36,7 @@ import type { Transcribe } from './services/attachment/transcribe.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
 import { createTogether } from './services/conversation/together.ts'
 import type { OpenTopUpPage } from './services/credit/top-up.ts'
+import type { IntegrationCtx } from './services/integration/ctx.ts'
 import type { BillingCtx } from './services/subscription/ctx.ts'
 import { createTopUpPages } from './services/subscription/top-ups.ts'
 import { openStore } from './storage/open-store.ts'
@@ -50,6 +53,7 @@ export interface Deps {
   vault: Vault
   tokens: Tokens
   google: Google
+  integrations: IntegrationCtx
   limits: Limits
   /** Files that every replica reaches. */
   store: Store
@@ -95,6 +99,7 @@ export function settingsOf(env: Env): Settings {
     operatorEmails: env.OPERATOR_EMAILS,
     sharedProviders: [...keyProviders, ...(env.BRAVE_API_KEY ? (['BRAVE'] as const) : [])],
     platformDailyCapMicros: env.PLATFORM_DAILY_CAP_MICROS ?? null,
+    googleIntegrations: env.FEATURE_GOOGLE_INTEGRATIONS,
   }
 }
 
@@ -144,6 +149,11 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     vault,
     billingJobs: createBillingJobs(boss),
   }
+  const googleClient = {
+    issuer: env.GOOGLE_ISSUER,
+    clientId: env.GOOGLE_CLIENT_ID,
+    clientSecret: env.GOOGLE_CLIENT_SECRET,
+  }
   return {
     env,
     log,
@@ -169,10 +179,14 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
           model: env.TRANSCRIPTION_MODEL,
         })
       : undefined,
+    integrations: {
+      ...ctx,
+      vault,
+      consent: createGoogleConsent(googleClient),
+      openApi: googleApis(env.GOOGLE_API_BASE),
+    },
     google: createGoogle({
-      issuer: env.GOOGLE_ISSUER,
-      clientId: env.GOOGLE_CLIENT_ID,
-      clientSecret: env.GOOGLE_CLIENT_SECRET,
+      ...googleClient,
       redirectUri: `${env.WEB_URL}/api/v1/auth/google/callback`,
     }),
     limits: createLimits(db),

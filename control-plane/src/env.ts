@@ -95,6 +95,13 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     /** From Google's console; {WEB_URL}/api/v1/auth/google/callback is its redirect address. */
     GOOGLE_CLIENT_ID: secret(production, 'development.apps.googleusercontent.com'),
     GOOGLE_CLIENT_SECRET: secret(production, 'development-google-secret'),
+    /** Whether people may connect Calendar, Gmail and Drive; Google must have verified the client first. */
+    FEATURE_GOOGLE_INTEGRATIONS: z
+      .enum(['true', 'false'])
+      .default('false')
+      .transform((value) => value === 'true'),
+    /** Where Google's APIs are. */
+    GOOGLE_API_BASE: providerUrl(production, 'https://www.googleapis.com', 'google'),
     /** A Supabase project whose JWTs are accepted too. */
     SUPABASE_URL: z.url().optional(),
     /** Where people may write: telegram, whatsapp, web. What is left out has no webhook and no sender. */

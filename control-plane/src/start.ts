@@ -19,8 +19,10 @@ import { workErasures } from './jobs/erasures.ts'
 import { workExports } from './jobs/exports.ts'
 import { workFiles } from './jobs/files.ts'
 import { workMails } from './jobs/mails.ts'
+import { workToolActions } from './jobs/tool-actions.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
+import { watchSpeech } from './observability/speech.ts'
 import { createPreview } from './preview.ts'
 import { createProgressLine } from './progress-line.ts'
 import { mailAlerts } from './services/alert/mail-alerts.ts'
@@ -36,12 +38,17 @@ import { runningTurns } from './services/conversation/running-turns.ts'
 import { sendNoticeIn } from './services/conversation/send-notice.ts'
 import { turnsToStop } from './services/conversation/stop-turn.ts'
 import { sweep } from './services/conversation/sweep.ts'
+import { tellProgress } from './services/conversation/tell-progress.ts'
 import { texts } from './services/conversation/texts.ts'
 import { claimOperations } from './services/host-operation/claim-operations.ts'
 import { finishOperation } from './services/host-operation/finish-operation.ts'
 import { storeArchive } from './services/host-operation/store-archive.ts'
 import { mailPerson } from './services/mail/mail-person.ts'
+import { releaseHeld } from './services/speech/release-held.ts'
+import { takeSpoken } from './services/speech/take-spoken.ts'
 import { checkPrice } from './services/subscription/check-price.ts'
+import { callTool } from './services/tool/call-tool.ts'
+import { listTools } from './services/tool/list-tools.ts'
 import { createTyping } from './typing.ts'
 import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
@@ -98,7 +105,8 @@ export async function startControlPlane(
     link: async (id, until) => exportUrl(env.WEB_URL, id, await deps.tokens.signLink(id, until)),
   })
   const files = workFiles(deps)
-  const erasures = workErasures({ ...deps, ctx: deps.billing })
+  const erasures = workErasures({ ...deps, ctx: { ...deps.billing, consent: deps.integrations.consent } })
+  const toolActions = workToolActions({ ...deps, ctx: deps.integrations })
   const billing = await workBilling({ ...deps, ctx: deps.billing })
   checkPrice({ ctx: deps.billing }).catch((err: unknown) =>
     log.warn({ err }, 'the price could not be checked'),
@@ -108,12 +116,14 @@ export async function startControlPlane(
   await registerWebhooks(deps)
   const sweeper = setInterval(() => {
     moveRetired({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'people were not moved'))
+    releaseHeld({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'held messages were not sent'))
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
     watchFleet({ ctx: deps.ctx })
       .then(() => mailAlerts({ ctx: deps.ctx }))
       .catch((err: unknown) => log.error({ err }, 'alerts could not be raised'))
     reopenLines(delivery).catch((err: unknown) => log.error({ err }, 'lines could not be reopened'))
     mails.sweep().catch((err: unknown) => log.error({ err }, 'mail could not be swept'))
+    toolActions.sweep().catch((err: unknown) => log.error({ err }, 'actions could not be swept'))
     erasures.sweep().catch((err: unknown) => log.error({ err }, 'erasures could not be swept'))
   }, sweepIntervalMs)
   const registrar = setInterval(() => void repairWebhooks(deps), webhookIntervalMs)
@@ -125,7 +135,11 @@ export async function startControlPlane(
     files.stop()
     await Promise.all([fleet.close(), closeHttp(server)])
     const workers = [deliveries, mails, billing, exports]
-    await Promise.all([...workers.map((worker) => worker.stop(deliveryGraceMs)), erasures.stop()])
+    await Promise.all([
+      ...workers.map((worker) => worker.stop(deliveryGraceMs)),
+      erasures.stop(),
+      toolActions.stop(),
+    ])
     await metricsServer?.close()
     await deps.close()
   }
@@ -191,16 +205,35 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       store: (input) => storeArchive({ ctx, vault: deps.vault, store: deps.store, input }),
       finish: (input) => finishOperation({ ctx, input }),
     },
+    speech: watchSpeech({
+      speech: { take: (input) => takeSpoken({ ctx, vault: deps.vault, store: deps.store, input }) },
+      metrics: deps.metrics,
+    }),
+    tools: {
+      list: (input) => listTools({ ctx, input }),
+      call: (input) => callTool({ ctx: deps.integrations, notifications: deps.notifications, input }),
+    },
     hostsHere: ctx.hostsHere,
     ...observed,
     audience: everyone(
-      [observed.audience, createTyping(deps), createPreview(deps), createProgressLine(deps), deps.live],
+      [
+        observed.audience,
+        createTyping(deps),
+        createPreview(deps),
+        createProgressLine({ ...deps, tell: progressTeller(ctx) }),
+        deps.live,
+      ],
       ctx.log,
     ),
     maxTurnsPerHost: 40,
     timing: fleetTiming,
   })
 }
+
+const progressTeller = (ctx: Deps['ctx']) => (turnId: string) =>
+  void tellProgress({ ctx, input: { turnId } }).catch((err: unknown) =>
+    ctx.log.warn({ err, turnId }, 'progress was not told'),
+  )
 
 async function serveFigures({ env, metrics: { registry } }: Deps): Promise<MetricsServer | undefined> {
   if (env.METRICS_PORT === undefined) return undefined

@@ -122,7 +122,7 @@ test('M15: kill -9 of a real OpenClaw in a turn: its resumed answer is the one a
   // A run that its model failed keeps the messages: the next attempt does not send them again.
   await system.sandbox('/sim/models/script', { match: 'hard one', error: 429 })
   await system.say(ada, 'a hard one')
-  // The model gateway asks three times before it gives a busy provider up.
+  // The model gateway asks again before it gives a busy provider up.
   await eventually(async () => expect((await asked('hard one')).length).toBeGreaterThanOrEqual(3))
   await system.sandbox('/sim/models/script', { reply: 'Solved.' })
   await eventually(async () => expect(await system.heard(ada)).toContain('Solved.'))

@@ -185,12 +185,9 @@ test('I4: a webhook without the secret or with a wrong one is refused', async ()
 })
 
 test('M10: a stranger gets one helpful answer', async () => {
-  const stranger = { userId: '', telegramUserId: 5_000_001, whatsappAddress: '', bearer: '' }
-  await system.sandbox('/sim/people', {
-    name: 'Stranger',
-    email: 'stranger@example.com',
-    telegramUserId: 5_000_001,
-  })
+  const email = 'stranger@example.com'
+  const stranger = { userId: '', email, telegramUserId: 5_000_001, whatsappAddress: '', bearer: '' }
+  await system.sandbox('/sim/people', { name: 'Stranger', email, telegramUserId: 5_000_001 })
   // The last is answered whatever came before, and after it: so nothing else is still on its way.
   for (const text of ['hi', 'anyone?', 'hello', '/start nothing']) await system.say(stranger, text)
   await eventually(async () =>

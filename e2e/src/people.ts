@@ -2,6 +2,7 @@ import { z } from 'zod'
 
 const personSchema = z.object({
   userId: z.string(),
+  email: z.string(),
   telegramUserId: z.number(),
   whatsappAddress: z.string(),
   bearer: z.string(),

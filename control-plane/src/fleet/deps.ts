@@ -1,11 +1,12 @@
 import type { Channel } from '@yourclaw/db'
-import type { Provider, ProviderKey } from '@yourclaw/proto/host/v1'
+import type { CallToolResponse, Provider, ProviderKey, ToolDefinition } from '@yourclaw/proto/host/v1'
 import type { Ctx } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
 import type { ConversationCtx } from '../services/conversation/ctx.ts'
 import type { ClaimedOperation } from '../services/host-operation/claim-operations.ts'
 import type { OperationResult } from '../services/host-operation/finish-operation.ts'
 import type { Incoming } from '../services/host-operation/store-archive.ts'
+import type { Spoken, Taken } from '../services/speech/take-spoken.ts'
 import type { TurnAudience } from './audience.ts'
 import type { Authority } from './authority.ts'
 import type { HostVerbs } from './host-verbs.ts'
@@ -101,6 +102,24 @@ export interface Operations {
   }): Promise<void>
 }
 
+/** What becomes of what assistants say by themselves; see the verb for its errors. */
+export interface SpeechVerbs {
+  take(input: { spoken: Spoken; signal: AbortSignal }): Promise<Taken>
+}
+
+/** What assistants of a host can do beside their own tools; see each verb for its errors. */
+export interface FleetTools {
+  list(input: { hostId: string; assistantId: string }): Promise<ToolDefinition[]>
+  call(input: {
+    hostId: string
+    assistantId: string
+    name: string
+    argumentsJson: string
+    /** The assistant waits no longer. */
+    signal: AbortSignal
+  }): Promise<CallToolResponse>
+}
+
 export interface FleetDeps {
   ctx: Ctx & Pick<ConversationCtx, 'pool'>
   authority: Authority
@@ -108,6 +127,8 @@ export interface FleetDeps {
   hosts: HostVerbs
   conversation: Conversation
   operations: Operations
+  speech: SpeechVerbs
+  tools: FleetTools
   /** The platform's keys, sent to hosts with every snapshot. */
   sharedKeys: ProviderKey[]
   /** Sessions say here where turns that were claimed for their hosts are taken. */

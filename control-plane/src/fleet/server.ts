@@ -7,12 +7,21 @@ import {
   type ServerWritableStream,
   type sendUnaryData,
 } from '@grpc/grpc-js'
-import { HostServiceService, type RenewRequest, type RenewResponse } from '@yourclaw/proto/host/v1'
+import {
+  type CallToolRequest,
+  type CallToolResponse,
+  HostServiceService,
+  type ListToolsRequest,
+  type ListToolsResponse,
+  type RenewRequest,
+  type RenewResponse,
+} from '@yourclaw/proto/host/v1'
 import { ServiceError, unauthenticated } from '../errors.ts'
 import { shareLooks } from '../lib/shared-look.ts'
 import { identifyHost } from '../services/host/identify-host.ts'
 import { renewCertificate } from '../services/host/renew-certificate.ts'
 import type { FleetDeps } from './deps.ts'
+import { relayHandOver } from './hand-over.ts'
 import { relayOperation } from './operations.ts'
 import { relayTurn } from './relay.ts'
 import { type PeerHost, runSession, type Sessions } from './session.ts'
@@ -29,6 +38,7 @@ export interface FleetServer {
 const forceMs = 2_500
 
 type Stream = Pick<ServerDuplexStream<unknown, unknown>, 'emit' | 'cancelled'>
+type Unary<In> = ServerUnaryCall<In, unknown>
 type Peer = Pick<ServerWritableStream<unknown, unknown>, 'getAuthContext'>
 
 /** Serves hosts on `port` (0 = any free one) with mutual TLS: who has no certificate of ours does not get in. */
@@ -63,6 +73,19 @@ export async function startFleetServer(
       .finally(() => running.delete(done))
     running.add(done)
   }
+  const once = <In, Out>(
+    call: Unary<In>,
+    answer: sendUnaryData<Out>,
+    work: (host: PeerHost) => Promise<Out>,
+    afterwards?: (host: PeerHost) => Promise<void> | undefined,
+  ) => {
+    identify(call)
+      .then(async (host) => {
+        answer(null, await work(host))
+        await afterwards?.(host)
+      })
+      .catch((error: unknown) => answer(toStatus(error, ctx.log)))
+  }
   /** Nothing of a revoked host goes on, its turns included. */
   const cutRevoked = (hostId: string) => (error: unknown) => {
     if (error instanceof ServiceError && error.code === 'host_revoked') {
@@ -86,19 +109,29 @@ export async function startFleetServer(
       serve(call, (host) => relayTurn(deps, call, sessions.get(host.hostId))),
     runOperation: (call: Parameters<typeof relayOperation>[1]) =>
       serve(call, (host) => relayOperation(deps, call, sessions.get(host.hostId))),
-    renew: (call: ServerUnaryCall<RenewRequest, RenewResponse>, answer: sendUnaryData<RenewResponse>) => {
-      identify(call)
-        .then(async ({ hostId }) => {
-          const signed = await renewCertificate({
-            ctx,
-            signer: authority,
-            input: { hostId, csrPem: call.request.csrPem },
-          })
-          answer(null, { certificatePem: signed.certificatePem, caPem: signed.caPem })
-          await sessions.get(hostId)?.goAway('certificate_renewed')
-        })
-        .catch((error: unknown) => answer(toStatus(error, ctx.log)))
-    },
+    handOver: (call: Parameters<typeof relayHandOver>[1]) =>
+      serve(call, (host) => relayHandOver(deps, call, sessions.get(host.hostId))),
+    listTools: (call: Unary<ListToolsRequest>, answer: sendUnaryData<ListToolsResponse>) =>
+      once(call, answer, async ({ hostId }) => {
+        const { assistantId } = call.request
+        return { tools: await deps.tools.list({ hostId, assistantId }) }
+      }),
+    callTool: (call: Unary<CallToolRequest>, answer: sendUnaryData<CallToolResponse>) =>
+      once(call, answer, ({ hostId }) => {
+        const left = new AbortController()
+        call.on('cancelled', () => left.abort())
+        return deps.tools.call({ hostId, ...call.request, signal: left.signal })
+      }),
+    renew: (call: Unary<RenewRequest>, answer: sendUnaryData<RenewResponse>) =>
+      once(
+        call,
+        answer,
+        async ({ hostId }) => {
+          const { csrPem } = call.request
+          return renewCertificate({ ctx, signer: authority, input: { hostId, csrPem } })
+        },
+        ({ hostId }) => sessions.get(hostId)?.goAway('certificate_renewed'),
+      ),
   })
 
   const own = await authority.issueServerCertificate()

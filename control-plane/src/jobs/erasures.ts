@@ -1,9 +1,11 @@
 import { inTransaction } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
+import type { Mailer } from '../mail/mailer.ts'
 import { dayMs } from '../plan.ts'
 import { eraseAccount } from '../services/account/erase-account.ts'
 import { waitingErasures } from '../services/account/waiting-erasures.ts'
 import { endAlert, raiseAlert } from '../services/alert/raise-alert.ts'
+import type { RevokingCtx } from '../services/integration/ctx.ts'
 import type { BillingCtx } from '../services/subscription/ctx.ts'
 import type { Store } from '../storage/store.ts'
 
@@ -13,8 +15,9 @@ import type { Store } from '../storage/store.ts'
  * the sweep. Two replicas may do the same one at once: each step is safe to repeat.
  */
 export interface ErasureDeps {
-  ctx: BillingCtx
+  ctx: BillingCtx & RevokingCtx
   store: Store
+  mailer: Mailer
   notifications: Notifications
 }
 
@@ -31,7 +34,7 @@ const lateMs = dayMs
 /** What failed once may not the next time; what lasts is left to the sweep's pace. */
 const againMs = 5_000
 
-export function workErasures({ ctx, store, notifications }: ErasureDeps): Erasures {
+export function workErasures({ ctx, store, mailer, notifications }: ErasureDeps): Erasures {
   const running = new Map<string, Promise<void>>()
   /** Those whose assistant's host may have something to report; true = it did, while we were at it. */
   const open = new Map<string, boolean>()
@@ -41,7 +44,7 @@ export function workErasures({ ctx, store, notifications }: ErasureDeps): Erasur
   const erase = async (userId: string) => {
     do {
       open.set(userId, false)
-      const outcome = await eraseAccount({ ctx, store, input: { userId } })
+      const outcome = await eraseAccount({ ctx, store, mailer, input: { userId } })
       if (outcome === 'gone') open.delete(userId)
     } while (open.get(userId) && !stopped)
   }

@@ -1,19 +1,16 @@
 import {
   AuthorizationResponseError,
-  allowInsecureRequests,
   authorizationCodeGrant,
   buildAuthorizationUrl,
-  Configuration,
   calculatePKCECodeChallenge,
-  discovery,
   enableNonRepudiationChecks,
   ResponseBodyError,
   randomNonce,
   randomPKCECodeVerifier,
   randomState,
-  type ServerMetadata,
 } from 'openid-client'
-import { forbidden, invalidInput, ServiceError } from '../errors.ts'
+import { forbidden, invalidInput, type ServiceError } from '../errors.ts'
+import { type GoogleClient, googleConfigurations, googleUnavailable } from './google-client.ts'
 
 /** What a browser must bring back from Google: kept by that browser alone, sealed (RFC 6749 10.12, RFC 7636). */
 export interface Attempt {
@@ -41,39 +38,14 @@ export interface Google {
   finish(query: string, attempt: Attempt): Promise<GoogleIdentity>
 }
 
-/** As long as a person waits for a page. */
-const timeoutSeconds = 10
-
-export function createGoogle(client: {
-  issuer: string
-  clientId: string
-  clientSecret: string
-  /** As it is registered at Google. */
-  redirectUri: string
-}): Google {
-  const { issuer, clientId, clientSecret, redirectUri } = client
-  const isInsecure = new URL(issuer).protocol === 'http:'
-  let metadata: ServerMetadata | undefined
-
-  /** A configuration caches the issuer's keys for minutes; a new one for each sign-in sees every rotation. */
-  async function configure(): Promise<Configuration> {
-    metadata ??= await discover()
-    const config = new Configuration(metadata, clientId, clientSecret)
-    config.timeout = timeoutSeconds
-    if (isInsecure) allowInsecureRequests(config)
-    enableNonRepudiationChecks(config)
-    return config
-  }
-  async function discover(): Promise<ServerMetadata> {
-    const execute = isInsecure ? [allowInsecureRequests] : []
-    const options = { execute, timeout: timeoutSeconds }
-    const found = await discovery(new URL(issuer), clientId, clientSecret, undefined, options).catch(
-      (cause: unknown) => {
-        throw unavailable(cause)
-      },
-    )
-    return found.serverMetadata()
-  }
+export function createGoogle(
+  client: GoogleClient & {
+    /** As it is registered at Google. */
+    redirectUri: string
+  },
+): Google {
+  const { redirectUri } = client
+  const configure = googleConfigurations(client)
 
   return {
     async start() {
@@ -93,6 +65,7 @@ export function createGoogle(client: {
 
     async finish(query, { state, nonce, codeVerifier }) {
       const config = await configure()
+      enableNonRepudiationChecks(config)
       const answer = new URL(redirectUri)
       answer.search = query
       const tokens = await authorizationCodeGrant(config, answer, {
@@ -117,24 +90,18 @@ export function createGoogle(client: {
 }
 
 /** What openid-client throws about an answer is the answer's fault, unless nobody answered or Google itself failed. */
-function refusal(cause: unknown): ServiceError {
+export function refusal(cause: unknown): ServiceError {
   if (cause instanceof AuthorizationResponseError && cause.error === 'access_denied') {
     return forbidden('Signing in was cancelled.', 'sign_in_denied')
   }
   if (cause instanceof ResponseBodyError) {
-    return cause.status >= 500 || cause.status === 429 ? unavailable(cause) : invalidAnswer(cause)
+    return cause.status >= 500 || cause.status === 429 ? googleUnavailable(cause) : invalidAnswer(cause)
   }
   const { code } = cause as { code?: unknown }
   const isUnreachable =
     code === undefined || code === 'OAUTH_TIMEOUT' || code === 'OAUTH_RESPONSE_IS_NOT_CONFORM'
-  return isUnreachable ? unavailable(cause) : invalidAnswer(cause)
+  return isUnreachable ? googleUnavailable(cause) : invalidAnswer(cause)
 }
 
 const invalidAnswer = (cause: unknown) =>
   Object.assign(invalidInput('Signing in did not work. Please start again.', 'sign_in_invalid'), { cause })
-
-const unavailable = (cause: unknown) =>
-  new ServiceError(503, 'google_unavailable', 'Google does not answer right now. Try again soon.', {
-    cause,
-    retryable: true,
-  })

@@ -60,6 +60,7 @@ export async function startSystem(options: {
     TELEGRAM_API_ROOT: `${options.sandboxUrl}/telegram`,
     TWILIO_API_BASE: `${options.sandboxUrl}/twilio`,
     GOOGLE_ISSUER: `${options.sandboxUrl}/google`,
+    GOOGLE_API_BASE: `${options.sandboxUrl}/google`,
     STRIPE_API_BASE: options.sandboxUrl,
     RESEND_BASE_URL: `${options.sandboxUrl}/resend`,
     ANTHROPIC_BASE_URL: `${options.sandboxUrl}/anthropic`,

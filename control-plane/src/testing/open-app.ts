@@ -36,6 +36,7 @@ export async function openTestApp(settings: Record<string, string> = {}): Promis
   const env = readEnv({
     NODE_ENV: 'test',
     GOOGLE_ISSUER: `${sandbox.url}/google`,
+    GOOGLE_API_BASE: `${sandbox.url}/google`,
     STRIPE_API_BASE: sandbox.url,
     RESEND_BASE_URL: `${sandbox.url}/resend`,
     BACKUP_STORE: pathToFileURL(folder).href,

@@ -12,4 +12,5 @@ export const testSettings: Settings = {
   operatorEmails: ['operator@example.com'],
   sharedProviders: ['ANTHROPIC', 'OPENAI', 'GOOGLE'],
   platformDailyCapMicros: null,
+  googleIntegrations: true,
 }

@@ -23,7 +23,7 @@ import {
 } from './providers.ts'
 import type { Rates } from './rates.ts'
 import { Refusal } from './refusal.ts'
-import { type Patience, ProviderSilent, send, type Upstream } from './upstream.ts'
+import { LeftBetween, type Patience, ProviderSilent, send, type Upstream } from './upstream.ts'
 import { createUsageReader } from './usage-reader.ts'
 
 export interface CallDeps {
@@ -142,7 +142,8 @@ async function make(request: IncomingMessage, response: ServerResponse, deps: Ca
     upstream = await send({ provider, method, url, headers, bytes: admitted.bytes, silentMs }, left.signal)
   } catch (error) {
     // A provider that fails counts nothing; one whose caller left, or that nobody could hear, was at work.
-    const wasAtWork = left.signal.aborted || (error instanceof ProviderSilent && !asked.isStreamed)
+    const hasLeft = left.signal.aborted && !(error instanceof LeftBetween)
+    const wasAtWork = hasLeft || (error instanceof ProviderSilent && !asked.isStreamed)
     if (isSent && wasAtWork) account.count()
     else account.free()
     watched.end('unreachable')

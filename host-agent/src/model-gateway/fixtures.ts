@@ -85,5 +85,5 @@ export async function startMetered(handler?: Handler, patience: Partial<Patience
       reasoning: Number(count.reasoningTokens),
       cost: Number(count.costMicros),
     }))
-  return { base, url: gateway.url, post, counts, metering, keys }
+  return { base, gateway, url: gateway.url, post, counts, metering, keys }
 }

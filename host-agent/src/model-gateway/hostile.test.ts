@@ -1,4 +1,5 @@
-import { connect } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { Provider } from '@yourclaw/proto/host/v1'
 import { expect, test, vi } from 'vitest'
@@ -255,6 +256,33 @@ test('S3: nothing of a caller’s head chooses another account, another method, 
   expect(answer.headers.get('request-id')).toBe('kept')
   for (const name of ['openai-organization', 'anthropic-organization-id', 'set-cookie'])
     expect([name, answer.headers.get(name)]).toEqual([name, null])
+})
+
+test('S3: through an assistant’s door comes that assistant alone, with its own key', async () => {
+  const { gateway } = await startMetered((_, response) => response.end('{}'))
+  const place = { address: '127.0.0.1', port: 0, caller: '127.0.0.1', assistantId: 'a' }
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  const door = await gateway.openDoor({ ...place, port })
+  const call = (key: string) =>
+    fetch(`${door.url}/openai/v1/responses`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}` },
+      body: JSON.stringify({ model: 'gpt-4o', input: 'x' }),
+    })
+  expect((await call('vk')).status).toBe(200)
+  const stranger = await call('vk-own')
+  expect([stranger.status, await stranger.json()]).toMatchObject([
+    422,
+    { error: { code: 'unknown_virtual_key' } },
+  ])
+  await door.close()
+  const closed = await gateway.openDoor({ ...place, port, caller: '127.0.0.9' })
+  await expect(call('vk')).rejects.toThrow()
+  await closed.close()
 })
 
 test('S3: a request in two frames, or a body where none belongs, is nobody else’s request', async () => {

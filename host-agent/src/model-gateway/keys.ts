@@ -13,6 +13,8 @@ export interface KeyRing {
   setShared(keys: ProviderKey[]): void
   setAssistant(assistantId: string, virtualKey: string, ownKeys: ProviderKey[]): void
   dropAssistant(assistantId: string): void
+  /** Whose virtual key it is. */
+  holderOf(virtualKey: string): string | undefined
   /** Undefined = nobody has this virtual key; `key` is absent when there is none for the provider. */
   resolve(virtualKey: string, provider: Provider): Caller | undefined
 }
@@ -36,6 +38,7 @@ export function createKeyRing(): KeyRing {
       if (virtualKey !== '') byVirtualKey.set(virtualKey, { assistantId, ownKeys })
     },
     dropAssistant,
+    holderOf: (virtualKey) => byVirtualKey.get(virtualKey)?.assistantId,
     resolve(virtualKey, provider) {
       const entry = byVirtualKey.get(virtualKey)
       if (!entry) return undefined

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { AgentError } from '../errors.ts'
 import { createMetering, type Metering } from '../metering/metering.ts'
 import { type CallDeps, handleCall } from './call.ts'
@@ -6,6 +6,7 @@ import { createOpenCalls } from './open-calls.ts'
 import { listen, listenAgain } from './port.ts'
 import { providerRoutes } from './providers.ts'
 import { Refusal, refuse, unreachable } from './refusal.ts'
+import { callerOf, findService, type Service } from './service.ts'
 import { type Patience, patience } from './upstream.ts'
 
 export interface ModelGateway {
@@ -44,6 +45,8 @@ export async function startModelGateway(
     /** Without, nothing outlives the process and nobody is told. */
     metering?: Metering
     env: Parameters<typeof providerRoutes>[0] & { SEARXNG_URL?: string | undefined }
+    /** What is reached here beside model providers, by the first segment of the path. */
+    services?: ReadonlyMap<string, Service>
     /** Where its port is noted, so that it is the same next time; without, any free one. */
     portPath?: string
     patience?: Partial<Patience>
@@ -58,10 +61,16 @@ export async function startModelGateway(
     open: createOpenCalls(),
     patience: { ...patience, ...input.patience },
   }
+  const services = input.services ?? new Map<string, Service>()
   const doors = new Set<Door>()
+  const handle = async (request: IncomingMessage, response: ServerResponse, owner?: string) => {
+    const service = findService(request, services)
+    if (!service) return handleCall(request, response, deps, owner)
+    return service(request, response, callerOf(request, input.keys, owner))
+  }
   const serve = (owner?: string) =>
     createServer((request, response) => {
-      handleCall(request, response, deps, owner).catch((error: unknown) => {
+      handle(request, response, owner).catch((error: unknown) => {
         input.log.warn({ err: error }, 'model call ended early')
         if (error instanceof Refusal) input.watch.modelCallRefused(error.code)
         if (response.headersSent) response.destroy()

@@ -12,7 +12,7 @@ export type Upstream =
 
 /** Waits of a failed call, in all; who asks for more is told to wait himself. */
 const maxWaitMs = 15_000
-const maxTries = 3
+const maxTries = 4
 /** How long a provider may say nothing: before its answer (a whole one takes longer to begin), and within it. */
 export interface Patience {
   streamedMs: number
@@ -47,7 +47,9 @@ export async function send(outgoing: Outgoing, signal: AbortSignal): Promise<Ups
       if (!result) throw unreachable()
       return result
     }
-    await sleep(waitMs, undefined, { signal })
+    await sleep(waitMs, undefined, { signal }).catch(() => {
+      throw new LeftBetween()
+    })
   }
 }
 
@@ -71,6 +73,9 @@ async function attempt(outgoing: Outgoing, signal: AbortSignal): Promise<Upstrea
   const body = await failureBody(answer)
   return { kind: 'failure', code: classify(outgoing.provider, status, body.toString('utf8')), answer, body }
 }
+
+/** The caller left while nobody was at work. */
+export class LeftBetween extends Error {}
 
 /** It took the call and said nothing: nobody knows whether it was at work. */
 export class ProviderSilent extends Refusal {

@@ -21,6 +21,7 @@ test('an assistant that runs as desired is left alone', () => {
 test('model, token, virtual key and limits change in place; a new process is started only when asked or unavoidable', () => {
   expect(plan(spec({ generation: 2, model: 'openai/gpt-4o' }), ready)).toBe('apply')
   expect(plan(spec({ generation: 2, virtualKey: 'new' }), ready)).toBe('apply')
+  expect(plan(spec({ generation: 2, toolsVersion: 'gmail_read' }), ready)).toBe('apply')
   const limits = { memoryBytes: 2n ** 30n, cpuMillis: 500, pids: 100, logBytes: 0n }
   expect(plan(spec({ generation: 2, limits }), ready)).toBe('apply')
   expect(plan(spec({ generation: 2, restartCount: 1 }), ready)).toBe('start')

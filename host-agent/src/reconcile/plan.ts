@@ -51,13 +51,14 @@ export function plan(desired: AssistantSpec | undefined, seen: Seen | undefined)
 const limits = (spec: AssistantSpec) =>
   `${spec.limits?.memoryBytes ?? 0} ${spec.limits?.cpuMillis ?? 0} ${spec.limits?.pids ?? 0}`
 
-/** Model, keys, tokens and limits change in place; an image and an asked restart cannot. */
+/** Model, keys, tokens, tools and limits change in place; an image and an asked restart cannot. */
 function planLive(desired: AssistantSpec, { applied, refused }: Seen): Step {
   if (refused || desired.restartCount !== applied.restartCount || desired.image !== applied.image)
     return 'start'
   if (
     desired.model !== applied.model ||
     desired.fallbackModel !== applied.fallbackModel ||
+    desired.toolsVersion !== applied.toolsVersion ||
     desired.gatewayToken !== applied.gatewayToken ||
     desired.virtualKey !== applied.virtualKey ||
     limits(desired) !== limits(applied)

@@ -45,26 +45,44 @@ export function authorizeRoutes(provider: Provider): Hono<Env> {
   app.post(authorizationPath, async (c) => {
     const asked = read(provider, c)
     if ('refusal' in asked) return c.html(refusalPage(asked.refusal), 400)
-    const chosen = await c.req.parseBody()
+    const chosen = await c.req.parseBody({ all: true })
     if (chosen.deny !== undefined) return back(c, asked, { error: 'access_denied' })
     const added = accountInput.safeParse({ email: chosen.email, name: chosen.name })
     const account = added.success
       ? (provider.accounts.find(added.data.email) ?? provider.accounts.add(added.data))
       : provider.accounts.find(String(chosen.account ?? ''))
     if (!account) return c.html(picker(provider, asked, 'Choose an account, or fill in both fields.'), 422)
+    const scope = agreedScope(asked.scope, chosen)
     const code = provider.grants.issueCode({
       email: account.email,
       clientId: asked.client_id,
       redirectUri: asked.redirect_uri,
-      scope: asked.scope,
+      scope,
       nonce: asked.nonce,
       challenge: asked.code_challenge,
       challengeMethod: asked.code_challenge_method,
       isOffline: asked.access_type === 'offline',
     })
-    return back(c, asked, { code, scope: asked.scope, authuser: '0', prompt: 'consent' })
+    return back(c, asked, { code, scope, authuser: '0', prompt: 'consent' })
   })
   return app
+}
+
+/** What signing in needs, and nobody is asked about one by one. */
+const identity = ['openid', 'email', 'profile']
+const services = (scope: string) => scope.split(' ').filter((name) => !identity.includes(name))
+
+/**
+ * Each service's box may be left empty, whatever the app asked for. The page says which boxes it had; a program that posts an
+ * account alone agrees to everything.
+ */
+function agreedScope(asked: string, chosen: Record<string, unknown>): string {
+  if (chosen.boxes === undefined) return asked
+  const ticked = [chosen.agreed ?? []].flat()
+  return asked
+    .split(' ')
+    .filter((name) => identity.includes(name) || ticked.includes(name))
+    .join(' ')
 }
 
 /** What is wrong is told to the person and not to the client: a wrong client or address may not be redirected to. */
@@ -103,8 +121,10 @@ function picker(provider: Provider, asked: AuthorizationRequest, trouble = ''): 
     'Sign in',
     html`<h1>Choose an account</h1>
       <p class="dim">to continue to ${new URL(asked.redirect_uri).host}</p>
+      ${services(asked.scope).length === 0 ? '' : html`<p>It asks for more than who you are. Tick what it may do.</p>`}
       ${trouble ? html`<p class="bad" role="alert">${trouble}</p>` : ''}
       <form method="post">
+        ${boxes(asked.scope)}
         ${accounts.map(
           ({ name, email, emailVerified }) =>
             html`<button name="account" value="${email}">
@@ -115,6 +135,7 @@ function picker(provider: Provider, asked: AuthorizationRequest, trouble = ''): 
       </form>
       <form method="post">
         <h2>Use another account</h2>
+ ${boxes(asked.scope)}
         <label>Name<input name="name" required autocomplete="off" /></label>
         <label>E-mail<input name="email" type="email" required autocomplete="off" /></label>
         <button class="main" type="submit">Continue</button>
@@ -122,3 +143,14 @@ function picker(provider: Provider, asked: AuthorizationRequest, trouble = ''): 
       <small>Stands for accounts.google.com.</small>`,
   )
 }
+
+const boxes = (scope: string): Html =>
+  services(scope).length === 0
+    ? html``
+    : html`<input type="hidden" name="boxes" value="1" />${services(scope).map(
+        (name) =>
+          html`<label class="row"
+            ><span>${name.replace('https://www.googleapis.com/auth/', '')}</span
+            ><input type="checkbox" name="agreed" value="${name}" checked style="width:auto"
+          /></label>`,
+      )}`

@@ -41,6 +41,8 @@ export class Grants {
   readonly #codes = new Map<string, Code>()
   readonly #access = new Map<string, { grant: Grant; expiresAtMs: number }>()
   readonly #refresh = new Map<string, Grant>()
+  /** Whether a refresh gives a new refresh token, and ends the old one. */
+  rotates = false
 
   issueCode(grant: Grant): string {
     const code = random('4/0')
@@ -64,8 +66,7 @@ export class Grants {
     const { grant } = known
     if (grant.redirectUri !== client.redirectUri) throw new TokenError('redirect_uri_mismatch', 'Bad Request')
     checkVerifier(grant, client.verifier)
-    const refreshToken = grant.isOffline ? random('1//0') : undefined
-    if (refreshToken) this.#refresh.set(refreshToken, grant)
+    const refreshToken = grant.isOffline ? this.#issueRefresh(grant) : undefined
     const accessToken = this.#issueAccess(grant)
     known.tokens = [accessToken, ...(refreshToken ? [refreshToken] : [])]
     return { grant, accessToken, refreshToken }
@@ -76,7 +77,10 @@ export class Grants {
     const grant = this.#refresh.get(token)
     if (grant?.clientId !== clientId)
       throw new TokenError('invalid_grant', 'Token has been expired or revoked.')
-    return { grant, accessToken: this.#issueAccess(grant), refreshToken: undefined }
+    if (!this.rotates) return { grant, accessToken: this.#issueAccess(grant), refreshToken: undefined }
+    this.#refresh.delete(token)
+    const refreshToken = this.#issueRefresh(grant)
+    return { grant, accessToken: this.#issueAccess(grant), refreshToken }
   }
 
   byAccessToken(token: string): Grant | undefined {
@@ -84,9 +88,33 @@ export class Grants {
     return known && known.expiresAtMs > Date.now() ? known.grant : undefined
   }
 
-  /** True when there was such a token. */
+  /** Ends what the person agreed to when this token was made, its other tokens included. True when there was such a token. */
   revoke(token: string): boolean {
-    return this.#access.delete(token) || this.#refresh.delete(token)
+    const grant = this.#access.get(token)?.grant ?? this.#refresh.get(token)
+    if (grant === undefined) return false
+    this.#end((candidate) => candidate === grant)
+    return true
+  }
+
+  /** The person takes back whatever they agreed to, in their account's settings. */
+  withdraw(email: string): void {
+    this.#end((grant) => grant.email === email)
+  }
+
+  /** Time passes: what refreshes has to do so. */
+  expireAccess(): void {
+    this.#access.clear()
+  }
+
+  #end(isIt: (grant: Grant) => boolean): void {
+    for (const [token, { grant }] of this.#access) if (isIt(grant)) this.#access.delete(token)
+    for (const [token, grant] of this.#refresh) if (isIt(grant)) this.#refresh.delete(token)
+  }
+
+  #issueRefresh(grant: Grant): string {
+    const token = random('1//0')
+    this.#refresh.set(token, grant)
+    return token
   }
 
   #issueAccess(grant: Grant): string {

@@ -4,13 +4,28 @@ import { html } from 'hono/html'
 import { type Env, type Faults, faulty } from '../faults.ts'
 import { page, places } from '../page/page.ts'
 import type { GoogleAccount } from './accounts.ts'
+import { errorBody } from './apis/auth.ts'
+import { calendarRoutes } from './apis/calendar.ts'
+import { driveRoutes } from './apis/drive.ts'
+import { gmailRoutes } from './apis/gmail.ts'
 import { authorizationPath, authorizeRoutes } from './authorize.ts'
 import { type Grant, TokenError, tokenLifetimeS } from './grants.ts'
 import type { Provider } from './provider.ts'
 
-/** Google's OpenID Connect (https://developers.google.com/identity/openid-connect/openid-connect). */
+/** Each API may fail by itself, while the sign-in works. */
+const apiFault = (faults: Faults, name: 'calendar' | 'gmail' | 'drive') =>
+  faulty(faults, name, (status) => errorBody(status))
+
+/** Google's OpenID Connect (https://developers.google.com/identity/openid-connect/openid-connect), and its APIs. */
 export function googleRoutes(provider: Provider, faults: Faults): Hono<Env> {
   const app = new Hono<Env>()
+  app.use('/calendar/v3/*', apiFault(faults, 'calendar'))
+  app.route('/calendar/v3', calendarRoutes(provider))
+  app.use('/gmail/v1/*', apiFault(faults, 'gmail'))
+  app.route('/gmail/v1', gmailRoutes(provider))
+  app.use('/drive/v3/*', apiFault(faults, 'drive'))
+  app.use('/upload/drive/v3/*', apiFault(faults, 'drive'))
+  app.route('/', driveRoutes(provider))
   app.use(
     '*',
     faulty(faults, 'google', () => ({ error: 'internal_failure', error_description: 'Sandbox fault' })),

@@ -139,6 +139,7 @@ export function simRoutes({
   app.post('/reset', (c) => {
     bot.clear()
     twilio.clear()
+    google.clear()
     stripe.deliveries.clear()
     mailbox.clear()
     brain.clear()

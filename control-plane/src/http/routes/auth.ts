@@ -1,18 +1,15 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import type { Context } from 'hono'
 import type { Ctx } from '../../context.ts'
 import { invalidInput, ServiceError } from '../../errors.ts'
-import type { Attempt, Google } from '../../lib/google.ts'
+import type { Google } from '../../lib/google.ts'
 import type { Vault } from '../../lib/vault.ts'
 import { signIn } from '../../services/account/sign-in.ts'
 import { signOut } from '../../services/account/sign-out.ts'
+import { attemptCookie } from '../middleware/attempt-cookie.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
-import { ownCookie, type SessionCookie } from '../middleware/session.ts'
+import type { SessionCookie } from '../middleware/session.ts'
 import { problem, refuseInvalid } from './openapi.ts'
 import { returnPath } from './return-path.ts'
-
-/** As long as a person may take to choose an account. */
-const attemptSeconds = 600
 
 const toBrowser = (description: string) => ({
   302: { description },
@@ -41,9 +38,9 @@ const callback = createRoute({
   security: [],
   summary: 'Where Google sends the browser back to',
   description:
-    'A browser that asks for a page is sent to /login?error={code} when it did not work; codes are `sign_in_expired`, ' +
-    '`sign_in_invalid`, `sign_in_denied`, `email_not_verified`, `email_in_use`, `account_being_deleted` and ' +
-    '`google_unavailable`.',
+    'A browser that asks for a page is sent to /login?error={code} when it did not work, as from the start already; ' +
+    'codes are `sign_in_expired`, `sign_in_invalid`, `sign_in_denied`, `email_not_verified`, `email_in_use`, ' +
+    '`account_being_deleted`, `google_unavailable` and `too_many_requests`.',
   responses: toBrowser('Signed in, and on to where the sign-in began'),
 })
 const logout = createRoute({
@@ -53,15 +50,6 @@ const logout = createRoute({
   summary: 'Sign out: session or bearer are good for nothing afterwards',
   responses: { 204: { description: 'Signed out' } },
 })
-
-/** What the browser keeps between the start and Google's answer. */
-const attemptSchema = z.object({
-  state: z.string(),
-  nonce: z.string(),
-  codeVerifier: z.string(),
-  returnTo: z.string(),
-  expiresAtMs: z.number(),
-}) satisfies z.ZodType<Attempt>
 
 export interface AuthDeps {
   ctx: Ctx
@@ -73,28 +61,18 @@ export interface AuthDeps {
 /** Coming and going: `/auth/logout` needs a signed-in person, the rest makes one. */
 export function authRoutes({ ctx, vault, google, cookie }: AuthDeps) {
   const { webUrl } = ctx.settings
-  const attempts = ownCookie('signin', webUrl)
-
-  async function readAttempt(c: Context) {
-    const sealed = attempts.read(c)
-    const opened = sealed === undefined ? 'null' : await vault.open(sealed).catch(() => 'null')
-    const attempt = attemptSchema.safeParse(JSON.parse(opened)).data
-    if (attempt === undefined || attempt.expiresAtMs <= ctx.clock.now()) return undefined
-    return attempt
-  }
+  const attempts = attemptCookie('signin', { webUrl, vault, clock: ctx.clock })
 
   return new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
     .openapi(start, async (c) => {
       const returnTo = returnPath(c.req.valid('query').returnTo, webUrl)
       const { url, attempt } = await google.start()
-      const kept = { ...attempt, returnTo, expiresAtMs: ctx.clock.now() + attemptSeconds * 1000 }
-      attempts.write(c, await vault.seal(JSON.stringify(kept)), attemptSeconds)
+      await attempts.keep(c, attempt, returnTo)
       c.header('cache-control', 'no-store')
       return c.redirect(url.href, 302)
     })
     .openapi(callback, async (c) => {
-      const attempt = await readAttempt(c)
-      attempts.clear(c)
+      const attempt = await attempts.take(c)
       c.header('cache-control', 'no-store')
       try {
         if (attempt === undefined)
@@ -102,14 +80,14 @@ export function authRoutes({ ctx, vault, google, cookie }: AuthDeps) {
         const identity = await google.finish(new URL(c.req.url).search, attempt)
         const { userId } = await signIn({ ctx, input: identity })
         await cookie.write(c, userId, { id: crypto.randomUUID(), startedAt: new Date() })
-        return c.redirect(`${webUrl}${attempt.returnTo}`, 302)
+        return c.redirect(`${webUrl}${attempt.subject}`, 302)
       } catch (error) {
         const isPage = c.req.header('accept')?.includes('text/html') === true
         if (!isPage || !(error instanceof ServiceError)) throw error
         ctx.log.info({ code: error.code, err: error.cause }, 'sign-in refused')
         const query = new URLSearchParams({
           error: error.code,
-          ...(attempt && { returnTo: attempt.returnTo }),
+          ...(attempt && { returnTo: attempt.subject }),
         })
         return c.redirect(`${webUrl}/login?${query}`, 302)
       }

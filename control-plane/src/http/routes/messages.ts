@@ -86,8 +86,12 @@ const stopRoute = createRoute({
   method: 'post',
   path: '/messages/stop',
   tags: ['messages'],
-  summary: 'Stop the answer that is being made',
-  responses: jsonResponse(202, z.object({ stopping: z.boolean() }), 'Whether a turn runs that will now stop'),
+  summary: 'Stop the answer that is being made, or the one that waits to be; what is there of it is kept',
+  responses: jsonResponse(
+    202,
+    z.object({ stopping: z.boolean() }),
+    'Whether a turn ran, or waited to run, that will now stop',
+  ),
 })
 
 const eventsRoute = createRoute({

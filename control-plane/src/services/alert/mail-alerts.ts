@@ -11,6 +11,7 @@ const hints: Record<AlertKind, string> = {
   disk: 'Make room below ASSISTANT_DATA_DIR: it takes nobody new until then.',
   orphans: 'Give the word to end them (hosts remove-orphans), or find out why they are not placed there.',
   erasures_late: 'Somebody asked to be forgotten and still is not: look at the log for what holds it up.',
+  shared_key: 'Look at the account at that provider, and set a key that works.',
   dead_letters: 'List them, mend what their code names, and send them again.',
 }
 

@@ -9,6 +9,7 @@ export type AlertKind =
   | 'orphans'
   | 'dead_letters'
   | 'erasures_late'
+  | 'shared_key'
 
 /** A kind and, where several of it can last at once, which: `host_silent:hetzner-7`. */
 export type AlertCause = AlertKind | `${AlertKind}:${string}`

@@ -3,6 +3,7 @@ import { type AssistantSpec, Presence, Provider } from '@yourclaw/proto/host/v1'
 import type { Ctx } from '../../context.ts'
 import type { Vault } from '../../lib/vault.ts'
 import { readAllowances } from '../credit/allowances.ts'
+import { holding, toolsVersion } from '../tool/available.ts'
 
 const providers: Record<LlmProvider, Provider> = {
   ANTHROPIC: Provider.PROVIDER_ANTHROPIC,
@@ -23,7 +24,15 @@ export async function desiredState({
 }): Promise<AssistantSpec[]> {
   const assistants = await ctx.db.assistant.findMany({
     where: { hostServerId: input.hostId, ...(input.assistantIds && { id: { in: input.assistantIds } }) },
-    include: { user: { select: { fallbackModel: true, apiKeys: { where: { invalidSince: null } } } } },
+    include: {
+      user: {
+        select: {
+          fallbackModel: true,
+          apiKeys: { where: { invalidSince: null } },
+          integrations: { where: holding, select: { service: true, scopes: true } },
+        },
+      },
+    },
     orderBy: { id: 'asc' },
   })
   const allowances = new Map((await readAllowances({ ctx, input })).map((one) => [one.assistantId, one]))
@@ -47,6 +56,7 @@ export async function desiredState({
       image: assistant.image ?? '',
       allowance: allowances.get(assistant.id),
       fallbackModel: assistant.user.fallbackModel ?? '',
+      toolsVersion: ctx.settings.googleIntegrations ? toolsVersion(assistant.user.integrations) : '',
     })),
   )
 }

@@ -1,5 +1,6 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
+import { raiseAlert } from '../alert/raise-alert.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { countAnswer } from './limits.ts'
 import { requestTurn } from './receive-message.ts'
@@ -93,6 +94,7 @@ export async function giveUpIn(
     data: { state: isCanceled ? 'ANSWERED' : 'REFUSED', code },
   })
   if (turn.hostServerId !== null) nudge(tx, 'turns', turn.hostServerId)
+  if (code === 'platform_key_refused') await alertOfKey(tx, turn.userId)
   if (isCanceled) return keepPartialIn(tx, ctx, turn, to, sanitize(partialText))
   const once = { kind: 'turn_failed', key: turn.id }
   const notice = {
@@ -102,6 +104,14 @@ export async function giveUpIn(
     once,
   }
   await sendNoticeIn(tx, ctx, to ? { ...notice, to } : notice)
+}
+
+/** It ends with the next call that is counted on that key (storeUsage). */
+async function alertOfKey(tx: Transaction, userId: string): Promise<void> {
+  const { model } = await tx.assistant.findUniqueOrThrow({ where: { userId }, select: { model: true } })
+  const provider = model.split('/')[0] ?? ''
+  const detail = `${provider} refuses the platform’s key; nobody without a key of their own is answered by its models.`
+  await raiseAlert({ tx, cause: `shared_key:${provider}`, detail })
 }
 
 /** The one answer of a turn that was stopped is what was there of it; without a word of it the stop is told. */

@@ -1,5 +1,6 @@
 /** Where people see and change what our words are about. */
 export const pages = {
+  google: (webUrl: string) => `${webUrl}/dashboard/integrations`,
   model: (webUrl: string) => `${webUrl}/dashboard`,
   keys: (webUrl: string) => `${webUrl}/dashboard/keys`,
   usage: (webUrl: string) => `${webUrl}/dashboard/usage`,
@@ -38,6 +39,8 @@ export const texts = {
     `${old} is no longer served by its provider, so your assistant now thinks with ${next}. You can choose another model at any time.`,
   keyInvalid: (provider: string, webUrl: string) =>
     `${provider} does not accept your key any more, so it is not used. Bring a new one, or remove it, at ${pages.keys(webUrl)}.`,
+  integrationLost: (service: string, webUrl: string) =>
+    `Google has ended the connection to ${service}, so your assistant cannot use it any more. You can connect it again at ${pages.google(webUrl)}.`,
   stillWorking: 'Still working on it. You can stop it with /stop.',
   stopped: 'Stopped.',
   /** A code block that was cut would take the mark in. */
@@ -53,6 +56,8 @@ export const texts = {
   questionAnswered: (label: string) => `You have already chosen ${label}.`,
   questionExpired: 'This question has expired. Please ask again.',
   modelChosen: (name: string) => `Your assistant now thinks with ${name}.`,
+  proactiveLimit: (limit: number, resetsAt: string) =>
+    `Your assistant has sent you ${limit} messages of its own today, and sends no more until ${resetsAt}. It still answers you.`,
   mediaUnsupported:
     'I cannot read that kind of message. I understand text, pictures, voice messages, documents, videos as files, locations, contacts and stickers.',
   voiceUnsupported: 'I cannot listen to voice messages here. Please write to me instead.',

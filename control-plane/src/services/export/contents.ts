@@ -43,6 +43,23 @@ export function exportContents(
       }),
     ),
     json('settings/api-keys.json', () => listKeys({ ctx, input: { userId } })),
+    json('settings/integrations.json', () =>
+      db.userIntegration.findMany({
+        ...mine,
+        select: { service: true, accountEmail: true, scopes: true, createdAt: true },
+      }),
+    ),
+    json('settings/permissions.json', () => db.toolPermission.findMany({ ...mine, omit: { userId: true } })),
+    list('actions.json', () =>
+      pages((cursor) =>
+        db.toolAction.findMany({
+          where: { userId, ...(cursor && { id: { gt: cursor } }) },
+          orderBy: { id: 'asc' },
+          take: pageSize,
+          omit: { userId: true, reference: true },
+        }),
+      ),
+    ),
     json('settings/sign-in.json', () => db.userIdentity.findMany({ ...mine, omit: { userId: true } })),
     json('settings/subscriptions.json', () => db.subscription.findMany({ ...mine, omit: { userId: true } })),
     json('settings/history.json', () =>

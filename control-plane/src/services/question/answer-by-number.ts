@@ -9,7 +9,7 @@ const number = /^\s*([1-9]\d?)[.)]?\s*$/
 
 /**
  * Takes a message that is nothing but a number as the answer to the question that was asked there last, unless the
- * conversation went on since: then the number is a word like any other, and this is false.
+ * conversation went on since in a way that a number could be about: then the number is a word like any other, and this is false.
  */
 export async function answerByNumber({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInput }) {
   const place = number.exec(input.body)?.[1]
@@ -42,6 +42,11 @@ async function findOpen(
     select: { id: true, message: { select: { seq: true } } },
   })
   if (!question) return undefined
-  const since = { userId, kind: 'CHAT', seq: { gt: question.message.seq } } as const
-  return (await tx.message.count({ where: since })) === 0 ? question.id : undefined
+  const since = await tx.message.findMany({
+    where: { userId, kind: 'CHAT', seq: { gt: question.message.seq } },
+    select: { direction: true, body: true },
+  })
+  // An assistant may say that it has asked; what has a number in it may have asked for one itself.
+  const wentOn = since.some(({ direction, body }) => direction === 'INBOUND' || /\d/.test(body))
+  return wentOn ? undefined : question.id
 }

@@ -1,9 +1,10 @@
 import type { Transaction } from '@yourclaw/db'
 import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
+import { onActionDecided } from '../tool/decide-action.ts'
 import { onModelChosen } from './choose-model.ts'
 
 /** What can be asked. Stored with each question: a name stays what it is. */
-export type QuestionKind = 'model'
+export type QuestionKind = 'model' | 'tool_action'
 
 export interface Answer {
   questionId: string
@@ -24,6 +25,7 @@ export type OnAnswer = (tx: Transaction, ctx: ConversationCtx, answer: Answer) =
 
 export const onAnswer: Record<QuestionKind, OnAnswer> = {
   model: onModelChosen,
+  tool_action: onActionDecided,
 }
 
 export const isQuestionKind = (kind: string): kind is QuestionKind => Object.hasOwn(onAnswer, kind)

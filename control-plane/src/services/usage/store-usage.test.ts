@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { Provider, UsageCount } from '@yourclaw/proto/host/v1'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { inTransaction } from '../../context.ts'
+import { claimTurns } from '../conversation/claim-turns.ts'
+import { failTurn } from '../conversation/fail-turn.ts'
 import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
 import { readAllowances } from '../credit/allowances.ts'
 import { grantCredit } from '../credit/grant-credit.ts'
@@ -17,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => fixture.close())
 
 async function person(creditMicros = 10_000_000n) {
-  const { userId, hostId } = await createPerson(fixture.db)
+  const { userId, hostId, address } = await createPerson(fixture.db)
   const { id: assistantId } = await fixture.db.assistant.findUniqueOrThrow({ where: { userId } })
   const grant = { userId, amountMicros: creditMicros, reason: 'grant', reference: 'g' } as const
   await inTransaction(fixture.ctx, (tx) => grantCredit({ tx, ...grant }))
@@ -47,7 +49,7 @@ async function person(creditMicros = 10_000_000n) {
     const notices = await fixture.db.message.findMany({ where: { userId, kind: 'NOTICE' } })
     return notices.map(({ code }) => code)
   }
-  return { userId, hostId, assistantId, count, store, left, allowance, told }
+  return { userId, hostId, address, assistantId, count, store, left, allowance, told }
 }
 
 test('B4, B6: counts are cumulative: repeated, reordered and concurrent reports debit each call once', async () => {
@@ -136,4 +138,22 @@ test('B4: what a host counted with a clock that is years ahead is debited, today
   expect(days).toMatchObject([
     { date: new Date(fixture.clock.at).toISOString().slice(0, 10), costMicros: 900 },
   ])
+})
+
+test('O2: a shared key that its provider refuses alerts operators once, until a call on it is counted again', async () => {
+  const { ctx, db, receive } = fixture
+  const { userId, hostId, address, store, count } = await person()
+  await db.assistant.update({ where: { userId }, data: { model: 'anthropic/claude-x' } })
+  const causes = async () => (await db.alert.findMany({ where: { endedAt: null } })).map(({ cause }) => cause)
+  for (const text of ['one', 'two']) {
+    await receive(address, text)
+    const { turns } = await claimTurns({ ctx, input: { hostId, sessionEpoch: 1n, limit: 1 } })
+    const failed = { sessionEpoch: 1n, code: 'platform_key_refused', retryable: false }
+    await failTurn({ ctx, input: { turnId: turns[0]?.turnId ?? '', ...failed } })
+  }
+  expect(await causes()).toEqual(['shared_key:anthropic'])
+  await store([count({ ownKey: true }), count({ provider: Provider.PROVIDER_OPENAI })])
+  expect(await causes()).toEqual(['shared_key:anthropic'])
+  await store([count()])
+  expect(await causes()).toEqual([])
 })

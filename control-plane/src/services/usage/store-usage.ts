@@ -2,6 +2,7 @@ import type { LlmProvider } from '@yourclaw/db'
 import { Provider, type UsageCount } from '@yourclaw/proto/host/v1'
 import { z } from 'zod'
 import { inTransaction } from '../../context.ts'
+import { endAlert } from '../alert/raise-alert.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
 import { sanitize } from '../conversation/sanitize.ts'
 import { tellSpending } from '../credit/tell-spending.ts'
@@ -68,6 +69,11 @@ export async function storeUsage({
       RETURNING user_id AS "userId"`,
   )
   for (const { userId } of debited) await tellSpending({ ctx, input: { userId } })
+  if (debited.length === 0) return
+  const working = new Set(
+    rows.flatMap((row) => (row.own_key || row.estimated ? [] : [row.provider.toLowerCase()])),
+  )
+  for (const provider of working) await endAlert({ tx: ctx.db, cause: `shared_key:${provider}` })
 }
 
 /** A host's words end in columns: what cannot be stored, or cannot be true, is left out. */

@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
+import { channelPath } from '../../speech/speech.ts'
+import { sessionKey } from '../session-key.ts'
 import { offeredModels } from './models.ts'
 
 /** Where one assistant's files are. */
@@ -62,16 +65,21 @@ export interface Reach {
   modelGatewayUrl: string
   /** Whether the image's browser tool is there. */
   browser: boolean
+  /** Where the plugin of our channel (host-agent/openclaw/channel) lies. */
+  channelPlugin: string
   /** Where the web search plugin (host-agent/openclaw/web-search) lies. */
   webSearchPlugin: string
 }
 
+const channel = 'yourclaw'
 const webSearch = 'yourclaw-web-search'
 
 /** What is paid for is what is sent: longer windows are not used to their end. */
 const maxContextTokens = 200_000
+/** A person may be asked meanwhile; the agent gives up sooner. */
+const toolCallMs = 90_000
 /** Each session has a browser of its own, which is ended when nobody uses it. */
-const browserIdleMs = 10 * 60_000
+const mcpIdleMs = 10 * 60_000
 
 /** The config of the pinned version, which refuses unknown keys. Holds the virtual key, never a provider's. */
 export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) {
@@ -119,14 +127,25 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
     },
     memory: { search: { enabled: false } },
     plugins: {
-      allow: ['anthropic', 'openai', 'google', 'memory-core', webSearch],
-      load: { paths: [reach.webSearchPlugin] },
+      allow: ['anthropic', 'openai', 'google', 'memory-core', channel, webSearch],
+      load: { paths: [reach.channelPlugin, reach.webSearchPlugin] },
       entries: {
         'memory-core': { config: { dreaming: { enabled: false } } },
+        [channel]: { enabled: true },
         [webSearch]: {
           enabled: true,
           config: { webSearch: { baseUrl: `${reach.modelGatewayUrl}/brave`, apiKey: spec.virtualKey } },
         },
+      },
+    },
+    channels: {
+      [channel]: {
+        enabled: true,
+        url: `${reach.modelGatewayUrl}${channelPath}`,
+        token: spec.virtualKey,
+        session: sessionKey(spec.assistantId, 0),
+        workspace: places.workspace,
+        allowFrom: [spec.userId],
       },
     },
     update: { checkOnStart: false },
@@ -138,13 +157,30 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
       web: { fetch: { enabled: true }, search: { enabled: true, provider: 'yourclaw' } },
       media: { image: { enabled: true } },
     },
-    ...(reach.browser && {
-      mcp: { sessionIdleTtlMs: browserIdleMs, servers: { playwright: { command: 'playwright-mcp' } } },
-    }),
+    mcp: {
+      sessionIdleTtlMs: mcpIdleMs,
+      servers: {
+        ...(reach.browser && { playwright: { command: 'playwright-mcp' } }),
+        ...(spec.toolsVersion && { google: googleServer(spec, reach) }),
+      },
+    },
     // Restarts are the agent's.
     commands: { restart: false },
     skills: { allowBundled: [] },
     logging: { file: join(places.home, '.openclaw', 'logs', 'gateway.log') },
+  }
+}
+
+/** What the person connected at Google: tools of the control plane, which the agent serves where model calls go. */
+function googleServer({ toolsVersion, virtualKey }: AssistantSpec, { modelGatewayUrl }: Reach) {
+  // A list of tools that changed is another address, so that OpenClaw asks for it again.
+  const version = createHash('sha256').update(toolsVersion).digest('hex').slice(0, 12)
+  return {
+    url: `${modelGatewayUrl}/tools?version=${version}`,
+    transport: 'streamable-http',
+    headers: { authorization: `Bearer ${virtualKey}` },
+    requestTimeoutMs: toolCallMs,
+    supportsParallelToolCalls: true,
   }
 }
 

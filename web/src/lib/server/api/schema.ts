@@ -417,7 +417,7 @@ export interface paths {
         };
         /**
          * Where Google sends the browser back to
-         * @description A browser that asks for a page is sent to /login?error={code} when it did not work; codes are `sign_in_expired`, `sign_in_invalid`, `sign_in_denied`, `email_not_verified`, `email_in_use`, `account_being_deleted` and `google_unavailable`.
+         * @description A browser that asks for a page is sent to /login?error={code} when it did not work, as from the start already; codes are `sign_in_expired`, `sign_in_invalid`, `sign_in_denied`, `email_not_verified`, `email_in_use`, `account_being_deleted`, `google_unavailable` and `too_many_requests`.
          */
         get: {
             parameters: {
@@ -1035,6 +1035,307 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/integrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is connected at Google, and what the assistant may do without asking */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description No answer ever holds a token */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            available: boolean;
+                            permissions: {
+                                label: string;
+                                since: string;
+                                tool: string;
+                            }[];
+                            services: {
+                                account?: string;
+                                connectedAt?: string;
+                                missingScopes: string[];
+                                name: string;
+                                /** @enum {string} */
+                                service: "calendar" | "gmail" | "drive";
+                                /** @enum {string} */
+                                state: "OFF" | "CONNECTED" | "LOST" | "DISCONNECTING";
+                            }[];
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/integrations/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the assistant did, or wanted to do, in my name; newest first, in pages */
+        get: {
+            parameters: {
+                query?: {
+                    before?: string;
+                    limit?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description One page */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            actions: {
+                                at: string;
+                                errorCode?: string;
+                                finishedAt?: string;
+                                id: string;
+                                /** @enum {string} */
+                                state: "ASKED" | "APPROVED" | "DONE" | "FAILED" | "REFUSED" | "EXPIRED";
+                                summary: string;
+                                tool: string;
+                            }[];
+                            nextBefore?: string;
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/integrations/google/{service}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Disconnect: the tools go at once, and the tokens are revoked at Google */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    service: "calendar" | "gmail" | "drive";
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description DISCONNECTING: Google does not answer right now and is asked again; nothing is used meanwhile */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @enum {string} */
+                            state: "OFF" | "DISCONNECTING";
+                        };
+                    };
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/integrations/google/{service}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where Google sends the browser back to
+         * @description A browser that asks for a page is sent to /dashboard/integrations?service={service}&error={code} when it did not work; codes are `consent_denied`, `consent_incomplete`, `sign_in_expired`, `sign_in_invalid`, `disconnecting` and `google_unavailable`.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    service: "calendar" | "gmail" | "drive";
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Connected, and back to the page of what is connected */
+                302: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/integrations/google/{service}/connect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Connect a service: open it in the browser, at the web’s own address */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    service: "calendar" | "gmail" | "drive";
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description On to Google */
+                302: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description An error */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/integrations/permissions/{tool}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Let the assistant ask again before it does this kind of thing */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    tool: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description It asks from now on */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/messages": {
         parameters: {
             query?: never;
@@ -1182,7 +1483,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop the answer that is being made */
+        /** Stop the answer that is being made, or the one that waits to be; what is there of it is kept */
         post: {
             parameters: {
                 query?: never;
@@ -1192,7 +1493,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Whether a turn runs that will now stop */
+                /** @description Whether a turn ran, or waited to run, that will now stop */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -3281,6 +3582,7 @@ export interface components {
             messagesPerDay: number;
             messagesPerMinute: number;
             priceCents: number;
+            proactivePerDay: number;
             retentionDays: number;
             trialDays: number;
             welcomeCreditMicros: number;
@@ -3309,8 +3611,14 @@ export interface components {
             };
             email: string;
             fallbackModel: string | null;
+            /** @description What is offered here: whether Google’s services can be connected */
+            features: {
+                google: boolean;
+            };
             id: string;
             name: string;
+            /** @description Whether news by mail were asked for */
+            news: boolean;
             /** @description Whether the assistant may speak first */
             proactive: boolean;
             /** @enum {string|null} */
@@ -3323,6 +3631,10 @@ export interface components {
             subscription: {
                 cancelAtPeriodEnd: boolean;
                 currentPeriodEnd?: string;
+                /** @description The assistant is suspended for want of payment, and deleted after this */
+                deleteAfter?: string;
+                /** @description PAST_DUE: the assistant goes on until then */
+                graceEnd?: string;
                 /** @enum {string} */
                 status: "ACTIVE" | "PAST_DUE" | "CANCELED";
                 trialEnd?: string;

@@ -1,0 +1,66 @@
+import type { Notifications } from '../lib/notifications.ts'
+import type { IntegrationCtx } from '../services/integration/ctx.ts'
+import { sweepDisconnects } from '../services/integration/revoke.ts'
+import { dueActions, expireActions, runAction } from '../services/tool/run-action.ts'
+
+/*
+ * What people agreed that their assistants do at Google. The rows are the queue: each is claimed with a lease, by
+ * whichever replica hears of it first, or by the sweep.
+ */
+export interface ToolActions {
+  /** Goes on with what a lost nudge, a crash or an outage left behind. */
+  sweep(): Promise<void>
+  /** Begins no more and waits for what runs. */
+  stop(): Promise<void>
+}
+
+export function workToolActions({
+  ctx,
+  notifications,
+}: {
+  ctx: IntegrationCtx
+  notifications: Pick<Notifications, 'on'>
+}): ToolActions {
+  const running = new Map<string, Promise<void>>()
+  const again = new Set<NodeJS.Timeout>()
+  let stopped = false
+
+  const start = (id: string) => {
+    if (stopped || running.has(id)) return
+    const work = runAction({ ctx, input: { id } })
+      .then(({ retryAfterMs }) => {
+        if (retryAfterMs !== null) later(id, retryAfterMs)
+      })
+      .catch((err: unknown) => ctx.log.error({ err }, 'an action could not be settled'))
+      .finally(() => running.delete(id))
+    running.set(id, work)
+  }
+  const later = (id: string, delayMs: number) => {
+    if (stopped) return
+    const timer = setTimeout(() => {
+      again.delete(timer)
+      start(id)
+    }, delayMs)
+    again.add(timer)
+  }
+  const look = async () => {
+    for (const { id } of await dueActions({ ctx })) start(id)
+  }
+  const off = notifications.on(
+    'actions',
+    () => void look().catch((err: unknown) => ctx.log.error({ err }, 'actions could not be looked up')),
+  )
+  return {
+    async sweep() {
+      await expireActions({ ctx })
+      await look()
+      await sweepDisconnects({ ctx })
+    },
+    async stop() {
+      stopped = true
+      off()
+      for (const timer of again) clearTimeout(timer)
+      await Promise.all(running.values())
+    },
+  }
+}

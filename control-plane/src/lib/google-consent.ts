@@ -1,0 +1,121 @@
+import {
+  AuthorizationResponseError,
+  authorizationCodeGrant,
+  buildAuthorizationUrl,
+  calculatePKCECodeChallenge,
+  ResponseBodyError,
+  randomNonce,
+  randomPKCECodeVerifier,
+  randomState,
+  refreshTokenGrant,
+  type TokenEndpointResponse,
+  tokenRevocation,
+} from 'openid-client'
+import { forbidden, ServiceError } from '../errors.ts'
+import type { Attempt } from './google.ts'
+import { refusal } from './google.ts'
+import { type GoogleClient, googleConfigurations, googleUnavailable } from './google-client.ts'
+
+export interface Tokens {
+  accessToken: string
+  /** Milliseconds since the epoch. */
+  expiresAt: number
+  /** Absent when the one that is known stays good. */
+  refreshToken?: string
+  /** What the person agreed to, which may be less than was asked for. Absent when Google does not say. */
+  scopes?: string[]
+}
+
+/** What a person lets us do at Google beside knowing who they are: OAuth 2.0, code flow with PKCE, offline. */
+export interface GoogleConsent {
+  /** Where the person is asked. Throws google_unavailable. */
+  start(input: { redirectUri: string; scopes: readonly string[]; loginHint: string }): Promise<{
+    url: URL
+    attempt: Attempt
+  }>
+  /**
+   * What came of it; `query` is what Google's redirect carried.
+   * Throws consent_denied, sign_in_invalid (forged, replayed, or not Google's) and google_unavailable.
+   */
+  finish(input: { redirectUri: string; query: string; attempt: Attempt }): Promise<Tokens & { email: string }>
+  /** Throws consent_withdrawn when Google does not accept it any more, and google_unavailable. */
+  refresh(refreshToken: string): Promise<Tokens>
+  /** Ends a token and those made with it. One that is over already is fine. Throws google_unavailable. */
+  revoke(token: string): Promise<void>
+}
+
+export const consentWithdrawn = () =>
+  forbidden('Google does not accept this connection any more. Connect again.', 'consent_withdrawn')
+
+export function createGoogleConsent(client: GoogleClient): GoogleConsent {
+  const configure = googleConfigurations(client)
+  return {
+    async start({ redirectUri, scopes, loginHint }) {
+      const config = await configure()
+      const attempt = { state: randomState(), nonce: randomNonce(), codeVerifier: randomPKCECodeVerifier() }
+      const url = buildAuthorizationUrl(config, {
+        redirect_uri: redirectUri,
+        scope: ['openid', 'email', ...scopes].join(' '),
+        state: attempt.state,
+        nonce: attempt.nonce,
+        code_challenge: await calculatePKCECodeChallenge(attempt.codeVerifier),
+        code_challenge_method: 'S256',
+        access_type: 'offline',
+        // Asked anew each time: only then does Google give a refresh token again.
+        prompt: 'consent',
+        login_hint: loginHint,
+      })
+      return { url, attempt }
+    },
+
+    async finish({ redirectUri, query, attempt: { state, nonce, codeVerifier } }) {
+      const config = await configure()
+      const answer = new URL(redirectUri)
+      answer.search = query
+      const granted = await authorizationCodeGrant(config, answer, {
+        expectedState: state,
+        expectedNonce: nonce,
+        pkceCodeVerifier: codeVerifier,
+        idTokenExpected: true,
+      }).catch((cause: unknown) => {
+        throw isDenied(cause)
+          ? forbidden('You did not agree, so nothing was connected.', 'consent_denied')
+          : refusal(cause)
+      })
+      const email = granted.claims()?.email
+      return { ...toTokens(granted), email: typeof email === 'string' ? email : '' }
+    },
+
+    async refresh(refreshToken) {
+      const config = await configure()
+      const fresh = await refreshTokenGrant(config, refreshToken).catch((cause: unknown) => {
+        if (cause instanceof ResponseBodyError && cause.error === 'invalid_grant') throw consentWithdrawn()
+        throw googleUnavailable(cause)
+      })
+      return toTokens(fresh)
+    },
+
+    async revoke(token) {
+      const config = await configure()
+      await tokenRevocation(config, token).catch((cause: unknown) => {
+        if (cause instanceof ResponseBodyError && cause.status < 500 && cause.status !== 429) return
+        throw googleUnavailable(cause)
+      })
+    },
+  }
+}
+
+const isDenied = (cause: unknown) =>
+  cause instanceof AuthorizationResponseError && cause.error === 'access_denied'
+
+function toTokens(answer: TokenEndpointResponse): Tokens {
+  const { access_token: accessToken, refresh_token: refreshToken, scope, expires_in: lifeSeconds } = answer
+  if (lifeSeconds === undefined)
+    throw new ServiceError(502, 'google_unavailable', 'Google answered something unexpected.')
+  return {
+    accessToken,
+    expiresAt: Date.now() + lifeSeconds * 1000,
+    ...(refreshToken !== undefined && { refreshToken }),
+    ...(scope !== undefined && { scopes: scope.split(' ') }),
+  }
+}
