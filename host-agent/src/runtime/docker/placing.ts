@@ -10,8 +10,9 @@ import { type Folders, isPassable } from './folders.ts'
 import type { Rights } from './rights.ts'
 
 export interface Placing {
-  /** Without any, with the agent's own. */
+  /** Without any, with the agent's own; then `owner` is given the file. */
   rights?: Rights
+  owner?: { uid: number; gid: number }
   workspace: string
   path: string
 }
@@ -28,8 +29,9 @@ export async function placeAsTenant(
 ): Promise<void> {
   // Below a closed folder, as in a root's home, only the agent gets there.
   const dropsRights = await isPassable(dirname(root))
-  const rights = { uid: tenantUid, gid: tenantUid, groups: [groupId] }
-  const placing: Placing = { workspace, path, ...(dropsRights && { rights }) }
+  const owner = { uid: tenantUid, gid: tenantUid }
+  const who = dropsRights ? { rights: { ...owner, groups: [groupId] } } : { owner }
+  const placing: Placing = { workspace, path, ...who }
   // Nothing of the agent's environment but what its Node may need to start.
   const { LD_LIBRARY_PATH } = process.env
   const child = spawn(process.execPath, [script], {

@@ -7,7 +7,7 @@ import { takeRights } from './rights.ts'
 // made of its folders, nothing is written that it could not write itself. Where it goes comes on descriptor 3, its
 // bytes on the standard input; it ends with 0 when the file is there.
 
-const { rights, workspace, path }: Placing = JSON.parse(readFileSync(3, 'utf8'))
+const { rights, owner, workspace, path }: Placing = JSON.parse(readFileSync(3, 'utf8'))
 if (rights) takeRights(rights)
-await placeFile(workspace, path, process.stdin)
+await placeFile(workspace, path, process.stdin, owner)
 process.exit(0)
