@@ -7,6 +7,7 @@ import type { Deps } from './deps.ts'
 import { authenticate } from './http/middleware/authenticate.ts'
 import { emptyBody } from './http/middleware/empty-body.ts'
 import { errorHandler, notFoundHandler } from './http/middleware/errors.ts'
+import { errorsAsPages } from './http/middleware/errors-as-pages.ts'
 import { limitCostly, limitStrangers, limitWrites } from './http/middleware/limit.ts'
 import { observe } from './http/middleware/observe.ts'
 import { operatorsOnly } from './http/middleware/operator.ts'
@@ -98,6 +99,14 @@ export function createApp(deps: Deps) {
       bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }),
       emptyBody(),
     ),
+  )
+  app.use(
+    `${base}/auth/google/*`,
+    errorsAsPages(env.WEB_URL, (code) => `/login?error=${code}`),
+  )
+  app.use(
+    `${base}/exports/*`,
+    errorsAsPages(env.WEB_URL, (code) => `/dashboard/account?export=${code}`),
   )
   for (const path of forStrangers) app.use(`${base}${path}`, limitStrangers(deps.limits))
 

@@ -18,6 +18,8 @@ export const plan = {
   deletionNoticeDays: 7,
   /** The file of an export can be fetched this long. */
   exportDays: 7,
+  /** What could not be sent, and the marks by which nothing is done twice, are kept this long. */
+  leftoverDays: 90,
   /** Files that go with messages are kept by us this long; what reached an assistant's workspace stays there. */
   fileDays: 30,
   /** A link to such a file works this long. */
@@ -25,6 +27,8 @@ export const plan = {
   /** Defaults of RATE_LIMIT_PER_DAY and RATE_LIMIT_PER_MINUTE. */
   messagesPerDay: 100,
   messagesPerMinute: 5,
+  /** What an assistant may say by itself in a day, answers not counted. */
+  proactivePerDay: 20,
 } as const
 
 export const dayMs = 86_400_000

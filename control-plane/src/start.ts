@@ -22,6 +22,7 @@ import { workMails } from './jobs/mails.ts'
 import { workToolActions } from './jobs/tool-actions.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
+import { watchSpeech } from './observability/speech.ts'
 import { createPreview } from './preview.ts'
 import { createProgressLine } from './progress-line.ts'
 import { mailAlerts } from './services/alert/mail-alerts.ts'
@@ -42,6 +43,8 @@ import { claimOperations } from './services/host-operation/claim-operations.ts'
 import { finishOperation } from './services/host-operation/finish-operation.ts'
 import { storeArchive } from './services/host-operation/store-archive.ts'
 import { mailPerson } from './services/mail/mail-person.ts'
+import { releaseHeld } from './services/speech/release-held.ts'
+import { takeSpoken } from './services/speech/take-spoken.ts'
 import { checkPrice } from './services/subscription/check-price.ts'
 import { callTool } from './services/tool/call-tool.ts'
 import { listTools } from './services/tool/list-tools.ts'
@@ -112,6 +115,7 @@ export async function startControlPlane(
   await registerWebhooks(deps)
   const sweeper = setInterval(() => {
     moveRetired({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'people were not moved'))
+    releaseHeld({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'held messages were not sent'))
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
     watchFleet({ ctx: deps.ctx })
       .then(() => mailAlerts({ ctx: deps.ctx }))
@@ -199,6 +203,10 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       store: (input) => storeArchive({ ctx, vault: deps.vault, store: deps.store, input }),
       finish: (input) => finishOperation({ ctx, input }),
     },
+    speech: watchSpeech({
+      speech: { take: (input) => takeSpoken({ ctx, vault: deps.vault, store: deps.store, input }) },
+      metrics: deps.metrics,
+    }),
     tools: {
       list: (input) => listTools({ ctx, input }),
       call: (input) => callTool({ ctx: deps.integrations, notifications: deps.notifications, input }),

@@ -72,5 +72,6 @@ export async function bundleAgent(version: string, into: string, more: string[] 
   // dockerode's: Docker over SSH, and image builds.
   const absent = ['ssh2', '@grpc/proto-loader', 'protobufjs']
   await bundle({ from: 'host-agent', entries, version, absent }, into)
-  await place('host-agent/openclaw/web-search', join(into, 'openclaw/web-search'))
+  for (const plugin of ['channel', 'web-search'])
+    await place(`host-agent/openclaw/${plugin}`, join(into, 'openclaw', plugin))
 }

@@ -138,6 +138,7 @@ function controlPlaneEnv(dev: Development): NodeJS.ProcessEnv {
       OPERATOR_EMAILS: 'dev@example.test',
       BACKUP_STORE: pathToFileURL(join(dev.args.dataDir, 'store')).href,
       GOOGLE_ISSUER: `${addresses.sandbox}/google`,
+      GOOGLE_API_BASE: `${addresses.sandbox}/google`,
       TELEGRAM_BOT_USERNAME: botUsername,
       TELEGRAM_API_ROOT: `${addresses.sandbox}/telegram`,
       TWILIO_API_BASE: `${addresses.sandbox}/twilio`,

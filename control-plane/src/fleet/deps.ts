@@ -6,6 +6,7 @@ import type { ConversationCtx } from '../services/conversation/ctx.ts'
 import type { ClaimedOperation } from '../services/host-operation/claim-operations.ts'
 import type { OperationResult } from '../services/host-operation/finish-operation.ts'
 import type { Incoming } from '../services/host-operation/store-archive.ts'
+import type { Spoken, Taken } from '../services/speech/take-spoken.ts'
 import type { TurnAudience } from './audience.ts'
 import type { Authority } from './authority.ts'
 import type { HostVerbs } from './host-verbs.ts'
@@ -89,6 +90,11 @@ export interface Operations {
   }): Promise<void>
 }
 
+/** What becomes of what assistants say by themselves; see the verb for its errors. */
+export interface SpeechVerbs {
+  take(input: { spoken: Spoken; signal: AbortSignal }): Promise<Taken>
+}
+
 /** What assistants of a host can do beside their own tools; see each verb for its errors. */
 export interface FleetTools {
   list(input: { hostId: string; assistantId: string }): Promise<ToolDefinition[]>
@@ -109,6 +115,7 @@ export interface FleetDeps {
   hosts: HostVerbs
   conversation: Conversation
   operations: Operations
+  speech: SpeechVerbs
   tools: FleetTools
   /** The platform's keys, sent to hosts with every snapshot. */
   sharedKeys: ProviderKey[]

@@ -100,6 +100,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
     onClaimed: (turns) => turns,
     replica: 'test',
     operations: noOperations,
+    speech: { take: async () => ({ outcome: 'stored', messageId: '' }) },
     tools: { list: async () => [], call: () => Promise.reject(new Error('there is none')) },
     audience: {
       begin() {

@@ -3,6 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { AgentMessage, Hello, ServerMessage } from '@yourclaw/proto/host/v1'
 import { hostRevoked, invalidInput, ServiceError, unauthenticated } from '../errors.ts'
 import type { FleetDeps } from './deps.ts'
+import { handOverCapability } from './hand-over.ts'
 import { type SessionOperations, sessionOperations } from './operations.ts'
 import { sessionSpending } from './spending.ts'
 import { writeTo } from './stream.ts'
@@ -153,7 +154,7 @@ export async function runSession(
       welcome: {
         sessionEpoch: epoch,
         protocolVersion,
-        capabilities: ['heartbeat-ack'],
+        capabilities: ['heartbeat-ack', handOverCapability],
         heartbeatIntervalMs: timing.heartbeatIntervalMs,
         sessionTimeoutMs: leaseMs,
       },

@@ -2,6 +2,7 @@ import { fromPrisma, type Job, type PgBoss } from 'pg-boss'
 import { inTransaction, nudge } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import type { Notifications } from '../lib/notifications.ts'
+import { plan } from '../plan.ts'
 import { applyStripeEvent } from '../services/subscription/apply-event.ts'
 import { type BillingCtx, type BillingJobs, billingJobSchema } from '../services/subscription/ctx.ts'
 import { sweepAccess } from '../services/subscription/sweep-access.ts'
@@ -20,7 +21,7 @@ const retryLimit = 30
 const batchSize = 500
 
 export async function createBillingQueues(boss: PgBoss): Promise<void> {
-  await boss.createQueue(deadBillingQueue, { retentionSeconds: 90 * 86_400 })
+  await boss.createQueue(deadBillingQueue, { retentionSeconds: plan.leftoverDays * 86_400 })
   await boss.createQueue(billingQueue, {
     retryLimit,
     retryDelay: 1,

@@ -7,6 +7,7 @@ import { createBatcher } from '../lib/batcher.ts'
 import type { Notifications } from '../lib/notifications.ts'
 import { createPace } from '../lib/pace.ts'
 import type { DeliveryWatch, WatchDelivery } from '../observability/deliveries.ts'
+import { plan } from '../plan.ts'
 import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
 import {
   type DeliverDeps,
@@ -35,7 +36,7 @@ export const deadDeliveryQueue = 'deliveries-dead'
 const retryLimit = 60
 
 export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
-  await boss.createQueue(deadDeliveryQueue, { retentionSeconds: 90 * 86_400 })
+  await boss.createQueue(deadDeliveryQueue, { retentionSeconds: plan.leftoverDays * 86_400 })
   await boss.createQueue(deliveryQueue, {
     policy: 'key_strict_fifo',
     retryLimit,

@@ -1,5 +1,6 @@
 import { inTransaction } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
+import type { Mailer } from '../mail/mailer.ts'
 import { dayMs } from '../plan.ts'
 import { eraseAccount } from '../services/account/erase-account.ts'
 import { waitingErasures } from '../services/account/waiting-erasures.ts'
@@ -16,6 +17,7 @@ import type { Store } from '../storage/store.ts'
 export interface ErasureDeps {
   ctx: BillingCtx & RevokingCtx
   store: Store
+  mailer: Mailer
   notifications: Notifications
 }
 
@@ -32,7 +34,7 @@ const lateMs = dayMs
 /** What failed once may not the next time; what lasts is left to the sweep's pace. */
 const againMs = 5_000
 
-export function workErasures({ ctx, store, notifications }: ErasureDeps): Erasures {
+export function workErasures({ ctx, store, mailer, notifications }: ErasureDeps): Erasures {
   const running = new Map<string, Promise<void>>()
   /** Those whose assistant's host may have something to report; true = it did, while we were at it. */
   const open = new Map<string, boolean>()
@@ -42,7 +44,7 @@ export function workErasures({ ctx, store, notifications }: ErasureDeps): Erasur
   const erase = async (userId: string) => {
     do {
       open.set(userId, false)
-      const outcome = await eraseAccount({ ctx, store, input: { userId } })
+      const outcome = await eraseAccount({ ctx, store, mailer, input: { userId } })
       if (outcome === 'gone') open.delete(userId)
     } while (open.get(userId) && !stopped)
   }

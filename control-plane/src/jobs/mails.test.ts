@@ -4,6 +4,8 @@ import { type Sandbox, startSandbox } from '../../../sandbox/src/index.ts'
 import { inTransaction } from '../context.ts'
 import { listen, type Notifications } from '../lib/notifications.ts'
 import { createMailer } from '../mail/mailer.ts'
+import { samples } from '../mail/samples.ts'
+import type { MailName } from '../mail/templates.ts'
 import { createFixture, type Fixture } from '../services/conversation/fixtures.ts'
 import { enqueueMail } from '../services/mail/enqueue-mail.ts'
 import { openBoss } from './boss.ts'
@@ -43,7 +45,13 @@ const welcome = (to: string, key = `welcome:${to}`) =>
   )
 const mailTo = async (to: string) => {
   const answer = await fetch(`${sandbox.url}/sim/mail?to=${encodeURIComponent(to)}`)
-  return (await answer.json()) as { subject: string; html: string; text: string; idempotencyKey: string }[]
+  return (await answer.json()) as {
+    id: string
+    subject: string
+    html: string
+    text: string
+    idempotencyKey: string
+  }[]
 }
 const fault = (rule: object) =>
   fetch(`${sandbox.url}/sim/faults`, {
@@ -65,6 +73,23 @@ test('a mail is sent once a key, and nothing of the person stays behind', async 
   const row = () => db.mail.findUniqueOrThrow({ where: { id: mail?.idempotencyKey ?? '' } })
   await expect.poll(async () => (await row()).sentAt, wait).not.toBeNull()
   expect(await row()).toMatchObject({ recipients: [], props: {} })
+})
+
+test('every mail there is comes out of its job into the inbox, plain and as HTML', async () => {
+  const to = address()
+  const names = Object.keys(samples) as MailName[]
+  await inTransaction(fixture.ctx, async (tx) => {
+    for (const template of names)
+      await enqueueMail({ tx, to, template, props: samples[template], key: `${template}:${to}` })
+  })
+  await expect.poll(() => mailTo(to), wait).toHaveLength(names.length)
+  const mails = await mailTo(to)
+  const inbox = await (await fetch(`${sandbox.url}/resend/inbox?to=${to}`)).text()
+  for (const { id, subject, html, text } of mails) {
+    expect([html.length > 200, text.length > 50]).toEqual([true, true])
+    expect(inbox).toContain(`<a href="/resend/inbox/${id}">${subject}</a>`)
+  }
+  expect(new Set(mails.map(({ subject }) => subject)).size).toBe(names.length)
 })
 
 test('what is rolled back is not sent', async () => {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Ctx, inTransaction } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
 import { MailError, type Mailer } from '../mail/mailer.ts'
-import { dayMs } from '../plan.ts'
+import { dayMs, plan } from '../plan.ts'
 import { writeMail } from '../services/mail/write-mail.ts'
 import { type QueueRunner, runQueue } from './run-queue.ts'
 
@@ -17,11 +17,10 @@ export const deadMailQueue = 'mails-dead'
 const mailJobSchema = z.object({ mailId: z.uuid() })
 /** With the backoff of at most fifteen minutes the provider may be away for about nine hours. */
 const retryLimit = 40
-const retentionDays = 90
 const batchSize = 100
 
 export async function createMailQueues(boss: PgBoss): Promise<void> {
-  await boss.createQueue(deadMailQueue, { retentionSeconds: retentionDays * 86_400 })
+  await boss.createQueue(deadMailQueue, { retentionSeconds: plan.leftoverDays * 86_400 })
   await boss.createQueue(mailQueue, {
     retryLimit,
     retryDelay: 2,
@@ -64,7 +63,7 @@ export function workMails(deps: MailDeps): MailRunner {
     wake: runner.wake,
     async sweep() {
       await hand()
-      const before = new Date(ctx.clock.now() - retentionDays * dayMs)
+      const before = new Date(ctx.clock.now() - plan.leftoverDays * dayMs)
       await ctx.db.mail.deleteMany({ where: { createdAt: { lt: before } } })
     },
     stop(deadlineMs) {

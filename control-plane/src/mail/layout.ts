@@ -23,11 +23,12 @@ function renderText({ paragraphs, action, closing = [] }: MailContent, { webUrl 
   return `${[...paragraphs, ...link, ...closing, `--\nYourClaw\n${webUrl}`].join('\n\n')}\n`
 }
 
-const page = 'margin:0;background:#f6f4ef;color:#1d2523;font:16px/1.55 system-ui,-apple-system,sans-serif'
-const sheet = 'max-width:560px;margin:0 auto;padding:32px 24px'
+const page = 'margin:0;background:#f0f4f1;color:#0b231e;font:16px/1.6 system-ui,-apple-system,sans-serif'
+const sheet = 'max-width:560px;margin:0 auto;padding:32px 16px'
+const card = 'padding:28px 24px 12px;border:1px solid #cddad3;border-radius:18px;background:#ffffff'
 const button =
-  'display:inline-block;padding:12px 20px;border-radius:8px;background:#14532d;color:#ffffff;text-decoration:none;font-weight:600'
-const footer = 'margin-top:32px;padding-top:16px;border-top:1px solid #d9d5ca;color:#5b6561;font-size:14px'
+  'display:inline-block;padding:12px 20px;border-radius:10px;background:#0c4f43;color:#ffffff;text-decoration:none;font-weight:600'
+const footer = 'margin:20px 0 0;color:#455c55;font-size:14px'
 
 function renderHtml({ subject, paragraphs, action, closing = [] }: MailContent, { webUrl }: Site) {
   const paragraph = (text: string) => html`<p style="margin:0 0 16px;white-space:pre-line">${text}</p>
@@ -41,8 +42,10 @@ function renderHtml({ subject, paragraphs, action, closing = [] }: MailContent, 
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${subject}</title></head>
 <body style="${page}">
 <div style="${sheet}">
-<p style="margin:0 0 24px;font-weight:700">YourClaw</p>
-${paragraphs.map(paragraph)}${link ?? ''}${closing.map(paragraph)}<p style="${footer}"><a href="${webUrl}" style="color:inherit">${webUrl}</a></p>
+<p style="margin:0 0 16px;font-size:20px;font-weight:700;letter-spacing:-0.02em">YourClaw</p>
+<div style="${card}">
+${paragraphs.map(paragraph)}${link ?? ''}${closing.map(paragraph)}</div>
+<p style="${footer}"><a href="${webUrl}" style="color:inherit">${webUrl}</a></p>
 </div>
 </body>
 </html>

@@ -297,6 +297,7 @@ describe.skipIf(!hasChromium)('the chat', () => {
     expect([violations, await other.page.evaluate(overflow), other.complaints]).toEqual([[], 0, []])
     // As over the keyboard of a phone.
     await other.page.setViewportSize({ width: 320, height: 330 })
+    await field(other.page).focus()
     const box = await field(other.page).boundingBox()
     expect(box && box.y > 200 && box.y + box.height < 330).toBe(true)
     await other.context.close()

@@ -4,11 +4,14 @@ import { hasChromium, type Site, startSite, type Viewport, type Visit } from './
 import {
   arrive,
   becomeSubscriber,
+  connectTelegram,
   givePhone,
   heard,
   hears,
+  mailTo,
   type Newcomer,
   newcomer,
+  payInSandbox,
   says,
   startCommand,
   subscriptionOf,
@@ -24,7 +27,10 @@ afterAll(() => site?.stop())
 describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (viewport) => {
   let visit: Visit
   let ada: Newcomer
-  const visitBy = async (name: string) => ({ visit: await site.visit({ viewport }), who: newcomer(name) })
+  const visitBy = async (name: string) => ({
+    visit: await site.visit({ viewport, timezoneId: 'Asia/Tokyo' }),
+    who: newcomer(name),
+  })
   const role = (...input: Parameters<Visit['page']['getByRole']>) => visit.page.getByRole(...input)
   const badge = (text: string) => visit.page.getByText(text, { exact: true }).waitFor()
 
@@ -39,6 +45,8 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     await hears(site, ada, text)
     const assistant = await visit.context.request.get('/api/v1/assistants')
     expect(await assistant.json()).toMatchObject({ model: 'anthropic/claude-haiku-4-5-20251001' })
+    const me = await visit.context.request.get('/api/v1/users/me')
+    expect(await me.json()).toMatchObject({ timeZone: 'Asia/Tokyo' })
     await visit.page.goto('/dashboard/usage')
     await visit.page.getByText('1 of 100, 99 left').waitFor()
     await role('region', { name: 'Usage by day' }).locator('tbody tr').first().waitFor()
@@ -54,6 +62,24 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     expect(new URL(theirs.page.url()).pathname).toBe('/onboarding/channel')
     await says(site, ada, 'still mine?')
     await hears(site, ada, 'still mine?')
+    await theirs.context.close()
+  })
+
+  test('I1: WhatsApp is connected by a message, and the page goes on by itself', async () => {
+    const { visit: theirs, who: dan } = await visitBy('Dan')
+    const { page } = theirs
+    await arrive(theirs, dan)
+    await page.getByText('WhatsApp', { exact: true }).click()
+    await page.getByRole('button', { name: 'Connect it' }).click()
+    const link = await page.getByRole('link', { name: 'Open WhatsApp' }).getAttribute('href')
+    const body = new URL(link ?? '').searchParams.get('text') ?? ''
+    expect(body).toContain((await page.locator('code').textContent()) ?? 'no code')
+    await site.system.write(`whatsapp:+1555${dan.telegramUserId}`, { body })
+    await page.waitForURL('**/onboarding/trial')
+    await page.goto('/dashboard')
+    await page.waitForURL('**/dashboard')
+    await page.getByText(`whatsapp:+1555${dan.telegramUserId}`).waitFor()
+    expect(theirs.complaints).toEqual([])
     await theirs.context.close()
   })
 
@@ -152,6 +178,28 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
       return (await page.getByText('Your assistant is suspended').count()) === 1
     }, 60_000)
     await badge('Canceled')
+    await page.goto('/dashboard')
+    await page.getByText('Your assistant is suspended').waitFor()
+    await until(async () => (await mailTo(site, ada.email)).includes('Your assistant is paused'), 60_000)
+    expect(await mailTo(site, ada.email)).toContain('Your payment did not go through')
+  })
+
+  test('B1: the page after Stripe believes Stripe and not the browser, and goes on by itself', async () => {
+    const { visit: theirs, who: fay } = await visitBy('Fay')
+    const { page } = theirs
+    await arrive(theirs, fay)
+    await connectTelegram(site, theirs, fay)
+    await page.goto('/onboarding/hello')
+    await page.getByText('Waiting for the payment').waitFor()
+    await page.goto('/onboarding/trial')
+    await site.system.sandbox('/sim/stripe/deliveries', { mode: 'hold' })
+    await payInSandbox(theirs)
+    await page.getByText('Waiting for the payment').waitFor()
+    await site.system.sandbox('/sim/stripe/deliveries', { mode: 'send' })
+    await site.system.sandbox('/sim/stripe/deliveries/release', { order: 'reversed' })
+    await page.getByText('It is there. Say hello.').waitFor({ timeout: 60_000 })
+    expect(theirs.complaints).toEqual([])
+    await theirs.context.close()
   })
 
   test('D1: an export is asked for and the account deleted, in the browser', async () => {
@@ -160,7 +208,11 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     await becomeSubscriber(site, theirs, ben)
     await page.goto('/dashboard/account')
     await page.getByRole('button', { name: 'Put it together' }).click()
-    await page.getByText('It is being put together.').waitFor()
+    const download = page.getByRole('link', { name: 'Download it' })
+    await download.waitFor({ timeout: 60_000 })
+    const file = await theirs.context.request.get((await download.getAttribute('href')) ?? '')
+    expect([file.status(), (await file.body()).subarray(0, 2).toString()]).toEqual([200, 'PK'])
+    await until(async () => (await mailTo(site, ben.email)).includes('Your export is ready'), 60_000)
     const address = page.getByLabel('Your e-mail address, to be sure')
     const confirm = page.getByRole('button', { name: 'Delete everything, for good' })
     await page.getByText('Delete my account').click()
@@ -172,6 +224,7 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     await page.waitForURL('**/goodbye')
     await page.goto('/dashboard')
     await page.waitForURL('**/login?**')
+    await until(async () => (await mailTo(site, ben.email)).includes('Your account is deleted'), 60_000)
     await theirs.context.close()
   })
 })

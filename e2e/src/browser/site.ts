@@ -14,6 +14,9 @@ export const viewports = {
 } as const
 export type Viewport = keyof typeof viewports
 
+/** Who reads what people write on the page of tools. */
+export const operator = 'operator@example.test'
+
 /** The built web over a whole system, and a browser to look at it. */
 export interface Site {
   system: System
@@ -27,6 +30,7 @@ interface VisitOptions {
   viewport?: Viewport
   colorScheme?: 'light' | 'dark'
   javaScriptEnabled?: boolean
+  timezoneId?: string
 }
 export interface Visit {
   context: BrowserContext
@@ -41,7 +45,7 @@ export async function startSite(
 ): Promise<Site> {
   const port = await freePort()
   const url = `http://localhost:${port}`
-  const system = await startTestSystem({ WEB_URL: url, ...settings })
+  const system = await startTestSystem({ WEB_URL: url, OPERATOR_EMAILS: operator, ...settings })
   await system.startHost()
   const web = await startWeb({ port: String(port), url, apiUrl: system.apiUrl, settings: webSettings })
   const browser = await openBrowser()

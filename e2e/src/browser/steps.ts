@@ -80,6 +80,19 @@ export async function becomeSubscriber(site: Site, visit: Visit, who: Newcomer):
   await visit.page.getByRole('heading', { name: 'It is there. Say hello.' }).waitFor({ timeout: 60_000 })
 }
 
+/** Cookies of somebody, without scripts: whoever they are signed in as. */
+export async function withoutScripts(site: Site, { context }: Visit): Promise<Visit> {
+  const plain = await site.visit({ javaScriptEnabled: false })
+  await plain.context.addCookies(await context.cookies())
+  return plain
+}
+
+/** Subjects of the mail that somebody got. */
+export async function mailTo(site: Site, email: string): Promise<string[]> {
+  const mails = await site.system.sandbox(`/sim/mail?to=${encodeURIComponent(email)}`)
+  return (mails as { subject: string }[]).map(({ subject }) => subject)
+}
+
 /** Waits until the person heard exactly that. */
 export const hears = (site: Site, who: Newcomer, text: string) =>
   until(async () => (await heard(site, who)).includes(text), 60_000)

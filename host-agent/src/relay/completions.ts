@@ -58,6 +58,7 @@ function send(input: Parameters<typeof complete>[0]): Promise<IncomingMessage> {
     'content-type': 'application/json',
     authorization: `Bearer ${input.target.gatewayToken}`,
     'x-openclaw-session-key': input.sessionKey,
+    'x-openclaw-message-channel': 'yourclaw',
   }
   const options = { method: 'POST', headers, signal: input.signal }
   const call = request(`${input.target.url}/v1/chat/completions`, options, resolve)

@@ -29,6 +29,8 @@ export const turnInputCapability = 'turn-input'
 export interface LiveSession {
   epoch: bigint
   client: HostServiceClient
+  /** Optional features of the control plane. */
+  capabilities: readonly string[]
   ended: AbortSignal
 }
 
@@ -37,6 +39,8 @@ export interface Relay {
   /** Stops a turn that runs; a result that nobody wants any more is forgotten. */
   cancelTurn(cancel: CancelTurn): void
   held(): HeldTurn[]
+  /** The turn that an assistant answers now. */
+  running(assistantId: string): { turnId: string; traceParent: string } | undefined
   /** Resolves when no turn runs and every result is handed over, or after `ms`; then aborts what is left. */
   drain(ms: number): Promise<void>
 }
@@ -309,6 +313,8 @@ export function createRelay(deps: {
       else journal.forget(turnId)
     },
     held: () => journal.held(),
+    running: (assistantId) =>
+      turns.values().find((turn) => turn.assistantId === assistantId && turn.state === 'running'),
     async drain(ms) {
       const { promise, resolve } = Promise.withResolvers<void>()
       draining = resolve

@@ -2,6 +2,12 @@
 export const channelNames = { TELEGRAM: 'Telegram', WHATSAPP: 'WhatsApp' } as const
 export type BindableChannel = keyof typeof channelNames
 
+/** What connecting one asks of a person. */
+export const connectHints: Record<BindableChannel, string> = {
+  TELEGRAM: 'You open a chat with our bot and press Start.',
+  WHATSAPP: 'You send us a message that is already written.',
+}
+
 /** What to write first; the link of a chat brings it along. */
 export const firstMessage = 'Hello! What can you do for me?'
 

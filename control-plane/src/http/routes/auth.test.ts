@@ -155,6 +155,11 @@ test('when Google is down, nobody is blamed for it', async () => {
   )
   const unreachable = await openTestApp({ GOOGLE_ISSUER: 'http://127.0.0.1:1/google' })
   expect(await problem(await unreachable.call('GET', '/auth/google'))).toEqual([503, 'google_unavailable'])
+  const asPage = await unreachable.call('GET', '/auth/google', { headers: { accept: 'text/html' } })
+  expect([asPage.status, asPage.headers.get('location')]).toEqual([
+    302,
+    `${web}/login?error=google_unavailable`,
+  ])
   await unreachable.close()
 })
 
@@ -234,6 +239,10 @@ test('signing in and every change are limited, with 429 and the time to wait', a
   expect(refused.length).toBe(2)
   expect(Number(refused[0]?.headers.get('retry-after'))).toBeGreaterThan(0)
   expect(await problem(refused[0] as Response)).toEqual([429, 'too_many_requests'])
+  const asPage = await world.call('GET', '/auth/google', {
+    headers: { ...from('203.0.113.7').headers, accept: 'text/html' },
+  })
+  expect(asPage.headers.get('location')).toBe(`${web}/login?error=too_many_requests`)
   expect((await world.call('GET', '/auth/google', from('203.0.113.8'))).status).toBe(302)
 
   const rename = (own: string) => world.call('PATCH', '/users/me', { bearer: own, body: { name: 'x' } })

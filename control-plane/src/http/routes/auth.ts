@@ -38,9 +38,9 @@ const callback = createRoute({
   security: [],
   summary: 'Where Google sends the browser back to',
   description:
-    'A browser that asks for a page is sent to /login?error={code} when it did not work; codes are `sign_in_expired`, ' +
-    '`sign_in_invalid`, `sign_in_denied`, `email_not_verified`, `email_in_use`, `account_being_deleted` and ' +
-    '`google_unavailable`.',
+    'A browser that asks for a page is sent to /login?error={code} when it did not work, as from the start already; ' +
+    'codes are `sign_in_expired`, `sign_in_invalid`, `sign_in_denied`, `email_not_verified`, `email_in_use`, ' +
+    '`account_being_deleted`, `google_unavailable` and `too_many_requests`.',
   responses: toBrowser('Signed in, and on to where the sign-in began'),
 })
 const logout = createRoute({

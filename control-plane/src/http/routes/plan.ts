@@ -13,6 +13,7 @@ const view = z
     retentionDays: z.number().int(),
     messagesPerDay: z.number().int(),
     messagesPerMinute: z.number().int(),
+    proactivePerDay: z.number().int(),
   })
   .openapi('Plan')
 
@@ -28,7 +29,7 @@ export function planRoutes({ settings }: Pick<Ctx, 'settings'>) {
       responses: jsonResponse(200, view, 'The plan'),
     }),
     (c) => {
-      const { deletionNoticeDays: _, ...shown } = plan
+      const { deletionNoticeDays: _, leftoverDays: __, ...shown } = plan
       const { rateLimitPerDay: messagesPerDay, rateLimitPerMinute: messagesPerMinute } = settings
       return c.json({ ...shown, messagesPerDay, messagesPerMinute }, 200)
     },

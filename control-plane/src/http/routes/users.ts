@@ -26,6 +26,7 @@ const profile = z
     proactiveChannel: channel.nullable(),
     quietHours: quietHours.nullable(),
     fallbackModel: z.string().nullable(),
+    news: z.boolean().openapi({ description: 'Whether news by mail were asked for' }),
     channels: z.array(
       z.object({
         channel,
@@ -45,6 +46,14 @@ const profile = z
         trialEnd: z.string().optional(),
         currentPeriodEnd: z.string().optional(),
         cancelAtPeriodEnd: z.boolean(),
+        graceEnd: z
+          .string()
+          .optional()
+          .openapi({ description: 'PAST_DUE: the assistant goes on until then' }),
+        deleteAfter: z
+          .string()
+          .optional()
+          .openapi({ description: 'The assistant is suspended for want of payment, and deleted after this' }),
       })
       .nullable(),
     credits: z.object({ remainingMicros: z.number() }),

@@ -245,13 +245,14 @@ test('nobody is on the list for news who did not ask, and who leaves it is off',
   expect(await deps.db.user.findUnique({ where: { id: userId } })).toMatchObject({ newsConsentAt: null })
   for (const _ of ['once', 'again']) expect((await set(true)).status).toBe(200)
   expect(await listed()).toHaveLength(1)
+  expect(await (await call('GET', '/users/me', bearer)).json()).toMatchObject({ news: true })
   for (const _ of ['once', 'again']) expect((await set(false)).status).toBe(200)
   expect(await listed()).toEqual([])
 })
 
 test('B7: the plan that everybody can read is the one that is charged, granted and mailed', async () => {
   const answer = await fetch(`${apiUrl}/api/v1/plan`)
-  const { deletionNoticeDays: _, ...shown } = plan
+  const { deletionNoticeDays: _, leftoverDays: __, ...shown } = plan
   expect(await answer.json()).toEqual({
     ...shown,
     messagesPerDay: deps.env.RATE_LIMIT_PER_DAY,

@@ -5,11 +5,13 @@ import path from 'node:path'
 import { tablesMentioning } from '@yourclaw/db/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { inTransaction } from '../../context.ts'
+import { MailError } from '../../mail/mailer.ts'
 import type { Store } from '../../storage/store.ts'
 import { openTestApp, type TestApp } from '../../testing/open-app.ts'
 import { createAssistant } from '../assistant/create-assistant.ts'
 import { addressHash } from '../conversation/rows.ts'
 import { enqueueMail } from '../mail/enqueue-mail.ts'
+import { setNewsConsent } from '../mail/set-news-consent.ts'
 import { eraseAccount } from './erase-account.ts'
 import { requestDeletion } from './request-deletion.ts'
 
@@ -122,7 +124,12 @@ async function createPerson() {
 }
 
 const erase = (userId: string, store: Store = world.deps.store) =>
-  eraseAccount({ ctx: { ...world.deps.billing, ...world.deps.integrations }, store, input: { userId } })
+  eraseAccount({
+    ctx: { ...world.deps.billing, ...world.deps.integrations },
+    store,
+    mailer: world.deps.mailer,
+    input: { userId },
+  })
 
 /** What applyObserved writes when the host says that nothing is left. */
 const confirm = (assistantId: string) =>
@@ -185,6 +192,22 @@ test('D1: the address of somebody who wrote STOP is remembered by its hash alone
   expect(await erase(userId)).toBe('gone')
   expect(await tablesMentioning(db, [to.address])).toEqual([])
   expect(await tablesMentioning(db, [addressHash(to)])).toEqual(['public.channel_contacts'])
+})
+
+test('D1: who was on the list for news is off it, however often the provider fails first', async () => {
+  const { ctx, mailer } = world.deps
+  const { id: userId, email } = await world.signUp()
+  const listed = async () => {
+    const contacts = await fetch(`${world.sandboxUrl}/sim/mail/contacts`)
+    return ((await contacts.json()) as { email: string }[]).filter((one) => one.email === email)
+  }
+  await setNewsConsent({ ctx, mailer, input: { userId, consent: true } })
+  await requestDeletion({ ctx, input: { userId, email } })
+  await world.sim('faults', { provider: 'resend', status: 500, count: 1 })
+  await expect(erase(userId)).rejects.toThrow(MailError)
+  expect(await listed()).toHaveLength(1)
+  expect(await erase(userId)).toBe('gone')
+  expect(await listed()).toEqual([])
 })
 
 test('I8: who asked to be forgotten is entitled to nothing, whatever comes late', async () => {

@@ -1,4 +1,5 @@
 import { type Ctx, inTransaction } from '../../context.ts'
+import type { Mailer } from '../../mail/mailer.ts'
 import type { Store } from '../../storage/store.ts'
 import { deleteAssistant } from '../assistant/delete-assistant.ts'
 import { storedAttachment } from '../attachment/attachment.ts'
@@ -15,22 +16,26 @@ export type Erasure = 'gone' | 'waiting'
 
 /**
  * Carries out what requestDeletion began, in this order, each step safe to repeat, so that a crash between any two costs
- * nothing: what charges the person ends, Google revokes what they connected, the assistant goes with its data, then stored files, then every row and with
- * them the user, in one transaction with the mail that says so. Errors: of cancelForDeletion and of the store; again later.
+ * nothing: what charges the person ends, the list for news forgets them, Google revokes what they connected, the assistant
+ * goes with its data, then stored files, then every row and with them the user, in one transaction with the mail that
+ * says so. Errors: of cancelForDeletion, the mailer and the store; again later.
  */
 export async function eraseAccount({
   ctx,
   store,
+  mailer,
   input,
 }: {
   ctx: BillingCtx & RevokingCtx
   store: Store
+  mailer: Mailer
   input: { userId: string }
 }): Promise<Erasure> {
   const { userId } = input
-  const where = { id: userId, deletionRequestedAt: { not: null } }
-  if ((await ctx.db.user.count({ where })) === 0) return 'gone'
+  const user = await ctx.db.user.findUnique({ where: { id: userId, deletionRequestedAt: { not: null } } })
+  if (user === null) return 'gone'
   await cancelForDeletion({ ctx, input })
+  if (user.newsConsentAt !== null) await mailer.listForNews(user.email, false)
   await endConnections({ ctx, input })
   if (!(await isAssistantGone(ctx, userId))) return 'waiting'
   await removeFiles(ctx, store, userId)

@@ -12,6 +12,7 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
       bindCodes: { where: { usedAt: null, expiresAt: { gt: new Date(ctx.clock.now()) } } },
       // The live one first: ACTIVE, PAST_DUE, CANCELED.
       subscriptions: { orderBy: [{ status: 'asc' }, { createdAt: 'desc' }], take: 1 },
+      lapse: true,
     },
   })
   if (user === null) throw notFound('There is no such user.', 'user_not_found')
@@ -45,6 +46,7 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
     proactiveChannel: user.proactiveChannel,
     quietHours: quietHoursOf(user),
     fallbackModel: user.fallbackModel,
+    news: user.newsConsentAt !== null,
     channels: [...bound, ...pending],
     subscription:
       subscription === undefined
@@ -56,6 +58,8 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
               ? {}
               : { currentPeriodEnd: subscription.currentPeriodEnd.toISOString() }),
             cancelAtPeriodEnd: subscription.cancelAtPeriodEnd,
+            ...(subscription.graceEnd === null ? {} : { graceEnd: subscription.graceEnd.toISOString() }),
+            ...(user.lapse === null ? {} : { deleteAfter: user.lapse.deleteAfter.toISOString() }),
           },
     credits: { remainingMicros: Number(credit._sum.amountMicros ?? 0n) },
     features: { google: ctx.settings.googleIntegrations },

@@ -1,4 +1,5 @@
 import { inTransaction, nudge } from '../../context.ts'
+import { dayMs, plan } from '../../plan.ts'
 import type { ConversationCtx } from './ctx.ts'
 import { requestTurn } from './receive-message.ts'
 import { lockAssistant } from './rows.ts'
@@ -8,7 +9,7 @@ import { texts } from './texts.ts'
 const longWaitMs = 60_000
 const batchSize = 200
 /** What was told this long ago may be told again. */
-const noticeRetentionMs = 90 * 86_400_000
+const noticeRetentionMs = plan.leftoverDays * dayMs
 
 /** What nudges missed: messages without a turn get one, long waits are told once (M5), hosts with work are woken. */
 export async function sweep({ ctx }: { ctx: ConversationCtx }): Promise<void> {

@@ -56,6 +56,8 @@ export const texts = {
   questionAnswered: (label: string) => `You have already chosen ${label}.`,
   questionExpired: 'This question has expired. Please ask again.',
   modelChosen: (name: string) => `Your assistant now thinks with ${name}.`,
+  proactiveLimit: (limit: number, resetsAt: string) =>
+    `Your assistant has sent you ${limit} messages of its own today, and sends no more until ${resetsAt}. It still answers you.`,
   mediaUnsupported: 'I can read text messages only, for now. Please send me that as text.',
 }
 

@@ -1,4 +1,5 @@
 import type { Ctx } from '../../context.ts'
+import { dayMs, plan } from '../../plan.ts'
 import { removeOrphans } from '../../storage/remove-orphans.ts'
 import type { Store } from '../../storage/store.ts'
 import { storedArchive } from '../host-operation/stored-archive.ts'
@@ -7,7 +8,7 @@ import { storedExport } from './stored-export.ts'
 /** What a host handed over is needed while an export is made, and no longer. */
 const archiveKeptMs = 2 * 3_600_000
 /** Rows are what a person sees of earlier exports. */
-const rowsKeptMs = 90 * 86_400_000
+const rowsKeptMs = plan.leftoverDays * dayMs
 
 /**
  * Removes the files of exports that are over and of operations that are done, and whatever file no row names: of people

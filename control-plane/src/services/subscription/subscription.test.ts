@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type BillingFixture, createBillingFixture, payAt } from '../../testing/billing.ts'
+import { readProfile } from '../account/read-profile.ts'
 import { changeModel } from '../assistant/change-model.ts'
 import { createAssistant } from '../assistant/create-assistant.ts'
 import { requireEntitlement } from '../assistant/require-entitlement.ts'
@@ -24,6 +25,8 @@ const assistantOf = (userId: string) => at.db.assistant.findUniqueOrThrow({ wher
 const creditOf = async (userId: string) =>
   (await at.db.creditEntry.findMany({ where: { userId } })).map(({ amountMicros }) => amountMicros)
 const view = (userId: string) => readSubscription({ ctx: at.ctx, input: { userId } })
+/** The same as every page shows it beside its own matter. */
+const shown = async (userId: string) => (await readProfile({ ctx: at.ctx, input: { userId } })).subscription
 const isEntitled = (userId: string) =>
   requireEntitlement(at.db, userId, new Date(at.clock.now())).then(
     () => true,
@@ -169,7 +172,9 @@ test('B3: an unpaid month: mail and grace, then suspended, announced, deleted', 
   expect(await at.mails(email)).toEqual(['subscription-confirmed', 'trial-ending'])
   await at.sim(`stripe/subscriptions/${subscriptionId}/fail-payment`)
   await at.hear()
-  expect(await view(userId)).toMatchObject({ status: 'PAST_DUE', graceEnd: expect.any(String) })
+  const { graceEnd } = await view(userId)
+  expect(graceEnd).toEqual(expect.any(String))
+  expect(await shown(userId)).toMatchObject({ status: 'PAST_DUE', graceEnd })
   expect(await isEntitled(userId)).toBe(true)
   expect(await at.mails(email)).toEqual(['subscription-confirmed', 'trial-ending', 'payment-failed'])
   // Stripe tries again, in vain: the grace is not longer for that.
@@ -181,6 +186,7 @@ test('B3: an unpaid month: mail and grace, then suspended, announced, deleted', 
   await at.hear()
   expect(await isEntitled(userId)).toBe(false)
   expect(await assistantOf(userId)).toMatchObject({ desired: 'PRESENT', suspendedReasons: ['unpaid'] })
+  expect(await shown(userId)).toMatchObject({ deleteAfter: expect.any(String) })
   // Past due is not over: the portal repairs it, and nothing is sold twice (B2).
   expect(await at.checkout(userId)).toContain('/portal/')
   await at.pass({ days: 22 })

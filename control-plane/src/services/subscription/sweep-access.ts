@@ -6,7 +6,6 @@ import { settleAccess } from './settle-access.ts'
 import { syncCustomer } from './sync-customer.ts'
 
 const batchSize = 500
-const eventRetentionDays = 90
 
 /**
  * What time alone changes: graces and retentions that end, assistants that a subscription still owes, trials that end
@@ -20,7 +19,7 @@ export async function sweepAccess({ ctx }: { ctx: BillingCtx }): Promise<void> {
     )
   }
   await tellTrialsEnding(ctx)
-  const before = new Date(ctx.clock.now() - eventRetentionDays * dayMs)
+  const before = new Date(ctx.clock.now() - plan.leftoverDays * dayMs)
   await ctx.db.stripeEvent.deleteMany({ where: { processedAt: { lt: before } } })
 }
 

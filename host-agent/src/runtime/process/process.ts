@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import { ensureOpenclaw, openclawVersion } from '../../../openclaw/install.ts'
 import { AgentError } from '../../errors.ts'
-import { webSearchPlugin } from '../../web-search-plugin.ts'
+import { plugins } from '../../plugins.ts'
 import { archiveFolders, restoreFolders } from '../archive.ts'
 import { diskUsed } from '../disk.ts'
 import { configPath, type Places, renderConfig, writeConfig } from '../openclaw/config.ts'
@@ -42,7 +42,14 @@ export function createProcessRuntime(input: {
   async function write(spec: AssistantSpec, port: number): Promise<boolean> {
     const at = places(spec.userId)
     const { modelGatewayUrl } = input
-    const reach = { port, bind: 'loopback' as const, modelGatewayUrl, browser: false, webSearchPlugin }
+    const reach = {
+      port,
+      bind: 'loopback' as const,
+      modelGatewayUrl,
+      browser: false,
+      channelPlugin: plugins.channel,
+      webSearchPlugin: plugins.webSearch,
+    }
     return writeConfig(configPath(at), renderConfig(spec, at, reach))
   }
 

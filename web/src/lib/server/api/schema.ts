@@ -417,7 +417,7 @@ export interface paths {
         };
         /**
          * Where Google sends the browser back to
-         * @description A browser that asks for a page is sent to /login?error={code} when it did not work; codes are `sign_in_expired`, `sign_in_invalid`, `sign_in_denied`, `email_not_verified`, `email_in_use`, `account_being_deleted` and `google_unavailable`.
+         * @description A browser that asks for a page is sent to /login?error={code} when it did not work, as from the start already; codes are `sign_in_expired`, `sign_in_invalid`, `sign_in_denied`, `email_not_verified`, `email_in_use`, `account_being_deleted`, `google_unavailable` and `too_many_requests`.
          */
         get: {
             parameters: {
@@ -3582,6 +3582,7 @@ export interface components {
             messagesPerDay: number;
             messagesPerMinute: number;
             priceCents: number;
+            proactivePerDay: number;
             retentionDays: number;
             trialDays: number;
             welcomeCreditMicros: number;
@@ -3616,6 +3617,8 @@ export interface components {
             };
             id: string;
             name: string;
+            /** @description Whether news by mail were asked for */
+            news: boolean;
             /** @description Whether the assistant may speak first */
             proactive: boolean;
             /** @enum {string|null} */
@@ -3628,6 +3631,10 @@ export interface components {
             subscription: {
                 cancelAtPeriodEnd: boolean;
                 currentPeriodEnd?: string;
+                /** @description The assistant is suspended for want of payment, and deleted after this */
+                deleteAfter?: string;
+                /** @description PAST_DUE: the assistant goes on until then */
+                graceEnd?: string;
                 /** @enum {string} */
                 status: "ACTIVE" | "PAST_DUE" | "CANCELED";
                 trialEnd?: string;

@@ -15,6 +15,7 @@ const words: Record<string, string> = {
   email_in_use:
     'There is an account with this e-mail address that belongs to another Google account. Sign in with that one.',
   account_being_deleted: 'This account is being deleted. When that is done, you can start anew.',
+  too_many_requests: 'That was too often in too short a time. Please wait a minute and try again.',
   google_unavailable: 'Google does not answer right now. Please try again in a moment.',
 }
 

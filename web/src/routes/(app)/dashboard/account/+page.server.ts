@@ -2,7 +2,9 @@ import { redirect } from '@sveltejs/kit'
 import { ask, refuse } from '#lib/server/api/answer.ts'
 import type { Actions, PageServerLoad } from './$types'
 
-export const load: PageServerLoad = async ({ locals }) => ({
+export const load: PageServerLoad = async ({ locals, url }) => ({
+  /** A link of an export led here, because it opens nothing any more. */
+  hasStaleLink: url.searchParams.has('export'),
   exported: await ask(locals.api.GET('/api/v1/users/me/export')),
   timeZones: Intl.supportedValuesOf('timeZone'),
 })
@@ -13,6 +15,12 @@ export const actions: Actions = {
     const [name, timeZone] = [String(form.get('name') ?? ''), String(form.get('timeZone') ?? '')]
     const answer = await ask(locals.api.PATCH('/api/v1/users/me', { body: { name, timeZone } }))
     return answer.ok ? { said: 'Saved.' } : refuse(answer.problem, url, { name, timeZone })
+  },
+  news: async ({ request, locals, url }) => {
+    const consent = (await request.formData()).get('consent') === 'yes'
+    const answer = await ask(locals.api.PUT('/api/v1/users/me/news', { body: { consent } }))
+    if (!answer.ok) return refuse(answer.problem, url)
+    return { said: consent ? 'You are on the list for news.' : 'You are off the list.' }
   },
   export: async ({ locals, url }) => {
     const answer = await ask(locals.api.POST('/api/v1/users/me/export'))

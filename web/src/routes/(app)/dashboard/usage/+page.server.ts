@@ -2,6 +2,7 @@ import * as z from 'zod/mini'
 import { ask, need, refuse } from '#lib/server/api/answer.ts'
 import { offeredModels } from '#lib/server/models.ts'
 import type { Actions, PageServerLoad } from './$types'
+import { drawCharts } from './draw-charts.server.ts'
 
 const topUp = z.enum(['500', '1000', '2500'])
 /** Dollars, as typed; empty takes the cap away. */
@@ -15,6 +16,7 @@ export const load: PageServerLoad = async ({ locals, url }) => {
   ])
   return {
     usage,
+    charts: drawCharts(usage.days),
     credits,
     modelNames: Object.fromEntries(models.map(({ id, name }) => [id, name])),
     topUp: url.searchParams.get('top-up'),
