@@ -32,6 +32,7 @@ import { adoptTurns } from './services/conversation/adopt-turns.ts'
 import { claimTurns } from './services/conversation/claim-turns.ts'
 import { failTurn } from './services/conversation/fail-turn.ts'
 import { finishTurn } from './services/conversation/finish-turn.ts'
+import { prepareTurn } from './services/conversation/prepare-turn.ts'
 import { readTurnInput } from './services/conversation/read-turn-input.ts'
 import { runningTurns } from './services/conversation/running-turns.ts'
 import { sendNoticeIn } from './services/conversation/send-notice.ts'
@@ -161,6 +162,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       claimTurns: ({ input }) => around('claimTurns', () => claimTurns({ ctx, input })),
       adoptTurns: ({ input }) => adoptTurns({ ctx, input }),
       readTurnInput: ({ input }) => around('readTurnInput', () => readTurnInput({ ctx, input })),
+      prepareTurn: ({ input }) => prepareTurn({ ...deps, input }),
       finishTurn: ({ input }) => around('finishTurn', () => finishTurn({ ctx, input })),
       failTurn: ({ input }) => failTurn({ ctx, input }),
       runningTurns: ({ input }) => runningTurns({ ctx, input }),

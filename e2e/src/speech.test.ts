@@ -156,3 +156,43 @@ test('M12: a person who wants no messages gets none, and the model is told so', 
   await eventually(async () => expect(await system.heard(ada)).toContain('Bread!'))
   expect(await system.heard(ada)).not.toContain('Milk!')
 }, 300_000)
+
+test('M9, M12: on WhatsApp a file goes as an address, and outside of the window an invitation goes first', async () => {
+  const { whatsappAddress } = ada
+  const sent = async () =>
+    (
+      (await system.sandbox(
+        `/sim/whatsapp/${encodeURIComponent(whatsappAddress)}/messages`,
+      )) as WhatsappSent[]
+    ).filter(({ kind }) => kind !== 'typing')
+  // While it answers there, a file goes there.
+  await script({ reply: 'On its way.' })
+  await script({
+    toolCalls: [{ name: 'message', arguments: { action: 'send', message: 'The chart', media: 'chart.png' } }],
+    times: 1,
+  })
+  await system.write(whatsappAddress, { body: 'send it here' })
+  await eventually(async () => expect(JSON.stringify(await sent())).toContain('On its way.'))
+  const [chart] = (await sent()).filter(({ body }) => body.includes('The chart'))
+  expect(JSON.stringify(chart)).toMatch(/\/api\/v1\/files\/[0-9a-f-]+\?token=/)
+
+  await system.api(ada, 'PATCH', '/users/me', { proactiveChannel: 'WHATSAPP' })
+  await remind('stretch', 3_000)
+  await whenDue('stretch', 'Stretch a little.')
+  await system.sandbox('/sim/whatsapp/clock', { advanceSeconds: 25 * 3600 })
+  await eventually(async () => expect((await sent()).at(-1)).toMatchObject({ kind: 'template' }))
+  const before = (await sent()).filter(({ status }) => status !== 'failed').map(({ body }) => body)
+  expect(before).not.toContain('Stretch a little.')
+  await script({ match: 'what is it', reply: 'That was it.' })
+  await system.write(whatsappAddress, { body: 'what is it?' })
+  await eventually(async () => {
+    const after = (await sent()).filter(({ status }) => status !== 'failed').map(({ body }) => body)
+    expect(after.slice(before.length)).toEqual(['Stretch a little.', 'That was it.'])
+  })
+}, 300_000)
+
+interface WhatsappSent {
+  kind: string
+  body: string
+  status: string
+}

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { openTracing, serveMetrics } from '@yourclaw/telemetry'
@@ -22,6 +23,7 @@ import { createOperations, operationsCapability } from './operations/operations.
 import type { CrashSettings } from './reconcile/crashes.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
 import { createRelay, type Relay, turnInputCapability } from './relay/relay.ts'
+import { turnFilesCapability } from './relay/turn-files.ts'
 import { createDockerRuntime } from './runtime/docker/docker.ts'
 import { createFakeRuntime } from './runtime/fake/fake.ts'
 import type { FakeFaults } from './runtime/fake/gateway.ts'
@@ -98,10 +100,14 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     ...(options.crashes && { crashes: options.crashes }),
   })
   let disconnect = () => {}
+  const filesDir = join(env.STATE_DIR, 'turn-files')
+  await rm(filesDir, { recursive: true, force: true })
   const relay = createRelay({
     journal,
     target: reconciler.target,
     conversation: reconciler.conversation,
+    placeFile: reconciler.placeFile,
+    filesDir,
     watch: watch.turn,
     modelFailure: metering.lastFailure,
     log,
@@ -141,7 +147,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       hello: () => ({
         agentVersion,
         protocolVersions: [1],
-        capabilities: [operationsCapability, turnInputCapability],
+        capabilities: [operationsCapability, turnInputCapability, turnFilesCapability],
         runtime: runtime.name,
         ip: hostAddress(),
         capacity: capacity(),

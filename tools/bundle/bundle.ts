@@ -68,7 +68,8 @@ export async function place(file: string, into: string): Promise<void> {
 
 /** The host agent's programs, with what they read by name beside them. */
 export async function bundleAgent(version: string, into: string, more: string[] = []): Promise<void> {
-  const entries = ['src/main.ts', 'src/runtime/docker/read-conversation.ts', ...more]
+  const children = ['read-conversation', 'write-file'].map((name) => `src/runtime/docker/${name}.ts`)
+  const entries = ['src/main.ts', ...children, ...more]
   // dockerode's: Docker over SSH, and image builds.
   const absent = ['ssh2', '@grpc/proto-loader', 'protobufjs']
   await bundle({ from: 'host-agent', entries, version, absent }, into)

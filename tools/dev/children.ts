@@ -142,6 +142,7 @@ function controlPlaneEnv(dev: Development): NodeJS.ProcessEnv {
       TELEGRAM_BOT_USERNAME: botUsername,
       TELEGRAM_API_ROOT: `${addresses.sandbox}/telegram`,
       TWILIO_API_BASE: `${addresses.sandbox}/twilio`,
+      TRANSCRIPTION_BASE_URL: `${addresses.sandbox}/openai/v1`,
       STRIPE_API_BASE: addresses.sandbox,
       RESEND_BASE_URL: `${addresses.sandbox}/resend`,
       ...modelProviders(dev.addresses.sandbox),

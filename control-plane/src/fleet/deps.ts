@@ -38,6 +38,16 @@ export interface TurnInputMessages {
   channel: Channel
   address: string
   replyTo: string | null
+  /** There is more to it than words: prepareTurn comes first. */
+  hasMore: boolean
+}
+
+/** A file on its way to an assistant: into its workspace, or, without a path, to be shown to the model. */
+export interface HandedFile {
+  path: string
+  mimeType: string
+  sizeBytes: number
+  open(): Promise<AsyncIterable<Uint8Array>>
 }
 
 export interface FailedAttempt {
@@ -64,6 +74,8 @@ export interface Conversation {
       claimed?: TurnInputMessages | undefined
     }
   }): Promise<TurnInputMessages>
+  /** Fetches what the messages brought along; the input tells of it afterwards. */
+  prepareTurn(call: { ctx: Ctx; input: { turnId: string; signal: AbortSignal } }): Promise<HandedFile[]>
   finishTurn(call: {
     ctx: Ctx
     input: { turnId: string; sessionEpoch: bigint; text: string }

@@ -85,7 +85,9 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
       channel: 'WEB',
       address: 'u',
       replyTo: null,
+      hasMore: false,
     }),
+    prepareTurn: async () => [],
     finishTurn: async ({ input }) => stored.push(input.text),
     failTurn: async () => ({ retryAfterMs: 1, attempt: 2, outcome: 'waiting' }),
   }

@@ -7,6 +7,7 @@ import { handOverCapability } from './hand-over.ts'
 import { type SessionOperations, sessionOperations } from './operations.ts'
 import { sessionSpending } from './spending.ts'
 import { writeTo } from './stream.ts'
+import { turnFilesCapability } from './turn-files.ts'
 import { type SessionTurns, sessionTurns } from './turns.ts'
 
 /*
@@ -29,6 +30,8 @@ export interface Session {
   epoch: bigint
   turns: SessionTurns
   operations: SessionOperations
+  /** The agent understands files before a turn's input. */
+  takesFiles: boolean
   /** Says GoAway and ends. Never rejects. */
   goAway(reason: 'draining' | 'certificate_renewed' | 'superseded'): Promise<void>
 }
@@ -103,6 +106,7 @@ export async function runSession(
       epoch,
       turns,
       operations,
+      takesFiles: hello.capabilities.includes(turnFilesCapability),
       goAway: (reason) =>
         send({ $case: 'goAway', goAway: { reason } }).then(
           () => ended.resolve(),

@@ -63,6 +63,7 @@ export async function startSystem(options: {
     RESEND_BASE_URL: `${options.sandboxUrl}/resend`,
     ANTHROPIC_BASE_URL: `${options.sandboxUrl}/anthropic`,
     OPENAI_BASE_URL: `${options.sandboxUrl}/openai`,
+    TRANSCRIPTION_BASE_URL: `${options.sandboxUrl}/openai/v1`,
     GEMINI_BASE_URL: `${options.sandboxUrl}/gemini`,
     ...options.settings,
   })

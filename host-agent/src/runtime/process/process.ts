@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
@@ -11,6 +12,7 @@ import { openclawConversation } from '../openclaw/conversation.ts'
 import { writeFirstFiles } from '../openclaw/first-files.ts'
 import { createGateways, createStartLimit, type Gateway, turnSeconds } from '../openclaw/gateways.ts'
 import { ready } from '../openclaw/ready.ts'
+import { placeFile } from '../place-file.ts'
 import type { Runtime } from '../runtime.ts'
 import { sessionKey } from '../session-key.ts'
 import { adoptGateway, freePort, type GatewayProcess, spawnGateway } from './gateway.ts'
@@ -162,6 +164,8 @@ export function createProcessRuntime(input: {
     },
     conversation: ({ userId, assistantId }, conversation) =>
       openclawConversation(places(userId).home, sessionKey(assistantId, conversation)),
+    placeFile: ({ userId }, path, sourceFile) =>
+      placeFile(places(userId).workspace, path, createReadStream(sourceFile)),
     archiveState: ({ assistantId, userId }, destinationFile) =>
       gateways.whileHeld(assistantId, async () => {
         const note = await readNote(runDir, assistantId)
