@@ -138,7 +138,7 @@ export async function startControlPlane(
     await Promise.all([
       ...workers.map((worker) => worker.stop(deliveryGraceMs)),
       erasures.stop(),
-      toolActions.stop(),
+      toolActions.stop(deliveryGraceMs),
     ])
     await metricsServer?.close()
     await deps.close()
