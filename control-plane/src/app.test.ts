@@ -290,6 +290,7 @@ test('usage is counted in the user’s own day', async () => {
   const none = { inputTokens: 0, outputTokens: 0 }
   expect(usage).toEqual({
     today: { inbound: 3, outbound: 2, limit: 100, resetsAt: expect.any(String) },
+    minute: { inbound: 0, limit: 5 },
     days: [{ date, inbound: 3, outbound: 2, ...none, costMicros: 0, ownKey: none }],
     models: [],
   })

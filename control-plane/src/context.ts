@@ -25,6 +25,8 @@ export interface Settings {
   /** Those that are on. */
   channels: readonly Channel[]
   whatsapp: WhatsappSettings
+  /** Voice messages are listened to. */
+  transcribes: boolean
   /** Lower case. Who may use the operator API and is told of alerts. */
   operatorEmails: readonly string[]
   /** Those that the platform has a key of. */

@@ -3,6 +3,7 @@ import { type Database, openDatabase, openPool } from '@yourclaw/db'
 import { openTracing, type Tracing } from '@yourclaw/telemetry'
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
+import { createFileSources } from './channels/file-sources.ts'
 import { createOutgoingFiles } from './channels/outgoing-files.ts'
 import type { ChannelSenders } from './channels/sender.ts'
 import { createTelegram, type Telegram } from './channels/telegram.ts'
@@ -28,7 +29,10 @@ import { createMailer, type Mailer } from './mail/mailer.ts'
 import { registerGauges } from './observability/gauges.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createKeyCheck } from './providers/key-check.ts'
+import { createTranscription } from './providers/transcription.ts'
 import { type CheckKey, keyProviders } from './services/api-key/check-key.ts'
+import type { FileSources } from './services/attachment/sources.ts'
+import type { Transcribe } from './services/attachment/transcribe.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
 import { createTogether } from './services/conversation/together.ts'
 import type { OpenTopUpPage } from './services/credit/top-up.ts'
@@ -53,6 +57,10 @@ export interface Deps {
   limits: Limits
   /** Files that every replica reaches. */
   store: Store
+  /** Where files of people's messages come from. */
+  sources: FileSources
+  /** Undefined: nobody listens to voice messages. */
+  transcribe: Transcribe | undefined
   authority: Authority
   boss: PgBoss
   notifications: Notifications
@@ -87,6 +95,7 @@ export function settingsOf(env: Env): Settings {
       readyContentSid: env.TWILIO_READY_CONTENT_SID,
       inviteContentSid: env.TWILIO_INVITE_CONTENT_SID ?? null,
     },
+    transcribes: env.TRANSCRIPTION_BASE_URL !== undefined,
     operatorEmails: env.OPERATOR_EMAILS,
     sharedProviders: [...keyProviders, ...(env.BRAVE_API_KEY ? (['BRAVE'] as const) : [])],
     platformDailyCapMicros: env.PLATFORM_DAILY_CAP_MICROS ?? null,
@@ -155,6 +164,21 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     outbox,
     vault,
     tokens,
+    sources: createFileSources({
+      telegram: { token: env.TELEGRAM_BOT_TOKEN, apiRoot: env.TELEGRAM_API_ROOT },
+      twilio: {
+        accountSid: env.TWILIO_ACCOUNT_SID,
+        authToken: env.TWILIO_AUTH_TOKEN,
+        apiBase: env.TWILIO_API_BASE,
+      },
+    }),
+    transcribe: env.TRANSCRIPTION_BASE_URL
+      ? createTranscription({
+          baseUrl: env.TRANSCRIPTION_BASE_URL,
+          apiKey: env.TRANSCRIPTION_API_KEY,
+          model: env.TRANSCRIPTION_MODEL,
+        })
+      : undefined,
     integrations: {
       ...ctx,
       vault,

@@ -179,6 +179,15 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
       .regex(/^\d{1,15}$/, 'must be a whole number')
       .transform(BigInt)
       .optional(),
+    /** An OpenAI-compatible endpoint that listens to voice messages, up to its /v1; without it people are told to write. */
+    TRANSCRIPTION_BASE_URL: (production
+      ? z.url({ protocol: /^https?$/ }).optional()
+      : z.url({ protocol: /^https?$/ }).default('http://localhost:4100/openai/v1')
+    ).transform((url) => url?.replace(/\/+$/, '')),
+    TRANSCRIPTION_API_KEY: production
+      ? z.string().default('')
+      : z.string().default('development-transcription-key'),
+    TRANSCRIPTION_MODEL: z.string().min(1).default('whisper-1'),
     /** Where exports and backups are kept, sealed: file:///folder that all replicas share, or s3://bucket/prefix?region=…&endpoint=… */
     BACKUP_STORE: production ? storeUrl : storeUrl.default(developmentStore),
     /** Who we are at S3, by the names that everybody uses. */

@@ -27,6 +27,8 @@ export const plan = {
   /** Defaults of RATE_LIMIT_PER_DAY and RATE_LIMIT_PER_MINUTE. */
   messagesPerDay: 100,
   messagesPerMinute: 5,
+  /** What an assistant may say by itself in a day, answers not counted. */
+  proactivePerDay: 20,
 } as const
 
 export const dayMs = 86_400_000

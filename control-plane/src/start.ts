@@ -22,6 +22,7 @@ import { workMails } from './jobs/mails.ts'
 import { workToolActions } from './jobs/tool-actions.ts'
 import { observeConversation } from './observability/conversation.ts'
 import { observeSenders, watchDeliveries } from './observability/deliveries.ts'
+import { watchSpeech } from './observability/speech.ts'
 import { createPreview } from './preview.ts'
 import { createProgressLine } from './progress-line.ts'
 import { mailAlerts } from './services/alert/mail-alerts.ts'
@@ -31,6 +32,7 @@ import { adoptTurns } from './services/conversation/adopt-turns.ts'
 import { claimTurns } from './services/conversation/claim-turns.ts'
 import { failTurn } from './services/conversation/fail-turn.ts'
 import { finishTurn } from './services/conversation/finish-turn.ts'
+import { prepareTurn } from './services/conversation/prepare-turn.ts'
 import { readTurnInput } from './services/conversation/read-turn-input.ts'
 import { runningTurns } from './services/conversation/running-turns.ts'
 import { sendNoticeIn } from './services/conversation/send-notice.ts'
@@ -42,6 +44,8 @@ import { claimOperations } from './services/host-operation/claim-operations.ts'
 import { finishOperation } from './services/host-operation/finish-operation.ts'
 import { storeArchive } from './services/host-operation/store-archive.ts'
 import { mailPerson } from './services/mail/mail-person.ts'
+import { releaseHeld } from './services/speech/release-held.ts'
+import { takeSpoken } from './services/speech/take-spoken.ts'
 import { checkPrice } from './services/subscription/check-price.ts'
 import { callTool } from './services/tool/call-tool.ts'
 import { listTools } from './services/tool/list-tools.ts'
@@ -112,6 +116,7 @@ export async function startControlPlane(
   await registerWebhooks(deps)
   const sweeper = setInterval(() => {
     moveRetired({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'people were not moved'))
+    releaseHeld({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'held messages were not sent'))
     sweep({ ctx: deps.ctx }).catch((err: unknown) => log.error({ err }, 'sweep failed'))
     watchFleet({ ctx: deps.ctx })
       .then(() => mailAlerts({ ctx: deps.ctx }))
@@ -133,7 +138,7 @@ export async function startControlPlane(
     await Promise.all([
       ...workers.map((worker) => worker.stop(deliveryGraceMs)),
       erasures.stop(),
-      toolActions.stop(),
+      toolActions.stop(deliveryGraceMs),
     ])
     await metricsServer?.close()
     await deps.close()
@@ -157,6 +162,7 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       claimTurns: ({ input }) => around('claimTurns', () => claimTurns({ ctx, input })),
       adoptTurns: ({ input }) => adoptTurns({ ctx, input }),
       readTurnInput: ({ input }) => around('readTurnInput', () => readTurnInput({ ctx, input })),
+      prepareTurn: ({ input }) => prepareTurn({ ...deps, input }),
       finishTurn: ({ input }) => around('finishTurn', () => finishTurn({ ctx, input })),
       failTurn: ({ input }) => failTurn({ ctx, input }),
       runningTurns: ({ input }) => runningTurns({ ctx, input }),
@@ -199,6 +205,10 @@ function startFleet(deps: Deps, around: Around): Promise<FleetServer> {
       store: (input) => storeArchive({ ctx, vault: deps.vault, store: deps.store, input }),
       finish: (input) => finishOperation({ ctx, input }),
     },
+    speech: watchSpeech({
+      speech: { take: (input) => takeSpoken({ ctx, vault: deps.vault, store: deps.store, input }) },
+      metrics: deps.metrics,
+    }),
     tools: {
       list: (input) => listTools({ ctx, input }),
       call: (input) => callTool({ ctx: deps.integrations, notifications: deps.notifications, input }),

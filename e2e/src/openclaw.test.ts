@@ -1,6 +1,7 @@
 import { appendFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { samplePhoto } from '../../sandbox/src/samples.ts'
 import type { Person } from './people.ts'
 import { type System, startTestSystem } from './system.ts'
 
@@ -86,6 +87,29 @@ test('M13: /new begins a fresh conversation for the model, which still has the a
   await system.say(ada, 'What did I say?')
   await eventually(async () => expect((await system.heard(ada)).at(-1)).toBe('Good morning.'))
   expect(await lastModelRequest()).toContain('Good morning!')
+}, 240_000)
+
+test('M9: OpenClaw shows a picture to its model, and its tool reads a document', async () => {
+  const send = (message: object) => system.sandbox(`/sim/telegram/${ada.telegramUserId}/messages`, message)
+  await system.sandbox('/sim/models/script', { match: 'what is on it', reply: 'A colour.' })
+  await send({ photo: true, caption: 'What is on it?' })
+  await eventually(async () => expect((await system.heard(ada)).at(-1)).toBe('A colour.'))
+  expect(await lastModelRequest()).toContain(samplePhoto().toString('base64'))
+
+  await system.sandbox('/sim/models/script', { match: 'here is the list', reply: 'Thanks.' })
+  const base64 = Buffer.from('milk, eggs and 17 lemons').toString('base64')
+  await send({ document: { name: 'list.txt', base64 }, caption: 'Here is the list.' })
+  await eventually(async () => expect((await system.heard(ada)).at(-1)).toBe('Thanks.'))
+  const [file] = /inbox\/[\w.-]+-list\.txt/.exec(await lastModelRequest()) ?? []
+  await system.sandbox('/sim/models/script', {
+    match: 'how many lemons',
+    toolCalls: [{ name: 'read', arguments: { path: file } }],
+    reply: 'Seventeen.',
+    times: 2,
+  })
+  await system.say(ada, 'How many lemons?')
+  await eventually(async () => expect((await system.heard(ada)).at(-1)).toBe('Seventeen.'))
+  expect(await lastModelRequest()).toContain('17 lemons')
 }, 240_000)
 
 async function lastModelRequest(): Promise<string> {

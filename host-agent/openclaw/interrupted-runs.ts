@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AssistantSpec, TurnInput } from '@yourclaw/proto/host/v1'
+import { plugins } from '../src/plugins.ts'
 import { complete } from '../src/relay/completions.ts'
 import { configPath, renderConfig, writeConfig } from '../src/runtime/openclaw/config.ts'
 import { openclawConversation } from '../src/runtime/openclaw/conversation.ts'
@@ -77,7 +78,14 @@ async function up(): Promise<void> {
   const port = await freePort()
   await writeConfig(
     configPath(places),
-    renderConfig(spec, places, { port, bind: 'loopback', modelGatewayUrl: modelUrl, browser: false }),
+    renderConfig(spec, places, {
+      port,
+      bind: 'loopback',
+      modelGatewayUrl: modelUrl,
+      browser: false,
+      channelPlugin: plugins.channel,
+      webSearchPlugin: plugins.webSearch,
+    }),
   )
   gateway = spawnGateway({ entry, places, port })
   await ready(gateway, 90_000)

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { openTracing, serveMetrics } from '@yourclaw/telemetry'
@@ -21,12 +22,14 @@ import { createWatch } from './observability/watch.ts'
 import { createOperations, operationsCapability } from './operations/operations.ts'
 import type { CrashSettings } from './reconcile/crashes.ts'
 import { createReconciler } from './reconcile/reconciler.ts'
-import { createRelay, turnInputCapability } from './relay/relay.ts'
+import { createRelay, type Relay, turnInputCapability } from './relay/relay.ts'
+import { turnFilesCapability } from './relay/turn-files.ts'
 import { createDockerRuntime } from './runtime/docker/docker.ts'
 import { createFakeRuntime } from './runtime/fake/fake.ts'
 import type { FakeFaults } from './runtime/fake/gateway.ts'
 import { createProcessRuntime } from './runtime/process/process.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { channelService, createSpeech } from './speech/speech.ts'
 import { createToolService } from './tools/mcp.ts'
 import { createRemoteTools } from './tools/remote-tools.ts'
 import { agentVersion } from './version.ts'
@@ -65,9 +68,19 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
   const tracing = await openTracing({ endpoint, service: 'yourclaw-host-agent', instance: env.HOST_NAME })
   const watch = createWatch({ metrics, tracing })
   const metering = createMetering({ path: join(env.STATE_DIR, 'usage.sqlite') })
+  let running: Relay['running'] = () => undefined
+  const speech = createSpeech({
+    dir: join(env.STATE_DIR, 'speech'),
+    running: (assistantId) => running(assistantId),
+    watch,
+    log,
+  })
   const tools = createRemoteTools()
   const modelGateway = await startModelGateway({
-    services: new Map([['tools', createToolService({ tools, log })]]),
+    services: new Map([
+      ['tools', createToolService({ tools, log })],
+      [channelService, speech.post],
+    ]),
     metering,
     keys,
     env,
@@ -87,20 +100,29 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
     ...(options.crashes && { crashes: options.crashes }),
   })
   let disconnect = () => {}
+  const filesDir = join(env.STATE_DIR, 'turn-files')
+  await rm(filesDir, { recursive: true, force: true })
   const relay = createRelay({
     journal,
     target: reconciler.target,
     conversation: reconciler.conversation,
+    placeFile: reconciler.placeFile,
+    filesDir,
     watch: watch.turn,
     modelFailure: metering.lastFailure,
     log,
   })
+  running = relay.running
   const operations = await createOperations({
     archive: reconciler.archive,
     dir: join(env.STATE_DIR, 'operations'),
     log,
   })
-  registerGauges(metrics.registry, { observed: reconciler.observed, held: relay.held })
+  registerGauges(metrics.registry, {
+    observed: reconciler.observed,
+    held: relay.held,
+    messagesWaiting: speech.waiting,
+  })
   const metricsServer = await serveFigures(env, metrics)
   const capacity = () =>
     readCapacity({
@@ -125,7 +147,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       hello: () => ({
         agentVersion,
         protocolVersions: [1],
-        capabilities: [operationsCapability, turnInputCapability],
+        capabilities: [operationsCapability, turnInputCapability, turnFilesCapability],
         runtime: runtime.name,
         ip: hostAddress(),
         capacity: capacity(),
@@ -134,6 +156,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       }),
       capacity,
       connected(session, send) {
+        speech.connect(session)
         const ends = [
           tools.connect(session.client),
           reconciler.connect((observed) => send({ $case: 'observed', observed })),
@@ -191,6 +214,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
       await runtime.close()
       await modelGateway.close()
       metering.close()
+      speech.close()
       journal.close()
       await metricsServer?.close()
       await tracing.close()

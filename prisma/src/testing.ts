@@ -1,6 +1,8 @@
 import pg from 'pg'
 import { type Database, openDatabase } from './index.ts'
 
+export { freePort } from './free-port.ts'
+
 export interface TestDatabase {
   db: Database
   url: string

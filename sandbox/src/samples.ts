@@ -26,6 +26,12 @@ function chunk(type: string, data: Buffer): Buffer {
   return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)])
 }
 
+/** The beginning of an MP4, which is all that a program that keeps it looks at. */
+export function sampleVideo(): Buffer {
+  const type = Buffer.from('\0\0\0\x18ftypmp42\0\0\0\0mp42isom', 'latin1')
+  return Buffer.concat([type, Buffer.from('\0\0\0\x10mdat', 'latin1'), Buffer.alloc(8)])
+}
+
 /** A real Ogg Opus voice note: one second of silence in 20 ms packets. */
 export function sampleVoice(): Buffer {
   const head = Buffer.from('OpusHead\x01\x01\x00\x00\x80\xbb\x00\x00\x00\x00\x00', 'latin1')

@@ -68,9 +68,11 @@ export async function place(file: string, into: string): Promise<void> {
 
 /** The host agent's programs, with what they read by name beside them. */
 export async function bundleAgent(version: string, into: string, more: string[] = []): Promise<void> {
-  const entries = ['src/main.ts', 'src/runtime/docker/read-conversation.ts', ...more]
+  const children = ['read-conversation', 'write-file'].map((name) => `src/runtime/docker/${name}.ts`)
+  const entries = ['src/main.ts', ...children, ...more]
   // dockerode's: Docker over SSH, and image builds.
   const absent = ['ssh2', '@grpc/proto-loader', 'protobufjs']
   await bundle({ from: 'host-agent', entries, version, absent }, into)
-  await place('host-agent/openclaw/web-search', join(into, 'openclaw/web-search'))
+  for (const plugin of ['channel', 'web-search'])
+    await place(`host-agent/openclaw/${plugin}`, join(into, 'openclaw', plugin))
 }

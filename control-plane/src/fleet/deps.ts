@@ -6,6 +6,7 @@ import type { ConversationCtx } from '../services/conversation/ctx.ts'
 import type { ClaimedOperation } from '../services/host-operation/claim-operations.ts'
 import type { OperationResult } from '../services/host-operation/finish-operation.ts'
 import type { Incoming } from '../services/host-operation/store-archive.ts'
+import type { Spoken, Taken } from '../services/speech/take-spoken.ts'
 import type { TurnAudience } from './audience.ts'
 import type { Authority } from './authority.ts'
 import type { HostVerbs } from './host-verbs.ts'
@@ -37,6 +38,16 @@ export interface TurnInputMessages {
   channel: Channel
   address: string
   replyTo: string | null
+  /** There is more to it than words: prepareTurn comes first. */
+  hasMore: boolean
+}
+
+/** A file on its way to an assistant: into its workspace, or, without a path, to be shown to the model. */
+export interface HandedFile {
+  path: string
+  mimeType: string
+  sizeBytes: number
+  open(): Promise<AsyncIterable<Uint8Array>>
 }
 
 export interface FailedAttempt {
@@ -63,6 +74,8 @@ export interface Conversation {
       claimed?: TurnInputMessages | undefined
     }
   }): Promise<TurnInputMessages>
+  /** Fetches what the messages brought along; the input tells of it afterwards. */
+  prepareTurn(call: { ctx: Ctx; input: { turnId: string; signal: AbortSignal } }): Promise<HandedFile[]>
   finishTurn(call: {
     ctx: Ctx
     input: { turnId: string; sessionEpoch: bigint; text: string }
@@ -89,6 +102,11 @@ export interface Operations {
   }): Promise<void>
 }
 
+/** What becomes of what assistants say by themselves; see the verb for its errors. */
+export interface SpeechVerbs {
+  take(input: { spoken: Spoken; signal: AbortSignal }): Promise<Taken>
+}
+
 /** What assistants of a host can do beside their own tools; see each verb for its errors. */
 export interface FleetTools {
   list(input: { hostId: string; assistantId: string }): Promise<ToolDefinition[]>
@@ -109,6 +127,7 @@ export interface FleetDeps {
   hosts: HostVerbs
   conversation: Conversation
   operations: Operations
+  speech: SpeechVerbs
   tools: FleetTools
   /** The platform's keys, sent to hosts with every snapshot. */
   sharedKeys: ProviderKey[]

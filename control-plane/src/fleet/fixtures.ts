@@ -85,7 +85,9 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
       channel: 'WEB',
       address: 'u',
       replyTo: null,
+      hasMore: false,
     }),
+    prepareTurn: async () => [],
     finishTurn: async ({ input }) => stored.push(input.text),
     failTurn: async () => ({ retryAfterMs: 1, attempt: 2, outcome: 'waiting' }),
   }
@@ -100,6 +102,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
     onClaimed: (turns) => turns,
     replica: 'test',
     operations: noOperations,
+    speech: { take: async () => ({ outcome: 'stored', messageId: '' }) },
     tools: { list: async () => [], call: () => Promise.reject(new Error('there is none')) },
     audience: {
       begin() {

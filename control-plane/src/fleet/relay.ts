@@ -6,6 +6,7 @@ import type { TurnListener, TurnOutcome } from './audience.ts'
 import type { FleetDeps, TurnInputMessages } from './deps.ts'
 import type { Session } from './session.ts'
 import { writeTo } from './stream.ts'
+import { sendFiles } from './turn-files.ts'
 import { toTurnInput, turnDeadlineMs } from './turn-input.ts'
 
 /** For a result that was finished in time and is still on its way. */
@@ -14,8 +15,9 @@ const deadlineGraceMs = 30_000
 type Call = ServerDuplexStream<TurnEvent, TurnControl>
 
 /**
- * Carries one turn: TurnOpen → TurnInput, where it is needed → TextDelta… → TurnDone → TurnStored, or TurnFailed. The
- * next event is read when the last one is dealt with, so HTTP/2 flow control holds an agent back that is faster than we.
+ * Carries one turn: TurnOpen → TurnFile… and TurnInput, where they are needed → TextDelta… → TurnDone → TurnStored, or
+ * TurnFailed. The next event is read when the last one is dealt with, so HTTP/2 flow control holds an agent back that is
+ * faster than we are.
  * `session` is this host's session on this replica; a stream of an older epoch is refused.
  */
 export async function relayTurn(deps: FleetDeps, call: Call, session: Session | undefined): Promise<void> {
@@ -44,27 +46,91 @@ async function carry(
   claimed: TurnInputMessages | undefined,
   events: AsyncIterator<TurnEvent>,
 ): Promise<TurnOutcome> {
-  const { ctx, conversation } = deps
   const { turnId } = open
   const turn = { turnId, sessionEpoch: session.epoch }
-  const read = await conversation.readTurnInput({
-    ctx,
-    input: { ...turn, claimed, withHistory: open.needsInput && !open.conversationExists },
-  })
-  if (open.needsInput) {
-    await writeTo(call, { body: { $case: 'input', input: toTurnInput(read, ctx.clock.now()) } })
-  }
+  const readInput = async () =>
+    deps.conversation.readTurnInput({
+      ctx: deps.ctx,
+      input: { ...turn, claimed, withHistory: open.needsInput && !open.conversationExists },
+    })
+  const read = await readInput()
   const { userId, channel, address, replyTo } = read
   const listener = deps.audience.begin({ turnId, userId, channel, address, replyTo })
   let outcome: TurnOutcome = 'cut'
   try {
-    const ended = await follow(deps, session, turn, events, listener)
+    const heard = open.needsInput
+      ? await hand(deps, call, session, turnId, { read, readInput, events })
+      : events
+    const ended = await follow(deps, session, turn, heard, listener)
     if (ended === undefined) return outcome
     outcome = ended
     await writeTo(call, { body: { $case: 'stored', stored: {} } })
     return outcome
   } finally {
     listener?.end?.(outcome)
+  }
+}
+
+/**
+ * Gives an attempt its input, with the files of its messages before it. Whatever the agent says meanwhile, that the turn
+ * was stopped or that it is gone, ends the work on files at once. Returns what the agent says from here on.
+ */
+async function hand(
+  deps: FleetDeps,
+  call: Call,
+  session: Session,
+  turnId: string,
+  turn: {
+    read: TurnInputMessages
+    readInput: () => Promise<TurnInputMessages>
+    events: AsyncIterator<TurnEvent>
+  },
+): Promise<AsyncIterator<TurnEvent>> {
+  const { ctx, conversation } = deps
+  const send = (read: TurnInputMessages) => {
+    return writeTo(call, { body: { $case: 'input', input: toTurnInput(read, ctx.clock.now()) } })
+  }
+  if (!turn.read.hasMore) {
+    await send(turn.read)
+    return turn.events
+  }
+  const left = new AbortController()
+  const next = turn.events.next()
+  const leave = () => left.abort(new Error('the turn is over'))
+  next.then(leave, leave)
+  try {
+    const files = await conversation.prepareTurn({ ctx, input: { turnId, signal: left.signal } })
+    const read = await turn.readInput()
+    if (session.takesFiles) await sendFiles(call, files)
+    await send(session.takesFiles || files.length === 0 ? read : withoutFiles(read))
+  } catch (error) {
+    if (!left.signal.aborted) throw error
+  }
+  return continued(next, turn.events)
+}
+
+/** For an agent of an older release. */
+function withoutFiles(read: TurnInputMessages): TurnInputMessages {
+  const messages = read.messages.map((message, index) =>
+    index === read.messages.length - 1
+      ? {
+          ...message,
+          text: `${message.text}\n[None of these files arrived. Tell the user to send them again later.]`,
+        }
+      : message,
+  )
+  return { ...read, messages }
+}
+
+/** What was asked for already comes first. */
+function continued<T>(first: Promise<IteratorResult<T>>, rest: AsyncIterator<T>): AsyncIterator<T> {
+  let asked: Promise<IteratorResult<T>> | undefined = first
+  return {
+    next() {
+      const next = asked ?? rest.next()
+      asked = undefined
+      return next
+    },
   }
 }
 

@@ -21,6 +21,7 @@ import { shareLooks } from '../lib/shared-look.ts'
 import { identifyHost } from '../services/host/identify-host.ts'
 import { renewCertificate } from '../services/host/renew-certificate.ts'
 import type { FleetDeps } from './deps.ts'
+import { relayHandOver } from './hand-over.ts'
 import { relayOperation } from './operations.ts'
 import { relayTurn } from './relay.ts'
 import { type PeerHost, runSession, type Sessions } from './session.ts'
@@ -108,6 +109,8 @@ export async function startFleetServer(
       serve(call, (host) => relayTurn(deps, call, sessions.get(host.hostId))),
     runOperation: (call: Parameters<typeof relayOperation>[1]) =>
       serve(call, (host) => relayOperation(deps, call, sessions.get(host.hostId))),
+    handOver: (call: Parameters<typeof relayHandOver>[1]) =>
+      serve(call, (host) => relayHandOver(deps, call, sessions.get(host.hostId))),
     listTools: (call: Unary<ListToolsRequest>, answer: sendUnaryData<ListToolsResponse>) =>
       once(call, answer, async ({ hostId }) => {
         const { assistantId } = call.request

@@ -3,9 +3,11 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { AgentMessage, Hello, ServerMessage } from '@yourclaw/proto/host/v1'
 import { hostRevoked, invalidInput, ServiceError, unauthenticated } from '../errors.ts'
 import type { FleetDeps } from './deps.ts'
+import { handOverCapability } from './hand-over.ts'
 import { type SessionOperations, sessionOperations } from './operations.ts'
 import { sessionSpending } from './spending.ts'
 import { writeTo } from './stream.ts'
+import { turnFilesCapability } from './turn-files.ts'
 import { type SessionTurns, sessionTurns } from './turns.ts'
 
 /*
@@ -28,6 +30,8 @@ export interface Session {
   epoch: bigint
   turns: SessionTurns
   operations: SessionOperations
+  /** The agent understands files before a turn's input. */
+  takesFiles: boolean
   /** Says GoAway and ends. Never rejects. */
   goAway(reason: 'draining' | 'certificate_renewed' | 'superseded'): Promise<void>
 }
@@ -102,6 +106,7 @@ export async function runSession(
       epoch,
       turns,
       operations,
+      takesFiles: hello.capabilities.includes(turnFilesCapability),
       goAway: (reason) =>
         send({ $case: 'goAway', goAway: { reason } }).then(
           () => ended.resolve(),
@@ -153,7 +158,7 @@ export async function runSession(
       welcome: {
         sessionEpoch: epoch,
         protocolVersion,
-        capabilities: ['heartbeat-ack'],
+        capabilities: ['heartbeat-ack', handOverCapability],
         heartbeatIntervalMs: timing.heartbeatIntervalMs,
         sessionTimeoutMs: leaseMs,
       },

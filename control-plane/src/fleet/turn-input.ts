@@ -19,6 +19,8 @@ export function toTurnInput({ messages, history }: TurnInputMessages, nowMs: num
 
 /** What may travel with StartTurn; undefined when the agent has to ask for it on the turn's own stream. */
 export function announcedInput(claimed: TurnInputMessages, nowMs: number): TurnInput | undefined {
+  // What is more than words comes on the turn's own stream, and before them.
+  if (claimed.hasMore) return undefined
   const input = toTurnInput(claimed, nowMs)
   return TurnInput.encode(input).finish().byteLength <= maxAnnouncedBytes ? input : undefined
 }

@@ -84,6 +84,7 @@ const claimed = (turnId: string, text: string): ClaimedTurn => ({
     channel: 'WEB',
     address: 'u',
     replyTo: null,
+    hasMore: false,
   },
 })
 

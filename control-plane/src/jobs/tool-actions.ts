@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Notifications } from '../lib/notifications.ts'
 import type { IntegrationCtx } from '../services/integration/ctx.ts'
 import { sweepDisconnects } from '../services/integration/revoke.ts'
@@ -10,9 +11,12 @@ import { dueActions, expireActions, runAction } from '../services/tool/run-actio
 export interface ToolActions {
   /** Goes on with what a lost nudge, a crash or an outage left behind. */
   sweep(): Promise<void>
-  /** Begins no more and waits for what runs. */
-  stop(): Promise<void>
+  /** Begins no more and waits for what runs, at most `graceMs`: another replica goes on with the rest. */
+  stop(graceMs: number): Promise<void>
 }
+
+/** Actions at once, of everybody. */
+const concurrency = 8
 
 export function workToolActions({
   ctx,
@@ -26,13 +30,18 @@ export function workToolActions({
   let stopped = false
 
   const start = (id: string) => {
-    if (stopped || running.has(id)) return
+    if (stopped || running.has(id) || running.size >= concurrency) return
     const work = runAction({ ctx, input: { id } })
       .then(({ retryAfterMs }) => {
         if (retryAfterMs !== null) later(id, retryAfterMs)
       })
       .catch((err: unknown) => ctx.log.error({ err }, 'an action could not be settled'))
-      .finally(() => running.delete(id))
+      .finally(() => {
+        // Some may have found no place.
+        const wasFull = running.size >= concurrency
+        running.delete(id)
+        if (wasFull) hear()
+      })
     running.set(id, work)
   }
   const later = (id: string, delayMs: number) => {
@@ -44,23 +53,26 @@ export function workToolActions({
     again.add(timer)
   }
   const look = async () => {
-    for (const { id } of await dueActions({ ctx })) start(id)
+    if (stopped) return
+    for (const { id } of await dueActions({ ctx, input: { limit: concurrency * 2 } })) start(id)
   }
-  const off = notifications.on(
-    'actions',
-    () => void look().catch((err: unknown) => ctx.log.error({ err }, 'actions could not be looked up')),
-  )
+  const hear = () =>
+    void look().catch((err: unknown) => ctx.log.error({ err }, 'actions could not be looked up'))
+  const off = notifications.on('actions', hear)
   return {
     async sweep() {
       await expireActions({ ctx })
       await look()
       await sweepDisconnects({ ctx })
     },
-    async stop() {
+    async stop(graceMs) {
       stopped = true
       off()
       for (const timer of again) clearTimeout(timer)
-      await Promise.all(running.values())
+      const late = new AbortController()
+      const grace = delay(graceMs, undefined, { signal: late.signal }).catch(() => {})
+      await Promise.race([Promise.all(running.values()), grace])
+      late.abort()
     },
   }
 }

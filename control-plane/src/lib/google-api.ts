@@ -25,7 +25,8 @@ export interface GoogleApi {
   text(call: GoogleCall, maxBytes: number): Promise<{ text: string; isCut: boolean }>
 }
 
-export type OpenGoogleApi = (accessToken: string) => GoogleApi
+/** With `signal`, nothing goes on once that is aborted. */
+export type OpenGoogleApi = (accessToken: string, signal?: AbortSignal) => GoogleApi
 
 const timeoutMs = 15_000
 const maxAnswerBytes = 4 * 1024 * 1024
@@ -34,7 +35,11 @@ const pausesMs = [500, 2_000]
 
 /** `baseUrl` without a slash at the end: https://www.googleapis.com. */
 export function googleApis(baseUrl: string): OpenGoogleApi {
-  return (accessToken) => {
+  return (accessToken, signal) => {
+    const timeout = () => {
+      const own = AbortSignal.timeout(timeoutMs)
+      return signal ? AbortSignal.any([own, signal]) : own
+    }
     const once = async ({ method = 'GET', path, query = {}, json, body }: GoogleCall): Promise<Response> => {
       const url = new URL(baseUrl + path)
       for (const [name, value] of Object.entries(query))
@@ -48,7 +53,7 @@ export function googleApis(baseUrl: string): OpenGoogleApi {
         },
         body: body ? new Uint8Array(body.bytes) : json === undefined ? null : JSON.stringify(json),
         redirect: 'error',
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: timeout(),
       }).catch((cause: unknown) => {
         throw googleUnavailable(cause)
       })

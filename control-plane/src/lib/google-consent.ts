@@ -37,7 +37,11 @@ export interface GoogleConsent {
    * What came of it; `query` is what Google's redirect carried.
    * Throws consent_denied, sign_in_invalid (forged, replayed, or not Google's) and google_unavailable.
    */
-  finish(input: { redirectUri: string; query: string; attempt: Attempt }): Promise<Tokens & { email: string }>
+  finish(input: {
+    redirectUri: string
+    query: string
+    attempt: Attempt
+  }): Promise<Tokens & { email: string; subject: string }>
   /** Throws consent_withdrawn when Google does not accept it any more, and google_unavailable. */
   refresh(refreshToken: string): Promise<Tokens>
   /** Ends a token and those made with it. One that is over already is fine. Throws google_unavailable. */
@@ -82,8 +86,9 @@ export function createGoogleConsent(client: GoogleClient): GoogleConsent {
           ? forbidden('You did not agree, so nothing was connected.', 'consent_denied')
           : refusal(cause)
       })
-      const email = granted.claims()?.email
-      return { ...toTokens(granted), email: typeof email === 'string' ? email : '' }
+      const claims = granted.claims()
+      const email = typeof claims?.email === 'string' ? claims.email : ''
+      return { ...toTokens(granted), email, subject: claims?.sub ?? '' }
     },
 
     async refresh(refreshToken) {
@@ -98,12 +103,15 @@ export function createGoogleConsent(client: GoogleClient): GoogleConsent {
     async revoke(token) {
       const config = await configure()
       await tokenRevocation(config, token).catch((cause: unknown) => {
-        if (cause instanceof ResponseBodyError && cause.status < 500 && cause.status !== 429) return
+        if (cause instanceof ResponseBodyError && isOver.includes(cause.error)) return
         throw googleUnavailable(cause)
       })
     },
   }
 }
+
+/** What Google says of a token that is none any more. */
+const isOver = ['invalid_token', 'invalid_grant']
 
 const isDenied = (cause: unknown) =>
   cause instanceof AuthorizationResponseError && cause.error === 'access_denied'

@@ -54,6 +54,12 @@ export function createMetrics() {
       labelNames: ['channel', 'outcome'],
       registers,
     }),
+    spoken: new Counter({
+      name: 'yourclaw_spoken_messages_total',
+      help: 'What assistants said by themselves: stored, or the code of why not.',
+      labelNames: ['outcome'],
+      registers,
+    }),
     requestSeconds: new Histogram({
       name: 'yourclaw_http_request_seconds',
       help: 'HTTP requests, until the answer begins.',

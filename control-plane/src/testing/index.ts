@@ -1,14 +1,9 @@
+import { freePort } from '@yourclaw/db/testing'
 import { type Logger, pino } from 'pino'
 import { readEnv } from '../env.ts'
 import { seedDevelopment } from '../seed.ts'
 import { createJoinToken } from '../services/host/create-join-token.ts'
 import { type Around, startControlPlane } from '../start.ts'
-
-export { readAllowances } from '../services/credit/allowances.ts'
-export { moneyFixture } from '../services/usage/fixtures.ts'
-export { storeUsage } from '../services/usage/store-usage.ts'
-
-import { freePort } from './free-port.ts'
 
 /** What the simulation runs against a virtual database and a virtual network. */
 export { staleEpoch, unauthenticated } from '../errors.ts'
@@ -17,6 +12,9 @@ export type { HostVerbs } from '../fleet/host-verbs.ts'
 export { runSession as runFleetSession, type Sessions } from '../fleet/session.ts'
 export type { Notifications } from '../lib/notifications.ts'
 export { judgeReport, nextAttempt } from '../services/assistant/judge-report.ts'
+export { readAllowances } from '../services/credit/allowances.ts'
+export { moneyFixture } from '../services/usage/fixtures.ts'
+export { storeUsage } from '../services/usage/store-usage.ts'
 
 /** A running control plane, with what a test needs of it. */
 export interface ControlPlane {
@@ -30,7 +28,7 @@ export interface ControlPlane {
 }
 
 export type { Around, Step } from '../start.ts'
-export { freePort } from './free-port.ts'
+export { freePort }
 
 /** What main.ts does on an outside database, with `around` each step; ends the process on SIGTERM. */
 export async function runControlPlane(around: Around): Promise<void> {
@@ -65,6 +63,7 @@ export async function startSystem(options: {
     RESEND_BASE_URL: `${options.sandboxUrl}/resend`,
     ANTHROPIC_BASE_URL: `${options.sandboxUrl}/anthropic`,
     OPENAI_BASE_URL: `${options.sandboxUrl}/openai`,
+    TRANSCRIPTION_BASE_URL: `${options.sandboxUrl}/openai/v1`,
     GEMINI_BASE_URL: `${options.sandboxUrl}/gemini`,
     ...options.settings,
   })

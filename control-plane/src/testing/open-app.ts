@@ -42,6 +42,7 @@ export async function openTestApp(settings: Record<string, string> = {}): Promis
     BACKUP_STORE: pathToFileURL(folder).href,
     TELEGRAM_API_ROOT: `${sandbox.url}/telegram`,
     TWILIO_API_BASE: `${sandbox.url}/twilio`,
+    TRANSCRIPTION_BASE_URL: `${sandbox.url}/openai/v1`,
     ...settings,
   })
   const deps = await openDeps(env, database.url, pino({ enabled: false }))

@@ -8,6 +8,7 @@ export const testSettings: Settings = {
   telegramBotUsername: 'test_bot',
   channels: ['TELEGRAM', 'WHATSAPP', 'WEB'],
   whatsapp: { number: '+15550100', readyContentSid: 'HXready', inviteContentSid: 'HXinvite' },
+  transcribes: true,
   operatorEmails: ['operator@example.com'],
   sharedProviders: ['ANTHROPIC', 'OPENAI', 'GOOGLE'],
   platformDailyCapMicros: null,

@@ -44,6 +44,7 @@ export async function startHost(image: string, more: Record<string, string> = {}
         LOG_LEVEL: 'error',
         // As bin/yourclaw-agent starts it.
         NODE_OPTIONS: '--max-semi-space-size=1',
+        MALLOC_ARENA_MAX: '1',
         ...more,
       },
       logPath: path.join(folder, 'agent.log'),

@@ -17,6 +17,7 @@ const runtime: Runtime = {
     end: async () => '0',
     since: async () => ({ state: 'absent' }),
   }),
+  placeFile: async () => {},
   archiveState: async () => ({ bytes: 0, sha256: '' }),
   diskUsed: async () => 0,
   restoreState: async () => {},

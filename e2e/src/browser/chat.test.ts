@@ -74,11 +74,14 @@ async function sql(text: string, values: unknown[] = []) {
   }
 }
 
-/** In the browser: every text that the running answer shows, one after the other. */
+/** In the browser: every text that the running answer shows, and what screen readers are told, one after the other. */
 const watchAnswer = `globalThis.seen = []
+globalThis.said = []
 new MutationObserver(() => {
   const text = document.querySelector('[data-answer]')?.textContent?.trim()
   if (text !== undefined && text !== globalThis.seen.at(-1)) globalThis.seen.push(text)
+  const told = document.querySelector('[aria-label=Conversation] > [role=status]')?.textContent
+  if (told && told !== globalThis.said.at(-1)) globalThis.said.push(told)
 }).observe(document.body, { subtree: true, childList: true, characterData: true })`
 const seen = () => page.evaluate<string[]>('globalThis.seen')
 
@@ -91,14 +94,18 @@ describe.skipIf(!hasChromium)('the chat', () => {
     await open()
     await answered('from the phone')
     expect(await messages().filter({ hasText: 'Telegram' }).count()).toBeGreaterThan(1)
-    await script({ match: 'slowly', reply: words, stream: { chunkDelayMs: 80 } })
+    await script({ match: 'slowly', reply: words, delayMs: 1_500, stream: { chunkDelayMs: 80 } })
     await page.evaluate(watchAnswer)
     await write('slowly, please')
+    await page.locator('[data-answer]').getByText('Your assistant is writing').waitFor()
     await answered(words)
     const shown = await seen()
     expect(shown.length).toBeGreaterThan(5)
     for (const [index, text] of shown.entries())
       if (index > 1) expect(text.startsWith(shown[index - 1] ?? '')).toBe(true)
+    // A screen reader hears two things, and not every word.
+    await page.getByRole('status').getByText(words).waitFor()
+    expect(await page.evaluate('globalThis.said')).toEqual(['Your assistant is writing.', words])
     // What was asked here is answered here.
     expect(await heard(site, ada)).not.toContain(words)
     expect(visit.complaints.splice(0)).toEqual([])
@@ -288,6 +295,11 @@ describe.skipIf(!hasChromium)('the chat', () => {
     const violations = await violationsOn(other.page)
     await other.page.setViewportSize({ width: 320, height: 640 })
     expect([violations, await other.page.evaluate(overflow), other.complaints]).toEqual([[], 0, []])
+    // As over the keyboard of a phone.
+    await other.page.setViewportSize({ width: 320, height: 330 })
+    await field(other.page).focus()
+    const box = await field(other.page).boundingBox()
+    expect(box && box.y > 200 && box.y + box.height < 330).toBe(true)
     await other.context.close()
   })
 

@@ -86,6 +86,7 @@ export async function startProcesses(options: {
     GRPC_PUBLIC_ADDRESS: `localhost:${wire.port}`,
     TELEGRAM_API_ROOT: `${sandbox.url}/telegram`,
     TWILIO_API_BASE: `${sandbox.url}/twilio`,
+    TRANSCRIPTION_BASE_URL: `${sandbox.url}/openai/v1`,
     STRIPE_API_BASE: sandbox.url,
     RESEND_BASE_URL: `${sandbox.url}/resend`,
     SANDBOX_URL: sandbox.url,

@@ -99,6 +99,7 @@ export function createMachine(deps: MachineDeps) {
       conversation: () => {
         throw new Error('nobody talks here')
       },
+      placeFile: async () => {},
       archiveState: async () => ({ bytes: 0, sha256: '' }),
       diskUsed: async () => 0,
       restoreState: async () => {},

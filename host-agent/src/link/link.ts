@@ -55,7 +55,8 @@ async function connectOnce(deps: LinkDeps, stop: AbortSignal): Promise<string> {
     hello: deps.hello,
     capacity: deps.capacity,
     welcomed(welcome: Welcome, send) {
-      session = { epoch: welcome.sessionEpoch, client, ended: over.signal }
+      const { sessionEpoch: epoch, capabilities } = welcome
+      session = { epoch, client, capabilities, ended: over.signal }
       deps.log.info({ epoch: String(welcome.sessionEpoch) }, 'session open')
       deps.connected(session, send)
       renewal = renewInTime(deps, client, identity, over.signal, renewed)

@@ -38,6 +38,12 @@ export function createMetrics() {
       labelNames: ['code'],
       registers,
     }),
+    messages: new Counter({
+      name: 'yourclaw_agent_messages_total',
+      help: 'What assistants said by themselves: stored by the control plane, or the code of who refused it.',
+      labelNames: ['outcome'],
+      registers,
+    }),
     linkUp: new Gauge({
       name: 'yourclaw_agent_link_up',
       help: '1 while the control plane holds a session of this host.',
@@ -49,7 +55,7 @@ export function createMetrics() {
 /** Figures that are read when somebody asks. */
 export function registerGauges(
   registry: Registry,
-  read: { observed(): Observed[]; held(): unknown[] },
+  read: { observed(): Observed[]; held(): unknown[]; messagesWaiting(): number },
 ): void {
   const registers = [registry]
   new Gauge({
@@ -70,6 +76,14 @@ export function registerGauges(
     registers,
     collect() {
       this.set(read.held().length)
+    },
+  })
+  new Gauge({
+    name: 'yourclaw_agent_messages_waiting',
+    help: 'What assistants said by themselves and the control plane does not have yet.',
+    registers,
+    collect() {
+      this.set(read.messagesWaiting())
     },
   })
 }

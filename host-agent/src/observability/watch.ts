@@ -11,7 +11,17 @@ export interface CallWatch {
   end(status: number | 'unreachable'): void
 }
 
-export interface Watch {
+/** Follows what assistants say by themselves. */
+export interface SpeechWatch {
+  /** Within the turn it was said in, or beginning a trace of its own; returns its trace context. */
+  messageTaken(parent: string | undefined): string
+  /** Not even taken. */
+  messageRefused(code: string): void
+  /** The control plane has it, or refused it with a code. */
+  messageSettled(code: string | undefined): void
+}
+
+export interface Watch extends SpeechWatch {
   turn(turn: { turnId: string; assistantId: string; attempt: number; traceParent: string }): TurnWatch
   modelCall(call: { provider: string; assistantId: string }): CallWatch
   modelCallRefused(code: string): void
@@ -53,6 +63,13 @@ export function createWatch({ metrics, tracing }: { metrics: Metrics; tracing: T
         },
       }
     },
+    messageTaken(parent) {
+      const span = tracing.start('say', { parent, kind: 'server' })
+      span.end()
+      return span.traceParent
+    },
+    messageRefused: (code) => metrics.messages.inc({ outcome: code }),
+    messageSettled: (code) => metrics.messages.inc({ outcome: code ?? 'stored' }),
     modelCallRefused: (code) => metrics.modelCallsRefused.inc({ code }),
   }
 }

@@ -4,15 +4,13 @@ import { join } from 'node:path'
 import { type OperationEvent, OperationKind, type StartOperation } from '@yourclaw/proto/host/v1'
 import type { Logger } from 'pino'
 import { AgentError } from '../errors.ts'
+import { chunkBytes, handOver } from '../link/hand-over.ts'
 import type { LiveSession } from '../relay/relay.ts'
 import type { Archive } from '../runtime/archive.ts'
 import { isPlainId } from '../runtime/runtime.ts'
-import { handOver } from './hand-over.ts'
 
 /** What the control plane must know of an agent to give it operations. */
 export const operationsCapability = 'operations'
-
-const chunkBytes = 256 * 1024
 
 export interface Operations {
   /** Does it and hands over what comes of it; the same one again begins anew. Never throws. */
@@ -56,9 +54,18 @@ export async function createOperations(deps: {
   }
   async function run(start: StartOperation, session: LiveSession, signal: AbortSignal): Promise<void> {
     const file = join(dir, start.operationId)
-    try {
+    async function* events(): AsyncGenerator<OperationEvent> {
       const open = { operationId: start.operationId, sessionEpoch: session.epoch }
-      await handOver(session.client.runOperation(), open, eventsOf(start, file), signal)
+      yield { body: { $case: 'open', open } }
+      for await (const body of eventsOf(start, file)) yield { body }
+    }
+    try {
+      await handOver({
+        call: session.client.runOperation(),
+        events: events(),
+        resultOf: ({ body }) => (body?.$case === 'stored' ? true : undefined),
+        signal,
+      })
     } finally {
       await rm(file, { force: true })
     }

@@ -30,6 +30,8 @@ export interface Reconciler {
   target(assistantId: string, signal: AbortSignal): Promise<TurnTarget>
   /** What this assistant remembers; an AgentError when the host does not hold it. */
   conversation(assistantId: string, conversation: number): Conversation
+  /** The runtime's `placeFile`. Also throws assistant_unknown. */
+  placeFile(assistantId: string, path: string, sourceFile: string): Promise<void>
   /** The runtime's `archiveState`, while nothing else is done to the assistant. Also throws assistant_unknown. */
   archive(assistantId: string, destinationFile: string): Promise<Archive>
   /** The runtime's `restoreState`; afterwards the assistant is what the desired state says. */
@@ -334,6 +336,8 @@ export function createReconciler(deps: {
       return { url: running.url, gatewayToken: applied?.gatewayToken ?? gatewayToken }
     },
     conversation: (assistantId, conversation) => runtime.conversation(specOf(assistantId), conversation),
+    placeFile: async (assistantId, path, sourceFile) =>
+      runtime.placeFile(specOf(assistantId), path, sourceFile),
     archive: (assistantId, destinationFile) =>
       lock.run(assistantId, () => runtime.archiveState(specOf(assistantId), destinationFile)),
     async restore(assistantId, sourceFile, sha256) {

@@ -5,6 +5,7 @@ import { createParser } from 'eventsource-parser'
 import { z } from 'zod'
 import { AgentError } from '../errors.ts'
 import type { TurnTarget } from '../reconcile/reconciler.ts'
+import type { HandedOver } from './turn-files.ts'
 
 const errorSchema = z.object({
   error: z.object({ code: z.string().nullish(), type: z.string().nullish(), message: z.string() }),
@@ -25,6 +26,8 @@ export async function complete(input: {
   target: TurnTarget
   sessionKey: string
   turn: TurnInput
+  /** What came with the newest messages. */
+  files?: HandedOver
   signal: AbortSignal
   onText: (text: string) => void
 }): Promise<{ usage: Usage | undefined }> {
@@ -40,14 +43,28 @@ export async function complete(input: {
   }
 }
 
-/** History first, for a conversation that was lost; then the user's new messages as one, since a turn answers all. */
-export function toMessages(turn: TurnInput): { role: 'user' | 'assistant'; content: string }[] {
+type Part = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } }
+
+/**
+ * History first, for a conversation that was lost; then the user's new messages as one, since a turn answers all, with
+ * their pictures behind the words.
+ */
+export function toMessages(
+  turn: TurnInput,
+  { images, missing }: HandedOver = { images: [], missing: [] },
+): { role: 'user' | 'assistant'; content: string | Part[] }[] {
+  const lines = [
+    ...turn.messages.map((message) => message.text),
+    ...missing.map((path) => `[${path} could not be handed over. Tell the user to send it again.]`),
+  ]
+  const text = lines.join('\n')
+  const pictures = images.map((url): Part => ({ type: 'image_url', image_url: { url } }))
   return [
     ...turn.history.map(({ fromAssistant, text }) => ({
       role: fromAssistant ? ('assistant' as const) : ('user' as const),
       content: text,
     })),
-    { role: 'user', content: turn.messages.map((message) => message.text).join('\n') },
+    { role: 'user', content: pictures.length === 0 ? text : [{ type: 'text', text }, ...pictures] },
   ]
 }
 
@@ -58,11 +75,12 @@ function send(input: Parameters<typeof complete>[0]): Promise<IncomingMessage> {
     'content-type': 'application/json',
     authorization: `Bearer ${input.target.gatewayToken}`,
     'x-openclaw-session-key': input.sessionKey,
+    'x-openclaw-message-channel': 'yourclaw',
   }
   const options = { method: 'POST', headers, signal: input.signal }
   const call = request(`${input.target.url}/v1/chat/completions`, options, resolve)
   call.on('error', reject)
-  const messages = toMessages(input.turn)
+  const messages = toMessages(input.turn, input.files)
   call.end(
     JSON.stringify({ model: 'openclaw', stream: true, stream_options: { include_usage: true }, messages }),
   )

@@ -20,6 +20,7 @@ import type { Conversation } from '../runtime/runtime.ts'
 import { sessionKey } from '../runtime/session-key.ts'
 import { complete } from './completions.ts'
 import { continuation, settle } from './recall.ts'
+import { createTurnFiles, type TurnFiles } from './turn-files.ts'
 import { openTurnStream, type TurnStream, type TurnView } from './turn-stream.ts'
 
 /** What the control plane must know of an agent to tell it a turn's input with its announcement. */
@@ -29,6 +30,8 @@ export const turnInputCapability = 'turn-input'
 export interface LiveSession {
   epoch: bigint
   client: HostServiceClient
+  /** Optional features of the control plane. */
+  capabilities: readonly string[]
   ended: AbortSignal
 }
 
@@ -37,6 +40,8 @@ export interface Relay {
   /** Stops a turn that runs; a result that nobody wants any more is forgotten. */
   cancelTurn(cancel: CancelTurn): void
   held(): HeldTurn[]
+  /** The turn that an assistant answers now. */
+  running(assistantId: string): { turnId: string; traceParent: string } | undefined
   /** Resolves when no turn runs and every result is handed over, or after `ms`; then aborts what is left. */
   drain(ms: number): Promise<void>
 }
@@ -62,6 +67,8 @@ interface Turn extends TurnView {
   state: 'waiting' | 'running' | 'finished'
   abort: AbortController
   stream?: TurnStream
+  /** What comes on the stream before its input. */
+  files?: TurnFiles
   /** Between streams that break. */
   backoff: ReturnType<typeof createBackoff>
 }
@@ -76,6 +83,10 @@ export function createRelay(deps: {
   /** Waits for an assistant that is on its way up. */
   target: (assistantId: string, signal: AbortSignal) => Promise<TurnTarget>
   conversation: (assistantId: string, conversation: number) => Conversation
+  /** Writes a copy of a file into an assistant's workspace. */
+  placeFile: (assistantId: string, path: string, sourceFile: string) => Promise<void>
+  /** Where files of turns are kept until they are placed; whatever is in it is of an earlier life. */
+  filesDir: string
   watch: Watch['turn']
   /** Why the assistant's last model call since then came to nothing; absent = nobody knows. */
   modelFailure?: (assistantId: string, sinceMs: number) => { code: string; detail: string } | undefined
@@ -98,6 +109,13 @@ export function createRelay(deps: {
       if (session.ended.aborted || turns.get(turn.turnId) !== turn || turn.stream) return
     }
     turn.stream?.cancel()
+    let files: TurnFiles | undefined
+    if (turn.state === 'waiting') {
+      // What an earlier stream brought of its files comes again on this one.
+      dropFiles(turn)
+      files = newFiles(turn)
+      turn.files = files
+    }
     const stream = openTurnStream({
       call: session.client.runTurn(),
       open: {
@@ -108,7 +126,8 @@ export function createRelay(deps: {
         conversationExists,
       },
       view: turn,
-      onControl: (control) => onControl(turn, control),
+      onControl: (control) => onControl(turn, files, control),
+      onFailure: (err) => log.error({ turnId: turn.turnId, err }, 'a file of a turn could not be kept'),
       onEnd: (error) => {
         if (turn.stream !== stream) return
         delete turn.stream
@@ -128,19 +147,31 @@ export function createRelay(deps: {
     }
   }
 
-  function onControl(turn: Turn, { body }: TurnControl): void {
+  const newFiles = ({ turnId }: Turn) =>
+    createTurnFiles(deps.filesDir, (err) => log.warn({ turnId, err }, 'a file did not reach the assistant'))
+
+  /** Nothing more is read of the stream until what is returned has settled. */
+  function onControl(
+    turn: Turn,
+    files: TurnFiles | undefined,
+    { body }: TurnControl,
+  ): Promise<void> | undefined {
     switch (body?.$case) {
+      case 'file':
+        return files?.begin(body.file)
+      case 'fileChunk':
+        return files?.write(body.fileChunk)
       case 'input':
         if (turn.state === 'waiting') void run(turn, body.input)
-        return
+        return undefined
       case 'cancel':
         cancel(turn)
-        return
+        return undefined
       case 'stored':
         if (turn.state === 'finished') handedOver(turn)
-        return
+        return undefined
       case undefined:
-        return
+        return undefined
     }
   }
 
@@ -182,7 +213,13 @@ export function createRelay(deps: {
       finish(turn, failure(known, turn.text))
     } finally {
       clearTimeout(deadline)
+      dropFiles(turn)
     }
+  }
+
+  function dropFiles(turn: Turn): void {
+    turn.files?.discard().catch((err: unknown) => log.warn({ err }, 'files of a turn could not be removed'))
+    delete turn.files
   }
 
   /** What an assistant says about a failed model call is less than its model gateway knows. */
@@ -210,10 +247,15 @@ export function createRelay(deps: {
     const found = await settle(conversation, mark, signal)
     if (turn.attempt > 1) log.info({ turnId, attempt: turn.attempt, found: found.state }, 'conversation read')
     if (found.state === 'answered') return { text: found.text, usage: undefined }
+    const isNew = found.state !== 'unanswered'
+    const files = isNew
+      ? await turn.files?.handOver((path, source) => deps.placeFile(assistantId, path, source))
+      : undefined
     const { usage } = await complete({
       target,
       sessionKey: sessionKey(assistantId, turn.conversation),
-      turn: found.state === 'unanswered' ? continuation(input) : input,
+      turn: isNew ? input : continuation(input),
+      ...(files && { files }),
       signal,
       onText(text) {
         turn.text += text
@@ -253,6 +295,7 @@ export function createRelay(deps: {
 
   function forget(turn: Turn, from: (turnId: string) => void = journal.forget): void {
     from(turn.turnId)
+    if (turn.state !== 'running') dropFiles(turn)
     if (turns.get(turn.turnId) === turn) turns.delete(turn.turnId)
     if (turns.size === 0) draining?.()
   }
@@ -282,6 +325,7 @@ export function createRelay(deps: {
     if (held) {
       turns.delete(held.turnId)
       held.stream?.cancel()
+      if (held.state !== 'running') dropFiles(held)
       held.abort.abort(new AgentError('turn_canceled', 'A newer attempt took over.'))
     }
     turns.set(turn.turnId, turn)
@@ -309,6 +353,8 @@ export function createRelay(deps: {
       else journal.forget(turnId)
     },
     held: () => journal.held(),
+    running: (assistantId) =>
+      turns.values().find((turn) => turn.assistantId === assistantId && turn.state === 'running'),
     async drain(ms) {
       const { promise, resolve } = Promise.withResolvers<void>()
       draining = resolve

@@ -21,7 +21,10 @@ export function openTurnStream(input: {
   call: ClientDuplexStream<TurnEvent, TurnControl>
   open: TurnOpen
   view: TurnView
-  onControl: (control: TurnControl) => void
+  /** Nothing more is read until what it returns has settled. */
+  onControl: (control: TurnControl) => Promise<void> | undefined
+  /** What it was given could not be taken: the stream is of no use any more. */
+  onFailure: (error: unknown) => void
   /** Once, when the stream is over; `error` is absent after a regular end. */
   onEnd: (error?: ServiceError) => void
 }): TurnStream {
@@ -55,7 +58,18 @@ export function openTurnStream(input: {
     input.onEnd(error)
   }
 
-  call.on('data', input.onControl)
+  call.on('data', (control: TurnControl) => {
+    const taken = input.onControl(control)
+    if (!taken) return
+    call.pause()
+    taken.then(
+      () => call.resume(),
+      (error: unknown) => {
+        input.onFailure(error)
+        call.cancel()
+      },
+    )
+  })
   call.on('drain', () => {
     writable = true
     pump()

@@ -86,6 +86,11 @@ export interface Runtime {
    * its turn waits, and goes on. Throws no_state when there is none.
    */
   archiveState(ref: AssistantRef, destinationFile: string): Promise<Archive>
+  /**
+   * Writes a copy of a file into the workspace of an assistant that is there, whole or not at all, as the assistant's own.
+   * `path` is "inbox/" and a plain name.
+   */
+  placeFile(ref: AssistantRef, path: string, sourceFile: string): Promise<void>
   /** Bytes that memory and workspace take up on the disk. */
   diskUsed(ref: AssistantRef): Promise<number>
   /** Stops it, and puts an archive's state in the place of its own. Throws archive_damaged, and then changes nothing. */

@@ -12,6 +12,8 @@ import {
 } from '@peculiar/x509'
 import {
   type AgentMessage,
+  type HandOverControl,
+  type HandOverEvent,
   type Hello,
   HostServiceService,
   type ServerMessage,
@@ -21,6 +23,7 @@ import {
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 type Session = ServerDuplexStream<AgentMessage, ServerMessage>
+type HandOverCall = ServerDuplexStream<HandOverEvent, HandOverControl>
 type TurnCall = ServerDuplexStream<TurnEvent, TurnControl>
 
 /** A queue that tests await instead of sleeping. */
@@ -51,6 +54,8 @@ export interface TestControlPlaneOptions {
   sessionTimeoutMs?: number
   /** Says GoAway before it answers a renewal: the agent must store what comes, and use it, all the same. */
   renewalSendsAway?: boolean
+  /** What it says it can do; as of the first release unless given. */
+  capabilities?: string[]
 }
 
 /** One authority, one enrollment route and one gRPC server with mutual TLS: what an agent sees of a control plane. */
@@ -58,6 +63,7 @@ export async function startTestControlPlane({
   lifeMs = 24 * 3600_000,
   sessionTimeoutMs = 5_000,
   renewalSendsAway = false,
+  capabilities = ['heartbeat-ack'],
 }: TestControlPlaneOptions = {}) {
   const newKeys = () => crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const caKeys = await newKeys()
@@ -90,6 +96,10 @@ export async function startTestControlPlane({
   const sessions = createInbox<{ call: Session; hello: Hello; epoch: bigint; serial: string | undefined }>()
   const said = createInbox<AgentMessage>()
   const turnCalls = createInbox<{ call: TurnCall; events: ReturnType<typeof createInbox<TurnEvent>> }>()
+  const handOvers = createInbox<{
+    call: HandOverCall
+    events: ReturnType<typeof createInbox<HandOverEvent>>
+  }>()
   let epoch = 0n
   let renewals = 0
   let silent = false
@@ -111,7 +121,7 @@ export async function startTestControlPlane({
         const welcome = {
           sessionEpoch: epoch,
           protocolVersion: 1,
-          capabilities: ['heartbeat-ack'],
+          capabilities,
           heartbeatIntervalMs: 50,
           sessionTimeoutMs,
         }
@@ -125,6 +135,13 @@ export async function startTestControlPlane({
       call.on('error', () => {})
       call.on('data', events.push)
       turnCalls.push({ call, events })
+    },
+    handOver(call: HandOverCall) {
+      const events = createInbox<HandOverEvent>()
+      call.on('error', () => {})
+      call.on('end', () => call.end())
+      call.on('data', events.push)
+      handOvers.push({ call, events })
     },
     renew(
       call: { request: { csrPem: string } },
@@ -180,6 +197,7 @@ export async function startTestControlPlane({
     sessions,
     said,
     turnCalls,
+    handOvers,
     renewals: () => renewals,
     /** Of the newest session. */
     epoch: () => epoch,

@@ -2,7 +2,9 @@ import { toNodeHandler } from '@modelcontextprotocol/node'
 import { createMcpHandler, Server } from '@modelcontextprotocol/server'
 import type { Logger } from 'pino'
 import { z } from 'zod'
+import { readBody } from '../model-gateway/body.ts'
 import { createOpenCalls } from '../model-gateway/open-calls.ts'
+import { Refusal, tooLarge } from '../model-gateway/refusal.ts'
 import type { Service } from '../model-gateway/service.ts'
 import { agentVersion } from '../version.ts'
 import type { RemoteTools } from './remote-tools.ts'
@@ -11,6 +13,19 @@ import type { RemoteTools } from './remote-tools.ts'
 const maxBodyBytes = 512 * 1024
 
 const schemaObject = z.looseObject({ type: z.literal('object') })
+
+/** One call: many in one request would pass for one. */
+function readCall(bytes: Buffer): unknown {
+  if (bytes.length > maxBodyBytes) throw tooLarge(maxBodyBytes)
+  let call: unknown
+  try {
+    call = JSON.parse(bytes.toString('utf8'))
+  } catch {
+    throw new Refusal(400, 'invalid_json', 'The request is not JSON.')
+  }
+  if (Array.isArray(call)) throw new Refusal(400, 'batch_refused', 'Calls are taken one by one.')
+  return call
+}
 
 /**
  * The tools that the control plane has for an assistant, by the Model Context Protocol, without sessions: what is said
@@ -48,7 +63,8 @@ export function createToolService({ tools, log }: { tools: RemoteTools; log: Log
     try {
       const auth = { token: '', clientId: assistantId, scopes: [] }
       const { method = 'POST', url = '/' } = request
-      await serve(Object.assign(request, { auth, method, url }), response)
+      const body = method === 'POST' ? readCall(await readBody(request, entry.grow)) : undefined
+      await serve(Object.assign(request, { auth, method, url }), response, body)
     } finally {
       entry.leave()
     }

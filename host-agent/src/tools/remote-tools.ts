@@ -65,6 +65,8 @@ export function createRemoteTools(): RemoteTools {
 function wordsFor(error: unknown): string {
   const { code, details } = error as Partial<ServiceError>
   if (code === grpcStatus.NOT_FOUND) return `There is no such assistant here. (${details})`
+  if (details === 'too_many_requests')
+    return 'That is too much at once. Nothing was done: try again in a moment.'
   // The link may have broken behind a deed: nobody here can know.
   return 'This cannot be reached right now. What was asked for may have been done: look before you try again. (tools_unreachable)'
 }

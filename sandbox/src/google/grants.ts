@@ -88,11 +88,12 @@ export class Grants {
     return known && known.expiresAtMs > Date.now() ? known.grant : undefined
   }
 
-  /** Ends what the person agreed to when this token was made, its other tokens included. True when there was such a token. */
+  /** Ends all that the person agreed to with this client, as Google does. True when there was such a token. */
   revoke(token: string): boolean {
     const grant = this.#access.get(token)?.grant ?? this.#refresh.get(token)
     if (grant === undefined) return false
-    this.#end((candidate) => candidate === grant)
+    const { email, clientId } = grant
+    this.#end((candidate) => candidate.email === email && candidate.clientId === clientId)
     return true
   }
 

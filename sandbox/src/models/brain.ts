@@ -102,6 +102,8 @@ export class ModelError extends Error {
 /** What stands in for every model: it answers from scripts, or echoes, and remembers what it was asked. */
 export class Brain {
   readonly requests: ModelRequest[] = []
+  /** What every recording says from now on. */
+  heard: string | undefined
   #scripts: Script[] = []
   #answers = 0
 
@@ -112,6 +114,21 @@ export class Brain {
   clear(): void {
     this.#scripts = []
     this.requests.length = 0
+    this.heard = undefined
+  }
+
+  /** Speech to text: what is said is scripted, or how long the recording is. */
+  hear({ model, bytes, path, key }: { model: string; bytes: number; path: string; key: string }): string {
+    this.requests.push({
+      provider: 'openai',
+      model,
+      path,
+      key,
+      body: { bytes },
+      usage: null,
+      at: new Date().toISOString(),
+    })
+    return this.heard ?? `A recording of ${bytes} bytes.`
   }
 
   /** @throws ModelError for a missing or invalid key and for scripted errors */

@@ -21,6 +21,14 @@ export function openaiRoutes(brain: Brain, faults: Faults): Hono<Env> {
   )
   app.post('/v1/chat/completions', chatCompletions(brain))
   app.post('/v1/responses', responses(brain))
+  app.post('/v1/audio/transcriptions', async (c) => {
+    requireKey(bearerOf(c))
+    const { file, model } = await c.req.parseBody()
+    if (!(file instanceof File)) throw new ModelError(400, 'file: required')
+    return c.json({
+      text: brain.hear({ model: String(model), bytes: file.size, path: c.req.path, key: bearerOf(c) }),
+    })
+  })
   app.get('/v1/models', (c) => {
     requireKey(bearerOf(c))
     return c.json({ object: 'list', data: [{ id: 'gpt-sandbox', object: 'model', owned_by: 'sandbox' }] })

@@ -5,6 +5,20 @@ export function element(tag, fields = {}, ...children) {
   return made
 }
 
+/** A picture, or something to play, as what it is; any other file as a link; the words below. */
+export function withFile(file, words) {
+  if (!file) return words
+  const { name = 'file', mimeType, sizeBytes, url } = file
+  const [kind] = mimeType.split('/')
+  const shown =
+    kind === 'image'
+      ? element('img', { src: url, alt: name })
+      : kind === 'audio' || kind === 'video'
+        ? element(kind, { src: url, controls: true, preload: 'metadata' })
+        : element('a', { href: url, download: name, textContent: `${name} (${sizeBytes} bytes)` })
+  return element('div', {}, shown, element('p', {}, words))
+}
+
 /** Calls the sandbox's own API; with a body it posts. */
 export async function call(path, body) {
   const response = await fetch(

@@ -1,4 +1,4 @@
-import { call, element } from './dom.js'
+import { call, element, withFile } from './dom.js'
 
 const typingMs = 5000
 const draftMs = 30_000
@@ -26,21 +26,6 @@ function said(event) {
   return safe(new DOMParser().parseFromString(`<body>${event.text}`, 'text/html').body)
 }
 
-/** A picture as one, any other file as a link, with the caption below. */
-function withFile(event) {
-  const { file } = event
-  if (!file) return said(event)
-  const isPicture = file.mimeType.startsWith('image/')
-  const shown = isPicture
-    ? element('img', { src: file.url, alt: file.name })
-    : element('a', {
-        href: file.url,
-        download: file.name,
-        textContent: `${file.name} (${file.sizeBytes} bytes)`,
-      })
-  return element('div', {}, shown, element('p', {}, said(event)))
-}
-
 const plain = new Set(['text', 'edit'])
 /** What makes a bubble; the rest is a state of the chat or of another bubble. */
 const shown = new Set(['message', 'edit', 'media', 'notice'])
@@ -58,7 +43,8 @@ function entries({ bot, person }) {
   for (const event of person) {
     if (['reaction', 'button', 'stop'].includes(event.kind)) continue
     const before = found.get(`p${event.id}`)
-    const content = plain.has(event.kind) ? event.text : `[${event.kind}] ${event.text}`
+    const words = plain.has(event.kind) || event.file ? event.text : `[${event.kind}] ${event.text}`
+    const content = withFile(event.file, words)
     const at = before?.at ?? event.at
     const tag = before && 'edited'
     found.set(`p${event.id}`, {
@@ -82,7 +68,14 @@ function entries({ bot, person }) {
     const at = before?.at ?? event.at
     const key = event.id === 0 ? `b${event.at}` : `b${event.id}`
     const tag = before ? 'edited' : event.kind === 'notice' ? 'notice' : undefined
-    found.set(key, { ...event, at, tag, content: withFile(event), buttons: event.buttons, raw })
+    found.set(key, {
+      ...event,
+      at,
+      tag,
+      content: withFile(event.file, said(event)),
+      buttons: event.buttons,
+      raw,
+    })
   }
   const sorted = [...found.values()].sort((a, b) => a.at.localeCompare(b.at) || a.id - b.id)
   if (draft) {

@@ -1,4 +1,4 @@
-import { call, element } from './dom.js'
+import { call, element, withFile } from './dom.js'
 
 const typingMs = 25_000
 const at = (person) => `/whatsapp/${encodeURIComponent(person.whatsappAddress)}`
@@ -58,7 +58,10 @@ function entries({ business, person }) {
     ...event,
     id: `p${event.sid}`,
     mine: true,
-    content: event.kind === 'text' ? event.body : `[${event.kind}] ${event.body}`,
+    content: withFile(
+      event.file,
+      event.kind === 'text' || event.file ? event.body : `[${event.kind}] ${event.body}`,
+    ),
     raw: event.request,
     ticks: personTicks(event),
   }))
@@ -67,7 +70,7 @@ function entries({ business, person }) {
     .map((event) => ({
       ...event,
       id: `b${event.sid}`,
-      content: said(event.body),
+      content: withFile(event.file, said(event.body)),
       raw: event.request,
       look: event.errorCode ? 'lost' : '',
       bad: Boolean(event.errorCode),
@@ -87,6 +90,11 @@ export const whatsapp = {
   address: (person) => person.whatsappAddress.replace(/^whatsapp:/, ''),
   load: (person) => call(`${at(person)}/conversation`),
   send: (person, body) => call(`${at(person)}/messages`, { body }),
+  attach: (person, { name, base64, isPhoto, caption }) =>
+    call(`${at(person)}/messages`, {
+      ...(isPhoto ? { photo: base64 } : { document: { name, base64 } }),
+      ...(caption && { body: caption }),
+    }),
   entries,
   state({ business, windowOpen, optedOut }) {
     const last = business.at(-1)

@@ -40,6 +40,8 @@ export interface World {
   faults: Faults
 }
 
+const transcriptInput = z.object({ text: z.string() })
+const redirectInput = z.object({ url: z.url().optional() })
 const clockInput = z.object({ advanceSeconds: z.number().positive() })
 
 /** The API through which programs and the page move the outside world. */
@@ -98,6 +100,10 @@ export function simRoutes({
       optedOut: contacts.isOptedOut(address),
     })
   })
+  app.post('/whatsapp/media-redirect', async (c) => {
+    twilio.mediaRedirect = (await read(c, redirectInput)).url
+    return c.json({})
+  })
   // What was sent with a message of either side, for the page: Twilio's own address asks for the account.
   app.get('/whatsapp/media/:message/:media', (c) => {
     const message = twilio.messages.get(c.req.param('message'))
@@ -114,6 +120,11 @@ export function simRoutes({
   app.route('/mail', mailSim(mailbox, contacts))
   app.route('/stripe', stripeSim(stripe))
 
+  // What every recording says from now on.
+  app.post('/models/transcript', async (c) => {
+    brain.heard = (await read(c, transcriptInput)).text
+    return c.json({ ok: true })
+  })
   app.post('/models/script', async (c) => {
     brain.script(await read(c, scriptInput))
     return c.json({ ok: true })

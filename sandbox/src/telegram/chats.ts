@@ -37,6 +37,8 @@ export interface PersonEvent {
     | 'text'
     | 'photo'
     | 'voice'
+    | 'audio'
+    | 'video'
     | 'document'
     | 'location'
     | 'contact'
@@ -46,6 +48,8 @@ export interface PersonEvent {
     | 'button'
     | 'stop'
   text: string
+  /** What came with it, at `url`, a path of the sandbox. */
+  file?: { name: string; mimeType: string; sizeBytes: number; url: string }
   at: string
   delivered: boolean
   failedAttempts: number

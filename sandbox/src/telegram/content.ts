@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { samplePhoto, sampleVoice } from '../samples.ts'
+import { samplePhoto, sampleVideo, sampleVoice } from '../samples.ts'
 import type { Bot } from './bot.ts'
 import type { PersonEvent } from './chats.ts'
 
@@ -10,6 +10,8 @@ export const contentFields = {
   text: z.string().min(1).optional(),
   photo: sampleOrBase64.optional(),
   voice: sampleOrBase64.optional(),
+  audio: z.object({ name: z.string().min(1), base64: z.base64().optional() }).optional(),
+  video: sampleOrBase64.optional(),
   document: z.object({ name: z.string().min(1), base64: z.base64().optional() }).optional(),
   location: z
     .object({ latitude: z.number().min(-90).max(90), longitude: z.number().min(-180).max(180) })
@@ -38,6 +40,19 @@ export function contentOf(bot: Bot, input: z.infer<typeof contentInput>): Conten
     const bytes = input.voice === true ? sampleVoice() : Buffer.from(input.voice, 'base64')
     const info = stored(bot, 'voice', 'oga', 'audio/ogg', bytes)
     return { kind: 'voice', fields: { voice: { ...info, duration: 1, mime_type: 'audio/ogg' } } }
+  }
+  if (input.audio) {
+    const { name, base64 } = input.audio
+    const bytes = base64 === undefined ? sampleVoice() : Buffer.from(base64, 'base64')
+    const info = stored(bot, 'music', 'ogg', 'audio/ogg', bytes)
+    const audio = { ...info, duration: 1, file_name: name, mime_type: 'audio/ogg' }
+    return { kind: 'audio', fields: { audio } }
+  }
+  if (input.video) {
+    const bytes = input.video === true ? sampleVideo() : Buffer.from(input.video, 'base64')
+    const info = stored(bot, 'videos', 'mp4', 'video/mp4', bytes)
+    const video = { ...info, duration: 1, width: 32, height: 32, mime_type: 'video/mp4' }
+    return { kind: 'video', fields: { video } }
   }
   if (input.document) {
     const { name, base64 } = input.document

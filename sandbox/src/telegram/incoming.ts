@@ -13,6 +13,8 @@ export const incomingInput = z
     chatType: z.enum(['private', 'group', 'supergroup']).optional(),
     /** Id of a message of either side in this chat. */
     replyTo: z.number().int().optional(),
+    /** Messages with the same name are one album. */
+    album: z.string().min(1).optional(),
     /** Name of whom it is forwarded from. */
     forwardedFrom: z.string().min(1).optional(),
   })
@@ -40,6 +42,7 @@ export function sendAsPerson(
   const chat = bot.chats.open(from, input.chatType)
   const messageId = bot.chats.nextMessageId()
   const { kind, fields } = contentOf(bot, input)
+  const file = fileOf(bot, fields)
   const date = seconds()
   const quoted = input.replyTo === undefined ? undefined : quote(bot, chat, input.replyTo)
   const message = {
@@ -49,12 +52,23 @@ export function sendAsPerson(
     date,
     ...fields,
     ...(input.caption !== undefined && { caption: input.caption }),
+    ...(input.album !== undefined && { media_group_id: input.album }),
     ...(quoted !== undefined && { reply_to_message: quoted }),
     ...(input.forwardedFrom !== undefined && {
       forward_origin: { type: 'hidden_user', sender_user_name: input.forwardedFrom, date },
     }),
   }
-  const sent = push(bot, chat, { message }, { id: messageId, kind, text: input.text ?? input.caption ?? '' })
+  const sent = push(
+    bot,
+    chat,
+    { message },
+    {
+      id: messageId,
+      kind,
+      text: input.text ?? input.caption ?? '',
+      ...(file && { file }),
+    },
+  )
   return { ...sent, messageId }
 }
 
@@ -112,7 +126,7 @@ function push(
   bot: Bot,
   chat: ChatState,
   content: object,
-  said: Pick<PersonEvent, 'id' | 'kind' | 'text'>,
+  said: Pick<PersonEvent, 'id' | 'kind' | 'text' | 'file'>,
 ): Sent {
   const updateId = bot.nextUpdateId()
   const update = { update_id: updateId, ...content } as Update
@@ -135,6 +149,18 @@ function push(
     },
   })
   return { updateId }
+}
+
+/** The file of a message, for the page. */
+function fileOf(bot: Bot, fields: object): PersonEvent['file'] {
+  const [part] = Object.values(fields)
+  const found = z
+    .object({ file_id: z.string(), file_name: z.string().default('file') })
+    .safeParse(Array.isArray(part) ? part[0] : part)
+  if (!found.success) return undefined
+  const { file_id: id, file_name: name } = found.data
+  const { info, bytes, mimeType } = bot.files.get(id)
+  return { name, mimeType, sizeBytes: bytes.length, url: `/telegram/file/botpage/${info.file_path}` }
 }
 
 /** A message as another one quotes it, whoever wrote it. */

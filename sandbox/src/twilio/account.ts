@@ -24,6 +24,8 @@ export class Account {
   readonly faults: Faults
   /** Where messages of people are posted to; set through the Senders API. */
   webhook: { url: string; statusUrl: string } = { url: '', statusUrl: '' }
+  /** Where the addresses of media lead to from now on, in place of the files; a fault. */
+  mediaRedirect: string | undefined
   readonly #queues = new Map<string, Promise<unknown>>()
 
   constructor(people: People, faults: Faults, options: AccountOptions) {
@@ -49,6 +51,7 @@ export class Account {
   clear(): void {
     this.chats.clear()
     this.messages.clear()
+    this.mediaRedirect = undefined
   }
 
   stop(): void {

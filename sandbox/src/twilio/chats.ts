@@ -17,7 +17,7 @@ export interface BusinessEvent {
 }
 
 export interface EventFile {
-  contentType: string
+  mimeType: string
   sizeBytes: number
   url: string
 }
@@ -25,8 +25,9 @@ export interface EventFile {
 /** One thing the person sent. */
 export interface PersonEvent {
   sid: string
-  kind: 'text' | 'image' | 'audio' | 'document'
+  kind: 'text' | 'image' | 'audio' | 'document' | 'sticker' | 'location'
   body: string
+  file?: EventFile
   at: string
   /** The webhook took it. */
   delivered: boolean

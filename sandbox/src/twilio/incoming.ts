@@ -3,7 +3,7 @@ import { samplePhoto, sampleVoice } from '../samples.ts'
 import type { Account } from './account.ts'
 import type { PersonEvent } from './chats.ts'
 import { sid } from './ids.ts'
-import type { Media, Message } from './messages.ts'
+import { fileOf, type Media, type Message } from './messages.ts'
 
 const sampleOrBase64 = z.union([z.literal(true), z.base64()])
 
@@ -15,6 +15,13 @@ export const whatsappInput = z
     photo: sampleOrBase64.optional(),
     voice: sampleOrBase64.optional(),
     document: z.object({ name: z.string().min(1), base64: z.base64().optional() }).optional(),
+    sticker: z.literal(true).optional(),
+    location: z
+      .object({ latitude: z.number(), longitude: z.number(), label: z.string().optional() })
+      .optional(),
+    forwarded: z.boolean().optional(),
+    /** Sid of a message of either side. */
+    replyTo: z.string().optional(),
     profileName: z.string().optional(),
     /** The same message again: what Twilio does when it did not hear our answer. */
     messageSid: z
@@ -22,9 +29,11 @@ export const whatsappInput = z
       .regex(/^(SM|MM)[0-9a-f]{32}$/)
       .optional(),
   })
-  .refine((input) => input.body !== '' || input.mediaUrl || input.photo || input.voice || input.document, {
-    message: 'Give a body, mediaUrl, photo, voice or document.',
-  })
+  .refine(
+    ({ body, mediaUrl, photo, voice, document, sticker, location }) =>
+      body !== '' || mediaUrl || photo || voice || document || sticker || location,
+    { message: 'Give a body, mediaUrl, photo, voice, document, sticker or location.' },
+  )
 export type WhatsappInput = z.output<typeof whatsappInput>
 
 /** Twilio's own words for leaving and coming back (https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out). */
@@ -63,12 +72,15 @@ export async function sendAsPerson(
   const profileName = input.profileName ?? account.contacts.profileName(address)
   const parameters = {
     ...parametersOf(account, message, { kind, profileName, base }),
+    ...extrasOf(account, input),
     ...(optOut === undefined ? {} : { OptOutType: optOut }),
   }
+  const [file] = media.map((one) => fileOf(message, one))
   const event: PersonEvent = {
     sid: messageSid,
     kind,
     body: input.body,
+    ...(file && { file }),
     at: message.at.toISOString(),
     delivered: false,
     read: false,
@@ -83,6 +95,17 @@ export async function sendAsPerson(
     })
   })
   return { messageSid }
+}
+
+/** What Twilio adds for what a message is beside its text. */
+function extrasOf(account: Account, { location, forwarded, replyTo, document }: WhatsappInput) {
+  return {
+    ...(location && { Latitude: String(location.latitude), Longitude: String(location.longitude) }),
+    ...(location?.label && { Label: location.label }),
+    ...(forwarded && { Forwarded: 'true' }),
+    ...(replyTo && { OriginalRepliedMessageSid: replyTo, OriginalRepliedMessageSender: account.sender }),
+    ...(document && { MediaFilename0: document.name }),
+  }
 }
 
 /** What Twilio sends today; a person who hides the number has neither a number in From nor a WaId. */
@@ -127,6 +150,8 @@ async function mediaOf(input: WhatsappInput): Promise<{ kind: PersonEvent['kind'
   })
   const decode = (given: true | string, sample: () => Buffer) =>
     given === true ? sample() : Buffer.from(given, 'base64')
+  if (input.location) return { kind: 'location', media: [] }
+  if (input.sticker) return one('sticker', 'image/webp', samplePhoto())
   if (input.photo) return one('image', 'image/png', decode(input.photo, samplePhoto))
   if (input.voice) return one('audio', 'audio/ogg', decode(input.voice, sampleVoice))
   if (input.document) {

@@ -17,6 +17,13 @@ export interface Media {
   bytes: Buffer
 }
 
+/** As the phone page gets it. */
+export const fileOf = (message: Message, { sid, contentType, bytes }: Media) => ({
+  mimeType: contentType,
+  sizeBytes: bytes.length,
+  url: `/sim/whatsapp/media/${message.sid}/${sid}`,
+})
+
 /** All messages of the account, oldest first. */
 export class Messages {
   readonly #bySid = new Map<string, Message>()

@@ -4,7 +4,7 @@ import type { BusinessEvent } from './chats.ts'
 import { findContent, renderContent } from './contents.ts'
 import { TwilioError } from './errors.ts'
 import { sid } from './ids.ts'
-import type { Media, Message } from './messages.ts'
+import { fileOf, type Message } from './messages.ts'
 
 /** https://www.twilio.com/docs/api/errors/21617, in UTF-16 units. */
 const longestBody = 1600
@@ -71,13 +71,6 @@ async function attach(message: Message, event: BusinessEvent, url: string): Prom
   event.file = fileOf(message, media)
   return media.bytes.length <= largestMediaBytes
 }
-
-/** As the phone page gets it. */
-export const fileOf = (message: Message, { sid, contentType, bytes }: Media) => ({
-  contentType,
-  sizeBytes: bytes.length,
-  url: `/sim/whatsapp/media/${message.sid}/${sid}`,
-})
 
 function check(account: Account, from: string, to: string): void {
   if (to === '') throw new TwilioError(400, 21604, "A 'To' phone number is required.")

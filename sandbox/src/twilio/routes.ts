@@ -4,7 +4,7 @@ import { type Env, faulty } from '../faults.ts'
 import type { Account } from './account.ts'
 import { approvalResource, type Content, contentResource, contents, findContent } from './contents.ts'
 import { errorBody, faultBody, notFound, TwilioError } from './errors.ts'
-import { messageResource } from './messages.ts'
+import { fileOf, messageResource } from './messages.ts'
 import { createMessage, showTyping } from './outgoing.ts'
 import { senderResource, updateSender } from './senders.ts'
 
@@ -54,8 +54,12 @@ export function twilioRoutes(account: Account): Hono<Env> {
   app.get(`${messages}/:sid/Media/:media`, (c) => {
     const message = account.messages.get(c.req.param('sid'))
     const media = message?.media.find(({ sid }) => sid === c.req.param('media'))
-    if (!media) throw notFound(c.req.path)
-    return new Response(new Uint8Array(media.bytes), { headers: { 'content-type': media.contentType } })
+    if (!message || !media) throw notFound(c.req.path)
+    // Twilio keeps the bytes elsewhere: its answer leads there, and that address needs no account.
+    return c.redirect(
+      account.mediaRedirect ?? `${new URL(c.req.url).origin}${fileOf(message, media).url}`,
+      307,
+    )
   })
 
   app.post('/v2/Indicators/Typing.json', async (c) => {

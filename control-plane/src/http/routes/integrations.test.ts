@@ -2,6 +2,7 @@ import { tablesMentioning } from '@yourclaw/db/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { withGoogle } from '../../services/integration/access.ts'
 import { connect, type GoogleWorld, openGoogleWorld } from '../../services/integration/fixtures.ts'
+import { markLost } from '../../services/integration/mark-lost.ts'
 import { sweepDisconnects } from '../../services/integration/revoke.ts'
 
 let world: GoogleWorld
@@ -138,7 +139,7 @@ test('D1: a connection that ends leaves no usable token, here or at Google, even
   const ended = await person.browser.send('DELETE', '/integrations/google/gmail')
   expect(await ended.json()).toEqual({ state: 'DISCONNECTING' })
   const again = await person.browser.open('/integrations/google/gmail/connect')
-  expect([again.status, ((await again.json()) as { code: string }).code]).toEqual([409, 'disconnecting'])
+  expect(again.headers.get('location')).toContain('?service=gmail&error=disconnecting')
   await sweepDisconnects({ ctx: world.deps.integrations })
   expect(await row(person)).toBeNull()
   await expect(world.deps.integrations.consent.refresh(refresh ?? '')).rejects.toMatchObject({
@@ -152,10 +153,47 @@ test('D1: a connection that ends leaves no usable token, here or at Google, even
   expect([missing.status, ((await missing.json()) as { code: string }).code]).toEqual([404, 'not_connected'])
 })
 
+test('a service that is disconnected takes no other one of its account along; the last takes all back', async () => {
+  const person = await world.newPerson()
+  for (const service of ['calendar', 'gmail'] as const)
+    await connect(person.browser, service, { account: person.email })
+  const kept = await row(person)
+  const end = async (service: string) =>
+    (await person.browser.send('DELETE', `/integrations/google/${service}`)).json()
+  await world.deps.db.toolPermission.create({ data: { userId: person.userId, tool: 'gmail_send' } })
+  // Nothing that was agreed to in part takes the rest along, either.
+  await connect(person.browser, 'drive', { account: person.email, boxes: '1' })
+  expect(await end('gmail')).toEqual({ state: 'OFF' })
+  await withGoogle(events(person))
+  expect(await world.deps.db.toolPermission.count({ where: { userId: person.userId } })).toBe(0)
+  expect(await end('calendar')).toEqual({ state: 'OFF' })
+  const token = await world.deps.vault.open(kept?.refreshTokenEncrypted ?? '')
+  await expect(world.deps.integrations.consent.refresh(token)).rejects.toMatchObject({
+    code: 'consent_withdrawn',
+  })
+})
+
+test('a call that fails on an old connection leaves the one in its place alone', async () => {
+  const person = await world.newPerson()
+  await connect(person.browser, 'calendar', { account: person.email })
+  await world.sim('google/tokens', { withdraw: person.email })
+  const { refreshTokenEncrypted } = (await row(person, 'calendar')) ?? {}
+  await connect(person.browser, 'calendar', { account: person.email })
+  const input = {
+    userId: person.userId,
+    service: 'calendar' as const,
+    refreshToken: refreshTokenEncrypted ?? '',
+  }
+  await markLost({ ctx: world.deps.integrations, input })
+  expect((await listed(person)).calendar).toMatchObject({ state: 'CONNECTED' })
+})
+
 test('I8: without a subscription nothing is connected; without the feature nothing is offered', async () => {
   const person = await world.newPerson()
   await world.deps.db.subscription.deleteMany({ where: { userId: person.userId } })
-  expect((await person.browser.open('/integrations/google/drive/connect')).status).toBe(402)
+  const told = await person.browser.open('/integrations/google/drive/connect')
+  expect(told.headers.get('location')).toContain('error=not_entitled')
+  expect((await person.browser.send('GET', '/integrations/google/drive/connect')).status).toBe(402)
   expect((await person.browser.open('/integrations/google/maps/connect')).status).toBe(400)
   const off = await openGoogleWorld({ FEATURE_GOOGLE_INTEGRATIONS: 'false' })
   const elsewhere = await off.newPerson()
@@ -164,6 +202,6 @@ test('I8: without a subscription nothing is connected; without the feature nothi
     services: [],
     permissions: [],
   })
-  expect((await elsewhere.browser.open('/integrations/google/drive/connect')).status).toBe(404)
+  expect((await elsewhere.browser.send('GET', '/integrations/google/drive/connect')).status).toBe(404)
   await off.close()
 })

@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import { invalidInput, ServiceError } from '../../errors.ts'
 import type { IntegrationCtx } from '../../services/integration/ctx.ts'
 import { disconnect } from '../../services/integration/disconnect.ts'
@@ -68,8 +69,8 @@ const callback = createRoute({
   summary: 'Where Google sends the browser back to',
   description:
     'A browser that asks for a page is sent to /dashboard/integrations?service={service}&error={code} when it did not ' +
-    'work; codes are `consent_denied`, `consent_incomplete`, `sign_in_expired`, `sign_in_invalid`, `disconnecting` and ' +
-    '`google_unavailable`.',
+    'work; codes are `consent_denied`, `consent_incomplete`, `sign_in_expired`, `sign_in_invalid`, `not_entitled`, ' +
+    '`disconnecting` and `google_unavailable`.',
   request: byService,
   responses: toBrowser('Connected, and back to the page of what is connected'),
 })
@@ -118,38 +119,46 @@ export function integrationRoutes(ctx: IntegrationCtx) {
   const cookieOf = (name: z.infer<typeof service>) =>
     attemptCookie(`connect_${name}`, { webUrl, vault: ctx.vault, clock: ctx.clock })
 
+  /** A browser is sent to the page that has words for the code; a program gets the problem. */
+  async function orBack(c: Context, service: string, work: () => Promise<string>): Promise<Response> {
+    c.header('cache-control', 'no-store')
+    try {
+      return c.redirect(await work(), 302)
+    } catch (error) {
+      const isPage = c.req.header('accept')?.includes('text/html') === true
+      if (!isPage || !(error instanceof ServiceError)) throw error
+      ctx.log.info({ code: error.code, err: error.cause }, 'a connection was refused')
+      return c.redirect(`${page}?${new URLSearchParams({ service, error: error.code })}`, 302)
+    }
+  }
+
   return new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
     .openapi(list, async (c) => {
       const input = { userId: c.get('user').id }
       const permissions = await listPermissions({ ctx, input })
       return c.json({ ...(await listIntegrations({ ctx, input })), permissions }, 200)
     })
-    .openapi(connect, async (c) => {
+    .openapi(connect, (c) => {
       const { service } = c.req.valid('param')
       const userId = c.get('user').id
-      const { url, attempt } = await startConnection({ ctx, input: { userId, service } })
-      await cookieOf(service).keep(c, attempt, userId)
-      c.header('cache-control', 'no-store')
-      return c.redirect(url.href, 302)
+      return orBack(c, service, async () => {
+        const { url, attempt } = await startConnection({ ctx, input: { userId, service } })
+        await cookieOf(service).keep(c, attempt, userId)
+        return url.href
+      })
     })
-    .openapi(callback, async (c) => {
+    .openapi(callback, (c) => {
       const { service } = c.req.valid('param')
       const userId = c.get('user').id
-      const attempt = await cookieOf(service).take(c)
-      c.header('cache-control', 'no-store')
-      try {
+      return orBack(c, service, async () => {
+        const attempt = await cookieOf(service).take(c)
         // Somebody else may have signed in meanwhile: what they get must not be another person's mail.
         if (attempt?.subject !== userId)
           throw invalidInput('This connection is over or began in another browser.', 'sign_in_expired')
         const query = new URL(c.req.url).search
         await finishConnection({ ctx, input: { userId, service, query, attempt } })
-        return c.redirect(`${page}?connected=${service}`, 302)
-      } catch (error) {
-        const isPage = c.req.header('accept')?.includes('text/html') === true
-        if (!isPage || !(error instanceof ServiceError)) throw error
-        ctx.log.info({ code: error.code, err: error.cause }, 'a connection was refused')
-        return c.redirect(`${page}?${new URLSearchParams({ service, error: error.code })}`, 302)
-      }
+        return `${page}?connected=${service}`
+      })
     })
     .openapi(end, async (c) => {
       const input = { userId: c.get('user').id, service: c.req.valid('param').service }

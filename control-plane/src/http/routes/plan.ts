@@ -13,6 +13,7 @@ const view = z
     retentionDays: z.number().int(),
     messagesPerDay: z.number().int(),
     messagesPerMinute: z.number().int(),
+    proactivePerDay: z.number().int(),
   })
   .openapi('Plan')
 

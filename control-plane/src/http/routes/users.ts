@@ -59,7 +59,7 @@ const profile = z
     credits: z.object({ remainingMicros: z.number() }),
     features: z
       .object({ google: z.boolean() })
-      .openapi({ description: 'What is offered here: whether Google’s services can be connected' }),
+      .openapi({ description: 'Whether there is something to see of Google’s services' }),
   })
   .openapi('Profile')
 

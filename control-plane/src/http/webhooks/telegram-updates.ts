@@ -36,6 +36,7 @@ const reaction = z.object({
   /** Custom and paid ones have no emoji. An empty list takes the reaction back. */
   new_reaction: z.array(z.looseObject({ type: z.string(), emoji: z.string().optional() })).max(20),
 })
+export type TelegramReaction = z.infer<typeof reaction>
 
 const stopped = z.object({ chat, draft_id: z.number().int() })
 

@@ -3,29 +3,25 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { z } from 'zod'
 import type { ConversationCtx } from '../../services/conversation/ctx.ts'
-import { sanitize } from '../../services/conversation/sanitize.ts'
 import { stopDrafted } from '../../services/conversation/stop-drafted.ts'
+import { takeEdit } from '../../services/conversation/take-edit.ts'
 import { takeIncoming } from '../../services/conversation/take-incoming.ts'
+import { takeReaction } from '../../services/conversation/take-reaction.ts'
 import { pressButton } from '../../services/question/press-button.ts'
-import { isPersonal, type TelegramMessage, type TelegramPress, updateSchema } from './telegram-updates.ts'
+import { contentsOf } from './telegram-contents.ts'
+import {
+  isPersonal,
+  type TelegramMessage,
+  type TelegramPress,
+  type TelegramReaction,
+  updateSchema,
+} from './telegram-updates.ts'
 
 export interface TelegramWebhookDeps {
   ctx: ConversationCtx
   /** What setWebhook was given as secret_token; empty = every request is refused (I4). */
   secret: string
 }
-
-const media = [
-  'photo',
-  'voice',
-  'audio',
-  'video',
-  'video_note',
-  'document',
-  'sticker',
-  'location',
-  'contact',
-] as const
 
 const maxBodyBytes = 1024 * 1024
 /** https://core.telegram.org/bots/api#answercallbackquery */
@@ -60,8 +56,11 @@ async function takeUpdate(
   update: z.output<typeof updateSchema>,
   traceParent?: string,
 ): Promise<object | undefined> {
-  const { update_id: updateId, message, callback_query: press } = update
+  const { update_id: updateId, message, edited_message: edited, callback_query: press } = update
   if (message && isPersonal(message)) await takeMessage(ctx, updateId, message, traceParent)
+  if (edited && isPersonal(edited)) await takeEdited(ctx, updateId, edited, traceParent)
+  const reaction = update.message_reaction
+  if (reaction && isPersonal({ chat: reaction.chat, from: reaction.user })) await takeReacted(ctx, reaction)
   if (press) return takePress(ctx, press)
   const stopped = update.stopped_message_generation
   if (stopped && isPersonal(stopped)) {
@@ -72,7 +71,7 @@ async function takeUpdate(
 }
 
 function takeMessage(ctx: ConversationCtx, updateId: number, message: TelegramMessage, traceParent?: string) {
-  const body = sanitize(message.text ?? message.caption ?? '')
+  const { body, ...contents } = contentsOf(message)
   const code = startCommand.exec(body)?.[1]
   const { username } = message.from ?? {}
   const chatId = BigInt(message.chat.id)
@@ -81,11 +80,39 @@ function takeMessage(ctx: ConversationCtx, updateId: number, message: TelegramMe
     providerMessageId: String(updateId),
     providerOrder: BigInt(updateId),
     body,
+    ...contents,
+    chatMessageId: idOf(message),
+    album: typeof message.media_group_id === 'string' ? message.media_group_id : undefined,
     bind: code === undefined ? undefined : { code, chatId, ...(username === undefined ? {} : { username }) },
-    hasMedia: media.some((kind) => message[kind] !== undefined),
     traceParent,
   }
   return takeIncoming({ ctx, input })
+}
+
+const idOf = ({ message_id: id }: TelegramMessage) => (id === undefined ? undefined : String(id))
+
+async function takeEdited(
+  ctx: ConversationCtx,
+  updateId: number,
+  message: TelegramMessage,
+  traceParent?: string,
+) {
+  const { body } = contentsOf(message)
+  const chatMessageId = idOf(message)
+  // Where somebody is on the way to changes by the minute.
+  if (chatMessageId === undefined || message.location !== undefined) return
+  const from = { channel: 'TELEGRAM', address: String(message.chat.id) } as const
+  const order = { providerMessageId: String(updateId), providerOrder: BigInt(updateId) }
+  const trace = traceParent === undefined ? {} : { traceParent }
+  await takeEdit({ ctx, input: { ...from, ...order, ...trace, body, chatMessageId } })
+}
+
+async function takeReacted(ctx: ConversationCtx, { chat, message_id, new_reaction }: TelegramReaction) {
+  const from = { channel: 'TELEGRAM', address: String(chat.id) } as const
+  const emojis = new_reaction.flatMap(
+    ({ emoji, type }) => emoji ?? (type === 'emoji' ? [] : ['a custom emoji']),
+  )
+  await takeReaction({ ctx, input: { from, chatMessageId: String(message_id), emojis } })
 }
 
 /** The button stands still until the press is answered, so every press is. */

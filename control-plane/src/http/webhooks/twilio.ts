@@ -8,6 +8,7 @@ import type { ConversationCtx } from '../../services/conversation/ctx.ts'
 import { sanitize } from '../../services/conversation/sanitize.ts'
 import { takeIncoming } from '../../services/conversation/take-incoming.ts'
 import { type FateInput, recordFate } from '../../services/delivery/record-fate.ts'
+import { contentsOf, type TwilioContents } from './twilio-contents.ts'
 
 export interface TwilioWebhookDeps {
   ctx: ConversationCtx
@@ -34,9 +35,6 @@ const incomingSchema = z.object({
   Body: z.string().default(''),
   /** The number without +, when the person shows it. */
   WaId: z.string().optional(),
-  NumMedia: z.coerce.number().int().catch(0),
-  /** text, image, location, contacts, …; what is new appears here without notice. */
-  MessageType: z.string().optional(),
   OptOutType: z.enum(['STOP', 'START']).optional().catch(undefined),
 })
 
@@ -66,7 +64,8 @@ export function twilioWebhooks({ ctx, authToken, apiUrl }: TwilioWebhookDeps) {
   })
   app.post('/whatsapp', async (c) => {
     const message = incomingSchema.safeParse(c.get('twilioParameters'))
-    if (message.success) await handleMessage(ctx, message.data, c.get('traceParent'))
+    const contents = contentsOf(c.get('twilioParameters'))
+    if (message.success) await handleMessage(ctx, message.data, contents, c.get('traceParent'))
     // Twilio reads the answer as instructions: there are none.
     return c.body('<Response/>', 200, { 'content-type': 'text/xml' })
   })
@@ -98,10 +97,13 @@ function readForm(body: string): Parameters {
 
 const stopWords = /^\s*(stop|stopall|unsubscribe)\s*$/i
 const startWords = /^\s*(start|unstop)\s*$/i
-/** What people send on purpose and we cannot read yet; other kinds that are no text say nothing to us. */
-const mediaKinds = new Set(['image', 'audio', 'video', 'document', 'sticker', 'location', 'contacts'])
 
-function handleMessage(ctx: ConversationCtx, message: z.output<typeof incomingSchema>, traceParent?: string) {
+function handleMessage(
+  ctx: ConversationCtx,
+  message: z.output<typeof incomingSchema>,
+  { words, forwarded, ...contents }: TwilioContents,
+  traceParent?: string,
+) {
   const body = sanitize(message.Body)
   const code = whatsappCodeIn(body)
   const number = message.WaId ?? /^whatsapp:(\+\d+)$/.exec(message.From)?.[1]
@@ -112,9 +114,11 @@ function handleMessage(ctx: ConversationCtx, message: z.output<typeof incomingSc
   const input = {
     to: { channel: 'WHATSAPP', address: message.From } as const,
     providerMessageId: message.MessageSid,
-    body,
+    body: [words, body].filter((line) => line !== '').join('\n'),
+    ...contents,
+    context: forwarded === '' ? undefined : forwarded,
+    isForwarded: forwarded !== '',
     bind: code === undefined ? undefined : { code, ...(phoneE164 === undefined ? {} : { phoneE164 }) },
-    hasMedia: message.NumMedia > 0 || mediaKinds.has(message.MessageType ?? ''),
     optOut,
     traceParent,
   }

@@ -8,6 +8,7 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
   const user = await ctx.db.user.findUnique({
     where: { id: input.userId },
     include: {
+      _count: { select: { integrations: true } },
       phones: { where: { unboundAt: null }, orderBy: { boundAt: 'asc' } },
       bindCodes: { where: { usedAt: null, expiresAt: { gt: new Date(ctx.clock.now()) } } },
       // The live one first: ACTIVE, PAST_DUE, CANCELED.
@@ -62,6 +63,6 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
             ...(user.lapse === null ? {} : { deleteAfter: user.lapse.deleteAfter.toISOString() }),
           },
     credits: { remainingMicros: Number(credit._sum.amountMicros ?? 0n) },
-    features: { google: ctx.settings.googleIntegrations },
+    features: { google: ctx.settings.googleIntegrations || user._count.integrations > 0 },
   }
 }

@@ -36,3 +36,13 @@ export async function attachTo(
   for (const [position, { id }] of files.entries())
     await tx.attachment.update({ where: { id }, data: { messageId, position } })
 }
+
+/** What goes with a message, in order. */
+export async function filesOf(tx: Transaction, messageId: string): Promise<OutgoingFile[]> {
+  const rows = await tx.attachment.findMany({
+    where: { messageId, state: 'STORED' },
+    orderBy: { position: 'asc' },
+    select: { id: true, kind: true, name: true, mimeType: true, sizeBytes: true },
+  })
+  return rows.map((row) => ({ ...row, sizeBytes: Number(row.sizeBytes) }))
+}

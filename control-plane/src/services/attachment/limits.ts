@@ -4,6 +4,8 @@ const mebibyte = 1024 * 1024
 export const fileLimits = {
   /** What a person sends: Telegram hands bots no more (https://core.telegram.org/bots/api#getfile). */
   inbound: 20 * mebibyte,
+  /** What is listened to: about half an hour of a voice message. */
+  transcribed: 5 * mebibyte,
   /** What an assistant sends. */
   outbound: 100 * mebibyte,
 } as const
@@ -13,3 +15,6 @@ export const maxFiles = 10
 
 /** Uploads of a person that no message took yet. */
 export const maxWaitingUploads = 20
+
+/** Pictures that one turn shows to the model (OpenClaw takes eight); the others are in the workspace. */
+export const maxPictures = 8

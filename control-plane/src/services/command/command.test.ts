@@ -21,7 +21,7 @@ async function somebody() {
   const { userId, hostId, address } = person
   const to = { channel: 'TELEGRAM', address } as const
   const write = (body: string, providerMessageId: string = crypto.randomUUID()) =>
-    takeIncoming({ ctx, input: { to, providerMessageId, body, hasMedia: false } })
+    takeIncoming({ ctx, input: { to, providerMessageId, body, files: [] } })
   const said = async () => {
     const rows = await db.message.findMany({ where: { userId }, orderBy: { seq: 'asc' } })
     return rows.map(({ kind, direction, body }) => `${kind} ${direction === 'INBOUND' ? '>' : '<'} ${body}`)
@@ -74,7 +74,7 @@ test('what is no command of ours goes to the assistant; a stranger’s command i
     '/',
   ])
   const to = { channel: 'TELEGRAM', address: '31337' } as const
-  const input = { to, providerMessageId: 'stranger', body: '/status', hasMedia: false }
+  const input = { to, providerMessageId: 'stranger', body: '/status', files: [] }
   await takeIncoming({ ctx: fixture.ctx, input })
   expect(fixture.told.filter(({ to: { address } }) => address === '31337')).toMatchObject([
     { text: expect.stringContaining("don't know this chat") },

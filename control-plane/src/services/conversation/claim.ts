@@ -42,7 +42,9 @@ export const claim = (session: { hostId: string; sessionEpoch: bigint }, which: 
     WHERE t.id = c.id AND NOT c.has_messages
   )
   SELECT c.id AS "turnId", c.assistant_id AS "assistantId", c.user_id AS "userId", c.attempts AS attempt,
-    c.conversation, c.trace_parent AS "traceParent", c.created_at AS "receivedAt", m.body, m.created_at AS "createdAt",
+    c.conversation, c.trace_parent AS "traceParent", c.created_at AS "receivedAt", m.body, m.context, m.created_at AS "createdAt",
+    (EXISTS (SELECT FROM attachments f WHERE f.message_id = m.id)
+      OR EXISTS (SELECT FROM reactions r WHERE r.user_id = c.user_id AND r.turn_id IS NULL)) AS "hasMore",
     m.channel::text, m.address, m.provider_order AS "providerOrder", m.provider_message_id AS "providerMessageId"
   FROM claimed c JOIN taken m ON m.turn_id = c.id ORDER BY c.created_at, c.id, m.seq`
 

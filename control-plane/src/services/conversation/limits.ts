@@ -21,8 +21,12 @@ export const isEntitled = (at: Date) => Prisma.sql`
   (users.deletion_requested_at IS NULL AND EXISTS (SELECT FROM subscriptions s WHERE s.user_id = users.id
     AND (s.status = 'ACTIVE' OR (s.status = 'PAST_DUE' AND s.grace_end > ${at}))))`
 
-/** Of a row of `messages`: what the limit of a minute counts. */
-export const countsAsWritten = Prisma.sql`(direction = 'INBOUND' AND kind = 'CHAT' AND state IN ('RECEIVED', 'ANSWERED'))`
+/** Of a message that belongs to an album of which another one counts. */
+export const albumCode = 'album'
+
+/** Of a row of `messages`: what the limit of a minute counts. An album is one. */
+export const countsAsWritten = Prisma.sql`(direction = 'INBOUND' AND kind = 'CHAT'
+  AND state IN ('RECEIVED', 'ANSWERED') AND code IS DISTINCT FROM ${albumCode})`
 
 export const minuteBefore = (at: Date) => new Date(at.getTime() - 60_000)
 

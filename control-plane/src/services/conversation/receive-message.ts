@@ -4,7 +4,7 @@ import { attachTo, unsentFiles } from '../attachment/attach.ts'
 import { type IncomingFile, incomingRows } from '../attachment/incoming.ts'
 import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
-import { takeFromLimits, userStanding } from './limits.ts'
+import { albumCode, takeFromLimits, userStanding } from './limits.ts'
 import { type AssistantRow, lockOwner } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 import { sendNoticeIn } from './send-notice.ts'
@@ -22,6 +22,8 @@ export interface ReceiveInput extends Recipient {
   chatMessageId?: string
   /** Files that its provider keeps. */
   files?: readonly IncomingFile[]
+  /** Its provider's name for the album it belongs to: messages of one are answered together, and count as one. */
+  album?: string
   /** Files that were uploaded before. Errors: file_unknown. */
   attachmentIds?: readonly string[]
   /** W3C traceparent. */
@@ -40,8 +42,11 @@ export async function receiveMessage({ ctx, input }: { ctx: ConversationCtx; inp
   return accepted ? { outcome: 'accepted' as const, ...accepted } : receiveAlone({ ctx, input })
 }
 
-const isOrdinary = ({ context, files, attachmentIds }: ReceiveInput) =>
-  context === undefined && !files?.length && !attachmentIds?.length
+const isOrdinary = ({ context, files, attachmentIds, album }: ReceiveInput) =>
+  context === undefined && !files?.length && !attachmentIds?.length && album === undefined
+
+/** The rest of an album comes within it. */
+const albumWaitMs = 1_000
 
 /** Everything that may become of a message. */
 function receiveAlone({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInput }) {
@@ -56,7 +61,7 @@ function receiveAlone({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInpu
     if (messageId === null) return findStored(tx, input)
     await attachIncoming(tx, assistant.userId, messageId, input, at)
     nudge(tx, 'messages', assistant.userId)
-    const refusal = await findRefusal(tx, ctx, assistant, { to: input, messageId, at })
+    const refusal = await findRefusal(tx, ctx, assistant, { to: input, messageId, at, album: input.album })
     if (refusal) {
       await tx.message.update({ where: { id: messageId }, data: { state: 'REFUSED', code: refusal.code } })
       const to = { channel: input.channel, address: input.address }
@@ -65,7 +70,8 @@ function receiveAlone({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInpu
       if (text !== null) await sendNoticeIn(tx, ctx, { userId: assistant.userId, to, ...refusal, text, once })
       return { outcome: 'refused', messageId, code: refusal.code, text }
     }
-    await requestTurn(tx, assistant, at, input.traceParent)
+    const notBefore = input.album === undefined ? null : wakeLater(ctx, assistant, at)
+    await requestTurn(tx, assistant, at, input.traceParent, notBefore)
     await tellSuspended(tx, ctx, assistant, input)
     return { outcome: 'accepted', messageId }
   })
@@ -129,12 +135,29 @@ async function findStored(tx: Transaction, { channel, providerMessageId }: Recei
 }
 
 /** A turn that is pending takes this message too, so there is never more than one (M4). Only under the lock. */
-export async function requestTurn(tx: Transaction, assistant: AssistantRow, at: Date, traceParent?: string) {
+export async function requestTurn(
+  tx: Transaction,
+  assistant: AssistantRow,
+  at: Date,
+  traceParent?: string,
+  notBefore: Date | null = null,
+) {
   await tx.$executeRaw`
-    INSERT INTO turns (assistant_id, trace_parent, created_at)
-    VALUES (${assistant.id}::uuid, ${traceParent ?? null}, ${at})
+    INSERT INTO turns (assistant_id, trace_parent, created_at, not_before)
+    VALUES (${assistant.id}::uuid, ${traceParent ?? null}, ${at}, ${notBefore})
     ON CONFLICT (assistant_id) WHERE state = 'PENDING' DO NOTHING`
   if (assistant.hostServerId !== null) nudge(tx, 'turns', assistant.hostServerId)
+}
+
+/** When a turn that waits for an album may begin; should this process be gone by then, a sweep wakes its host. */
+function wakeLater(ctx: ConversationCtx, { hostServerId }: AssistantRow, at: Date): Date {
+  const wake = async () => {
+    if (hostServerId === null) return
+    await inTransaction(ctx, async (tx) => nudge(tx, 'turns', hostServerId))
+  }
+  const failed = (err: unknown) => ctx.log.warn({ err }, 'a host was not woken')
+  setTimeout(() => void wake().catch(failed), albumWaitMs + 50).unref()
+  return new Date(at.getTime() + albumWaitMs)
 }
 
 /** It waits until the assistant is resumed; one word a suspension says so. */
@@ -163,7 +186,7 @@ async function findRefusal(
   tx: Transaction,
   ctx: ConversationCtx,
   assistant: AssistantRow,
-  message: { to: Recipient; messageId: string; at: Date },
+  message: { to: Recipient; messageId: string; at: Date; album: string | undefined },
 ): Promise<Refusal | null> {
   const { webUrl, rateLimitPerDay, rateLimitPerMinute } = ctx.settings
   const { userId } = assistant
@@ -175,8 +198,16 @@ async function findRefusal(
   if (assistant.status === 'NONE' && assistant.desired === 'ABSENT') {
     return { code: 'no_assistant', text: texts.noAssistant(webUrl), key: day.date }
   }
+  const album = message.album === undefined ? null : { scope: userId, kind: 'album', key: message.album }
+  if (album && (await tx.notice.count({ where: album })) > 0) {
+    await tx.message.update({ where: { id: message.messageId }, data: { code: albumCode } })
+    return null
+  }
   const result = await takeFromLimits(tx, ctx, { userId, day, ...message })
-  if (result.ok) return null
+  if (result.ok) {
+    if (album) await tx.notice.create({ data: album })
+    return null
+  }
   const resetsAt = formatTime(result.resetsAt, day.timeZone)
   const isDay = result.limit === 'day'
   const text = isDay

@@ -3,8 +3,8 @@ import { render } from '../../channels/render.ts'
 import type { Button } from '../../channels/sender.ts'
 import { inTransaction, nudge } from '../../context.ts'
 import { attachTo, unsentFiles } from '../attachment/attach.ts'
-import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
+import { liveAddresses } from './live-addresses.ts'
 import { lockAssistant, sayOnce } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 
@@ -48,18 +48,18 @@ export async function storeOutgoing(tx: Transaction, ctx: ConversationCtx, input
   const { userId, to } = input
   const body = sanitize(input.text)
   const files = await unsentFiles(tx, { userId, attachmentIds: input.attachmentIds ?? [] })
-  const { buttons } = input
-  const payloads = render(to.channel, sanitize(input.shown ?? body), { buttons, files })
-  const state = payloads.length === 0 ? 'DELIVERED' : 'PENDING'
+  const { buttons, heldUntil } = input
+  const payloads = heldUntil ? [] : render(to.channel, sanitize(input.shown ?? body), { buttons, files })
+  const state = payloads.length === 0 && !heldUntil ? 'DELIVERED' : 'PENDING'
   const [message] = await tx.$queryRaw<{ id: string }[]>`
     WITH numbered AS (
       UPDATE assistants SET last_seq = last_seq + 1 WHERE user_id = ${userId}::uuid RETURNING last_seq
     ), message AS (
       INSERT INTO messages (user_id, direction, kind, channel, address, body, seq, state, turn_id, trace_parent, code,
-        created_at)
+        held_until, created_at)
       SELECT ${userId}::uuid, 'OUTBOUND', ${input.kind}::"MessageKind", ${to.channel}::"Channel", ${to.address}, ${body},
         last_seq, ${state}::"MessageState", ${input.turnId ?? null}::uuid, ${input.traceParent ?? null},
-        ${input.code ?? null}, ${new Date(ctx.clock.now())}
+        ${input.code ?? null}, ${input.heldUntil ?? null}, ${new Date(ctx.clock.now())}
       FROM numbered RETURNING id
     ), parts AS (
       INSERT INTO deliveries (message_id, user_id, channel, address, part, payload)
@@ -84,24 +84,16 @@ interface OutgoingInput {
   buttons?: Button[]
   code?: string
   turnId?: string
+  /** It gets no deliveries yet (services/speech/release-held.ts). */
+  heldUntil?: Date
   /** Files that storeFile kept; they go out in this order. */
   attachmentIds?: readonly string[]
   /** Of the message that it answers. */
   traceParent?: string | null
 }
 
-/**
- * Only where the user still is, as a chat that was disconnected may be another person's by now, and where something can
- * be sent.
- */
+/** Where something can be sent to a user, the address they wrote from last; the web when nowhere else. */
 export async function lastAddress(tx: Transaction, ctx: ConversationCtx, userId: string): Promise<Recipient> {
-  const bindings = await tx.$queryRaw<Recipient[]>`
-    SELECT p.channel, p.address FROM user_phones p
-    WHERE p.user_id = ${userId}::uuid AND p.unbound_at IS NULL
-    ORDER BY (SELECT max(m.seq) FROM messages m WHERE m.user_id = p.user_id AND m.direction = 'INBOUND'
-      AND m.channel = p.channel AND m.address = p.address) DESC NULLS LAST, p.bound_at DESC`
-  for (const to of bindings) {
-    if (ctx.settings.channels.includes(to.channel) && !(await hasOptedOut(tx, to))) return to
-  }
-  return { channel: 'WEB', address: userId }
+  const [last] = await liveAddresses(tx, ctx, userId)
+  return last ?? { channel: 'WEB', address: userId }
 }

@@ -1,6 +1,11 @@
+import { notTaken } from '../attachment/describe.ts'
+import type { IncomingFile } from '../attachment/incoming.ts'
+import { fileLimits } from '../attachment/limits.ts'
 import { bindByCode } from '../channel/bind-by-code.ts'
 import { hearFrom, type OptOut } from '../channel/hear-from.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
+import { findInChat } from './find-in-chat.ts'
+import { answerLine } from './quote.ts'
 import { receiveMessage } from './receive-message.ts'
 import { takeWritten } from './take-written.ts'
 import { tellAddress } from './tell-address.ts'
@@ -16,8 +21,19 @@ export interface IncomingInput {
   body: string
   /** The message is, or holds, a one-time code. */
   bind?: { code: string; username?: string; chatId?: bigint; phoneE164?: string } | undefined
-  /** It carries something that is no text. */
-  hasMedia: boolean
+  /** What the model is told before the text. */
+  context?: string | undefined
+  /** What its chat calls the message that it answers, where the provider does not say what that was. */
+  repliedSid?: string | undefined
+  /** What its chat calls it. */
+  chatMessageId?: string | undefined
+  /** Files that its provider keeps. */
+  files: readonly IncomingFile[]
+  /** What it carries is nothing that we understand. */
+  isUnknown?: boolean
+  /** Somebody else's words: no command. */
+  isForwarded?: boolean
+  album?: string | undefined
   /** WhatsApp: it asks to leave or to come back. */
   optOut?: OptOut | undefined
   traceParent?: string | undefined
@@ -56,21 +72,51 @@ export async function takeIncoming({
     await tell(`bind_${outcome}`, once, answers[outcome])
     return
   }
-  if (body.trim() !== '') {
-    const { providerMessageId, providerOrder } = input
+  const { files, refused } = sort(ctx, input.files)
+  const { providerMessageId, providerOrder, chatMessageId, album } = input
+  const context = (await answered(ctx, input)) ?? input.context
+  if (body.trim() !== '' || files.length > 0) {
     const received = {
       ...to,
       providerMessageId,
       body,
-      ...(providerOrder === undefined ? {} : { providerOrder }),
-      ...(traceParent === undefined ? {} : { traceParent }),
+      files,
+      ...(providerOrder !== undefined && { providerOrder }),
+      ...(context !== undefined && { context }),
+      ...(chatMessageId !== undefined && { chatMessageId }),
+      ...(album !== undefined && { album }),
+      ...(traceParent !== undefined && { traceParent }),
     }
-    // A caption, and what somebody writes who asked to be left alone, is no command.
-    const take = heard === 'out' || input.hasMedia ? receiveMessage : takeWritten
+    // A caption, others' words, and what somebody writes who asked to be left alone, is no command.
+    const isPlain = input.files.length === 0 && input.isForwarded !== true
+    const take = heard === 'out' || !isPlain ? receiveMessage : takeWritten
     const { outcome } = await take({ ctx, input: received })
     // A duplicate goes on: the first delivery may have ended before it told.
     if (outcome === 'refused' || outcome === 'unknown_sender') return
   }
-  if (input.hasMedia && heard !== 'out')
-    await tell('media_unsupported', { kind: 'media', key }, texts.mediaUnsupported, true)
+  if (heard === 'out') return
+  const unknown = input.isUnknown === true ? [texts.mediaUnsupported] : []
+  for (const [index, text] of [...refused, ...unknown].entries())
+    await tell('media_unsupported', { kind: 'media', key: `${key}:${index}` }, text, true)
+}
+
+async function answered(ctx: ConversationCtx, { to, repliedSid, context }: IncomingInput) {
+  if (repliedSid === undefined) return undefined
+  const before = await findInChat(ctx.db, { ...to, chatMessageId: repliedSid })
+  if (!before) return undefined
+  return [answerLine(before.isOurs, before.body), context ?? ''].filter((line) => line !== '').join('\n')
+}
+
+/** What is known not to be of use is not even stored; why is what the person is told (M9). */
+function sort({ settings }: ConversationCtx, files: readonly IncomingFile[]) {
+  const taken: IncomingFile[] = []
+  const refused: string[] = []
+  for (const file of files) {
+    const { kind, name } = file
+    if ((file.sizeBytes ?? 0) > fileLimits.inbound)
+      refused.push(notTaken({ kind, name, code: 'file_too_large' }))
+    else if (kind === 'AUDIO' && name === '' && !settings.transcribes) refused.push(texts.voiceUnsupported)
+    else taken.push(file)
+  }
+  return { files: taken, refused }
 }

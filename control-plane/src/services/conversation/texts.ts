@@ -56,7 +56,11 @@ export const texts = {
   questionAnswered: (label: string) => `You have already chosen ${label}.`,
   questionExpired: 'This question has expired. Please ask again.',
   modelChosen: (name: string) => `Your assistant now thinks with ${name}.`,
-  mediaUnsupported: 'I can read text messages only, for now. Please send me that as text.',
+  proactiveLimit: (limit: number, resetsAt: string) =>
+    `Your assistant has sent you ${limit} messages of its own today, and sends no more until ${resetsAt}. It still answers you.`,
+  mediaUnsupported:
+    'I cannot read that kind of message. I understand text, pictures, voice messages, documents, videos as files, locations, contacts and stickers.',
+  voiceUnsupported: 'I cannot listen to voice messages here. Please write to me instead.',
 }
 
 export function formatTime(at: Date, timeZone: string): string {

@@ -1,12 +1,14 @@
 import { inTransaction } from '../../context.ts'
 import { notFound } from '../../errors.ts'
+import { lockAssistant } from '../assistant/lock-assistant.ts'
 import { applyTools } from './apply-tools.ts'
 import type { IntegrationCtx } from './ctx.ts'
+import { endService } from './end-service.ts'
 import type { GoogleService } from './google-services.ts'
 import { revokeAtGoogle } from './revoke.ts'
 
 /**
- * Ends a connection: its tools go at once, its tokens when Google has revoked them. While Google is away the row waits
+ * Ends a connection: its tools go at once, its tokens when Google has taken them back. While Google is away the row waits
  * for the sweep. Errors: not_connected (404).
  */
 export async function disconnect({
@@ -18,7 +20,7 @@ export async function disconnect({
 }): Promise<{ state: 'OFF' | 'DISCONNECTING' }> {
   const { userId, service } = input
   const id = await inTransaction(ctx, async (tx) => {
-    await applyTools(tx, userId)
+    await lockAssistant(tx, userId)
     const row = await tx.userIntegration.findUnique({ where: { userId_service: { userId, service } } })
     if (!row) throw notFound('That is not connected.', 'not_connected')
     if (row.disconnectRequestedAt) return row.id
@@ -26,6 +28,8 @@ export async function disconnect({
       where: { id: row.id },
       data: { disconnectRequestedAt: new Date(ctx.clock.now()) },
     })
+    await applyTools(tx, userId)
+    await endService(tx, { userId, service, now: new Date(ctx.clock.now()) })
     await tx.auditEvent.create({
       data: {
         actor: `user:${userId}`,

@@ -1,16 +1,20 @@
 import { inTransaction } from '../../context.ts'
 import { forbidden } from '../../errors.ts'
 import type { Attempt } from '../../lib/google.ts'
+import { lockAssistant } from '../assistant/lock-assistant.ts'
+import { requireEntitlement } from '../assistant/require-entitlement.ts'
 import { applyTools } from './apply-tools.ts'
 import type { IntegrationCtx } from './ctx.ts'
+import { endService } from './end-service.ts'
 import { type GoogleService, googleServices } from './google-services.ts'
 import { requireGoogle } from './require-google.ts'
+import { revokeAlone } from './revoke.ts'
 import { callbackOf, disconnecting } from './start-connection.ts'
 
 /**
  * Takes what Google answered: tokens are stored sealed, in the place of earlier ones, and the assistant gets its tools.
- * Errors: feature_off (404), consent_denied and consent_incomplete (403), sign_in_invalid (400), disconnecting (409),
- * google_unavailable (503).
+ * What is not stored is taken back from Google. Errors: feature_off (404), consent_denied and consent_incomplete (403),
+ * not_entitled (402), sign_in_invalid (400), disconnecting (409), google_unavailable (503).
  */
 export async function finishConnection({
   ctx,
@@ -23,10 +27,14 @@ export async function finishConnection({
   requireGoogle(ctx)
   const redirectUri = callbackOf(ctx.settings.webUrl, service)
   const granted = await ctx.consent.finish({ redirectUri, query, attempt })
+  const { subject: accountSubject, refreshToken } = granted
+  const takeBack = (token: string, subject: string) =>
+    revokeAlone(ctx, { token, accountSubject: subject }).catch((err: unknown) =>
+      ctx.log.warn({ err, service }, 'a consent could not be taken back'),
+    )
   const agreed = googleServices[service].scopes.filter((scope) => granted.scopes?.includes(scope))
-  if (agreed.length === 0 || granted.refreshToken === undefined) {
-    // Nothing that works may stay behind at Google, either.
-    await ctx.consent.revoke(granted.refreshToken ?? granted.accessToken).catch(() => {})
+  if (agreed.length === 0 || refreshToken === undefined) {
+    await takeBack(refreshToken ?? granted.accessToken, accountSubject)
     throw forbidden(
       'Google was not allowed to do anything of this. Connect again and tick the boxes.',
       'consent_incomplete',
@@ -35,20 +43,25 @@ export async function finishConnection({
   const data = {
     scopes: agreed,
     accountEmail: granted.email,
+    accountSubject,
     accessTokenEncrypted: await ctx.vault.seal(granted.accessToken),
-    refreshTokenEncrypted: await ctx.vault.seal(granted.refreshToken),
+    refreshTokenEncrypted: await ctx.vault.seal(refreshToken),
     expiresAt: new Date(granted.expiresAt),
+    refreshLeaseUntil: null,
     lostAt: null,
     createdAt: new Date(ctx.clock.now()),
   }
-  await inTransaction(ctx, async (tx) => {
+  const replaced = await inTransaction(ctx, async (tx) => {
     // First: whoever changes what an assistant may do takes its lock before any other row's.
-    await applyTools(tx, userId)
+    await lockAssistant(tx, userId)
+    await requireEntitlement(tx, userId, new Date(ctx.clock.now()))
     const where = { userId_service: { userId, service } }
     const earlier = await tx.userIntegration.findUnique({ where })
     if (earlier?.disconnectRequestedAt) throw disconnecting()
-    // The tokens of an earlier connection are forgotten, and not revoked: Google may take these along with them.
+    const isOther = earlier !== null && earlier.accountSubject !== accountSubject
+    if (isOther) await endService(tx, { userId, service, now: data.createdAt })
     await tx.userIntegration.upsert({ where, create: { userId, service, ...data }, update: data })
+    await applyTools(tx, userId)
     await tx.auditEvent.create({
       data: {
         actor: `user:${userId}`,
@@ -57,5 +70,12 @@ export async function finishConnection({
         data: { service, scopes: agreed },
       },
     })
+    return isOther ? earlier : null
+  }).catch(async (error: unknown) => {
+    await takeBack(refreshToken, accountSubject)
+    throw error
   })
+  // The tokens of the same account are forgotten alone: Google would take these along with them.
+  if (replaced?.refreshTokenEncrypted)
+    await takeBack(await ctx.vault.open(replaced.refreshTokenEncrypted), replaced.accountSubject)
 }

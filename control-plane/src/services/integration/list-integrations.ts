@@ -21,7 +21,7 @@ export async function listIntegrations({
   ctx: Ctx
   input: { userId: string }
 }): Promise<{ available: boolean; services: IntegrationView[] }> {
-  if (!ctx.settings.googleIntegrations) return { available: false, services: [] }
+  const { googleIntegrations: available } = ctx.settings
   const rows = await ctx.db.userIntegration.findMany({
     where: input,
     select: {
@@ -46,5 +46,6 @@ export async function listIntegrations({
       missingScopes: scopes.filter((scope) => !row.scopes.includes(scope)),
     }
   })
-  return { available: true, services }
+  // What is connected can be disconnected whatever is offered by now.
+  return { available, services: services.filter(({ state }) => available || state !== 'OFF') }
 }

@@ -40,7 +40,7 @@ async function asked(channel: Channel = 'TELEGRAM') {
     answerQuestion({ ctx, input: { questionId, choice: { id }, from } })
   const model = async () => (await db.assistant.findUniqueOrThrow({ where: { userId } })).model
   const write = (body: string, providerMessageId = `SM${crypto.randomUUID()}`) =>
-    takeIncoming({ ctx, input: { to, providerMessageId, body, hasMedia: false } })
+    takeIncoming({ ctx, input: { to, providerMessageId, body, files: [] } })
   const said = async () =>
     (await db.message.findMany({ where: { userId }, orderBy: { seq: 'asc' } })).map(
       ({ kind, body }) => `${kind} ${body}`,

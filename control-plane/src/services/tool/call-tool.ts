@@ -1,6 +1,6 @@
 import type { CallToolResponse } from '@yourclaw/proto/host/v1'
 import { z } from 'zod'
-import { notEntitled, ServiceError } from '../../errors.ts'
+import { notEntitled, ServiceError, tooManyRequests } from '../../errors.ts'
 import type { Notifications } from '../../lib/notifications.ts'
 import { isEntitled } from '../assistant/require-entitlement.ts'
 import { withGoogle } from '../integration/access.ts'
@@ -17,7 +17,7 @@ const maxArgumentsBytes = 256 * 1024
 /**
  * One call of an assistant. What only looks is done at once; what acts is stored, and done when its person agreed: for
  * some seconds the call waits for that, then the assistant is told that it waits. Failures are told to the model in
- * words; errors: assistant_unknown (404).
+ * words; errors: assistant_unknown (404), too_many_requests (429).
  */
 export async function callTool({
   ctx,
@@ -29,6 +29,7 @@ export async function callTool({
   input: { hostId: string; assistantId: string; name: string; argumentsJson: string; signal: AbortSignal }
 }): Promise<CallToolResponse> {
   const userId = await ownerOf(ctx, input)
+  const leave = enter(userId)
   try {
     if (!(await isEntitled(ctx.db, userId, new Date(ctx.clock.now())))) throw notEntitled()
     const read = readArguments(input.argumentsJson)
@@ -37,11 +38,31 @@ export async function callTool({
     if (!tool) throw new ServiceError(404, 'unknown_tool', 'There is no such tool, or it is not connected.')
     const parsed = tool.input.parse(read)
     if (tool.kind === 'read') return { text: await look(ctx, userId, tool, parsed), isError: false }
-    const id = await askAction({ ctx, input: { userId, tool, parsed } })
+    const { id, isNew } = await askAction({ ctx, input: { userId, tool, parsed } })
     const action = await awaitAction({ ctx, notifications, input: { id, userId, signal: input.signal } })
-    return { text: tellStatus(action, ctx.clock.now()), isError: action.state === 'FAILED' }
+    const status = tellStatus(action, ctx.clock.now())
+    const text = isNew ? status : `This was asked for already, and is not done twice. ${status}`
+    return { text, isError: action.state === 'FAILED' }
   } catch (error) {
     return { text: tellError(ctx, input.name, error), isError: true }
+  } finally {
+    leave()
+  }
+}
+
+/** Calls of each person that are under way here, where their host's session is. */
+const underWay = new Map<string, number>()
+const maxUnderWay = 8
+
+/** Throws too_many_requests (429) before the database hears of it. */
+function enter(userId: string): () => void {
+  const already = underWay.get(userId) ?? 0
+  if (already >= maxUnderWay) throw tooManyRequests(1_000)
+  underWay.set(userId, already + 1)
+  return () => {
+    const rest = (underWay.get(userId) ?? 1) - 1
+    if (rest > 0) underWay.set(userId, rest)
+    else underWay.delete(userId)
   }
 }
 

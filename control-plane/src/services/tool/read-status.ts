@@ -5,14 +5,22 @@ import type { Ctx } from '../../context.ts'
 export const statusTool = {
   kind: 'read',
   name: 'action_status',
-  description: 'What became of an action that the person was asked about, by its id.',
-  input: z.object({ id: z.uuid() }),
+  description:
+    'What became of an action that the person was asked about, by its id; without one, of the last few.',
+  input: z.object({ id: z.uuid().optional() }),
 } as const
 
 export async function readStatus(ctx: Ctx, userId: string, input: unknown): Promise<string> {
-  const { id } = statusTool.input.parse(input)
-  const action = await ctx.db.toolAction.findFirst({ where: { id, userId } })
-  return action ? tellStatus(action, ctx.clock.now()) : 'There is no such action.'
+  const { id } = statusTool.input.parse(input ?? {})
+  const where = { userId, ...(id !== undefined && { id }) }
+  const actions = await ctx.db.toolAction.findMany({ where, orderBy: { id: 'desc' }, take: 5 })
+  if (actions.length === 0) return 'There is no such action.'
+  const now = ctx.clock.now()
+  return actions
+    .map((action) =>
+      id === undefined ? `${action.tool}: ${tellStatus(action, now)}` : tellStatus(action, now),
+    )
+    .join('\n')
 }
 
 /** In words for the model. */

@@ -7,19 +7,29 @@ import { withGoogle } from '../integration/access.ts'
 import type { IntegrationCtx } from '../integration/ctx.ts'
 import { findAct } from './catalogue.ts'
 
-/** Longer than all of Google's timeouts of one try together. */
-const leaseMs = 3 * 60_000
+/** A try has ended by then, one way or the other: only afterwards may another begin. */
+const tryMs = 120_000
+const leaseMs = tryMs + 60_000
 const maxAttempts = 5
+/** What was agreed to is not done out of the blue. */
+const staleMs = 60 * 60_000
+const maxRetryMs = 5 * 60_000
 const backoffMs = (attempts: number) => Math.min(2_000 * 3 ** (attempts - 1), 60_000)
 
 /** Actions that were approved and that nobody is at; the oldest first. */
-export async function dueActions({ ctx }: { ctx: IntegrationCtx }): Promise<{ id: string }[]> {
+export async function dueActions({
+  ctx,
+  input,
+}: {
+  ctx: IntegrationCtx
+  input: { limit: number }
+}): Promise<{ id: string }[]> {
   const now = new Date(ctx.clock.now())
   return ctx.db.toolAction.findMany({
     where: { state: 'APPROVED', OR: [{ notBefore: null }, { notBefore: { lte: now } }] },
     orderBy: { createdAt: 'asc' },
     select: { id: true },
-    take: 100,
+    take: input.limit,
   })
 }
 
@@ -36,40 +46,65 @@ export async function runAction({
 }): Promise<{ retryAfterMs: number | null }> {
   const action = await claim(ctx, input.id)
   if (!action) return { retryAfterMs: null }
-  const tool = findAct(action.tool)
+  const tried = await attempt(ctx, action)
+  if ('outcome' in tried) {
+    // Not within the try: a deed that is done stays done when it cannot be noted, and the next try finds it so.
+    await finish(ctx, action, { state: 'DONE', outcome: tried.outcome })
+    return { retryAfterMs: null }
+  }
+  const { error, hasBegun } = tried
+  const known = error instanceof ServiceError ? error : undefined
+  if (!known) ctx.log.error({ err: error, tool: action.tool }, 'an action failed')
+  // What is not ours to understand may pass, too.
+  const mayPass = known ? known.retryable : true
+  if (mayPass && action.attempts < maxAttempts && !isStale(ctx, action)) {
+    const wanted = Math.max(known?.retryAfterMs ?? 0, backoffMs(action.attempts))
+    const retryAfterMs = Math.min(wanted, maxRetryMs)
+    const notBefore = new Date(ctx.clock.now() + retryAfterMs)
+    await ctx.db.toolAction.updateMany({ where: heldBy(action), data: { notBefore } })
+    return { retryAfterMs }
+  }
+  const { code = 'internal', detail = 'It is our fault.' } = known ?? {}
+  // Only a first try that Google refused, or that never got to it, is known to have done nothing.
+  const isCertain = action.attempts === 1 && (!hasBegun || (known?.status ?? 500) < 500)
+  const said = isCertain
+    ? 'It was not done.'
+    : 'It is not certain whether it was done: look before you try again.'
+  await finish(ctx, action, { state: 'FAILED', outcome: `${said} ${detail} (${code})`, errorCode: code })
+  return { retryAfterMs: null }
+}
+
+/** One try; never throws. `hasBegun`: Google was asked to do it. */
+async function attempt(
+  ctx: IntegrationCtx,
+  action: ToolAction,
+): Promise<{ outcome: string } | { error: unknown; hasBegun: boolean }> {
+  let hasBegun = false
   try {
+    if (isStale(ctx, action))
+      throw new ServiceError(410, 'too_late', 'Too much time has passed since you agreed.')
+    if (action.attempts > maxAttempts) throw new ServiceError(503, 'gave_up', 'It was tried several times.')
+    const tool = findAct(action.tool)
+    const signal = AbortSignal.timeout(tryMs)
     const outcome = await withGoogle({
       ctx,
-      input: { userId: action.userId, service: tool.service },
+      input: { userId: action.userId, service: tool.service, signal },
       work: async (api) => {
         // Read again by the schema: what is stored may be of an older release.
         const parsed = tool.input.parse(action.input)
-        const reference = action.reference ?? (await prepare(ctx, action, () => tool.prepare?.(api, parsed)))
-        action.reference = reference
-        return tool.run(api, parsed, reference)
+        action.reference ??= await prepare(ctx, action, () => tool.prepare?.(api, parsed))
+        hasBegun = true
+        return tool.run(api, parsed, action.reference)
       },
     })
-    await finish(ctx, action, { state: 'DONE', outcome })
-    return { retryAfterMs: null }
+    return { outcome }
   } catch (error) {
-    const known = error instanceof ServiceError ? error : undefined
-    if (known?.retryable && action.attempts < maxAttempts) {
-      const retryAfterMs = Math.max(known.retryAfterMs ?? 0, backoffMs(action.attempts))
-      const notBefore = new Date(ctx.clock.now() + retryAfterMs)
-      await ctx.db.toolAction.updateMany({ where: heldBy(action), data: { notBefore } })
-      return { retryAfterMs }
-    }
-    if (!known) ctx.log.error({ err: error, tool: tool.name }, 'an action failed')
-    const { code = 'internal', detail = 'It did not work, and it is our fault.' } = known ?? {}
-    const said = known?.retryable ? 'It is not certain that it was done.' : 'It was not done.'
-    await finish(ctx, action, {
-      state: 'FAILED',
-      outcome: `${said} ${detail} (${code})`,
-      errorCode: code,
-    })
-    return { retryAfterMs: null }
+    return { error, hasBegun }
   }
 }
+
+const isStale = (ctx: IntegrationCtx, { decidedAt }: ToolAction) =>
+  (decidedAt?.getTime() ?? 0) < ctx.clock.now() - staleMs
 
 /** Each try has a number of its own: what an older one writes touches no row. */
 const heldBy = ({ id, attempts }: Pick<ToolAction, 'id' | 'attempts'>) =>
@@ -116,16 +151,26 @@ async function finish(
 async function tell(
   tx: Transaction,
   ctx: IntegrationCtx,
-  { id, userId, tool, summary }: ToolAction,
+  action: ToolAction,
   { state, outcome, errorCode }: { state: 'DONE' | 'FAILED'; outcome: string; errorCode?: string },
 ) {
+  const { id, userId, tool } = action
   const data = { tool, actionId: id, ...(errorCode !== undefined && { code: errorCode }) }
   await tx.auditEvent.create({
     data: { actor: 'assistant', action: `tool.${state.toLowerCase()}`, subject: `user:${userId}`, data },
   })
-  const [what = ''] = summary.split('\n')
+  const what = whatItWas(action)
   const text = state === 'DONE' ? `Done: ${what}` : `That did not work: ${what}\n\n${outcome}`
   await sendNoticeIn(tx, ctx, { userId, code: `action_${state.toLowerCase()}`, text })
+}
+
+/** All of what nobody was asked about; else what they read a moment ago, without what it quotes. */
+function whatItWas({ summary, createdAt, decidedAt }: ToolAction): string {
+  const wasAsked = decidedAt?.getTime() !== createdAt.getTime()
+  if (!wasAsked) return summary
+  const lines = summary.split('\n')
+  const quote = lines.findIndex((line) => line.startsWith('>'))
+  return (quote < 0 ? lines : lines.slice(0, quote)).join('\n').trim()
 }
 
 /** Ends what nobody answered in time. */

@@ -4,7 +4,7 @@ import { connect, type GoogleWorld, openGoogleWorld } from '../integration/fixtu
 import { pressButton } from '../question/press-button.ts'
 import { callTool } from './call-tool.ts'
 import { listTools } from './list-tools.ts'
-import { expireActions } from './run-action.ts'
+import { expireActions, runAction } from './run-action.ts'
 
 let world: GoogleWorld
 beforeAll(async () => {
@@ -20,7 +20,7 @@ beforeEach(async () => {
     await connect(person.browser, service, { account: person.email })
   const { integrations: ctx, notifications } = world.deps
   const worker = workToolActions({ ctx, notifications })
-  onTestFinished(() => worker.stop())
+  onTestFinished(() => worker.stop(10_000))
 })
 
 const call = (name: string, args: unknown, who: Person = person, signal = new AbortController().signal) => {
@@ -56,7 +56,11 @@ async function press(option: 0 | 1 | 2, address = person.address) {
   return pressButton({ ctx, input: { from: { channel: 'TELEGRAM', address }, data } })
 }
 const told = (code: string) =>
-  world.deps.db.message.findMany({ where: { userId: person.userId, code }, select: { body: true } })
+  world.deps.db.message.findMany({
+    where: { userId: person.userId, code },
+    orderBy: { seq: 'asc' },
+    select: { body: true },
+  })
 
 const mail = { to: ['ben@example.com'], subject: 'Lunch', text: 'On Friday?' }
 const event = {
@@ -149,16 +153,21 @@ test('what acts is shown exactly, done once when the person agrees, and told by 
   const sending = call('gmail_send', mail)
   const { prompt } = await question()
   expect(prompt).toBe(
-    'Your assistant asks. Send this mail in your name:\nTo: ben@example.com\nSubject: **Lunch**\n\n> On Friday?',
+    `Your assistant asks. In the Google account ${person.email}:\n\nSend this mail in your name:\nTo: ben@example.com\nSubject: **Lunch**\n\n> On Friday?`,
   )
   expect((await account()).mails).toEqual([])
   const presses = await Promise.all([press(0), press(0)])
-  expect(presses.map(({ text }) => text)).toEqual(['It is being done.', expect.any(String)])
+  expect(presses.map(({ text }) => text).sort()).toEqual([
+    'It is being done.',
+    'You have already chosen Yes, do it.',
+  ])
   expect(await sending).toEqual({ text: 'The mail was sent.', isError: false })
   const { mails, drafts } = await account()
   expect([mails.length, drafts.length]).toEqual([1, 0])
   expect(mails[0]).toMatchObject({ labelIds: ['SENT'], text: expect.stringContaining('On Friday?') })
-  expect((await told('action_done')).map(({ body }) => body)).toEqual(['Done: Send this mail in your name:'])
+  expect((await told('action_done')).map(({ body }) => body)).toEqual([
+    'Done: Send this mail in your name:\nTo: ben@example.com\nSubject: **Lunch**',
+  ])
 })
 
 test('every kind of action works through its question', async () => {
@@ -212,6 +221,67 @@ test('I9: a no, no answer in time, and somebody else’s press do nothing', asyn
   expect((await call('action_status', { id: actionId }, stranger)).text).toBe('There is no such action.')
 })
 
+test('M2: the same call made again, at once or later, is the same deed', async () => {
+  const both = [call('gmail_send', mail), call('gmail_send', mail)]
+  await press(0)
+  const texts = (await Promise.all(both)).map(({ text }) => text)
+  expect(texts.filter((text) => text.startsWith('This was asked for already'))).toHaveLength(1)
+  expect((await call('gmail_send', mail)).text).toBe(
+    'This was asked for already, and is not done twice. The mail was sent.',
+  )
+  expect((await account()).mails).toHaveLength(1)
+  expect((await call('action_status', {})).text).toBe('gmail_send: The mail was sent.')
+})
+
+test('a deed that could not be noted is not called undone', async () => {
+  const { integrations: ctx } = world.deps
+  const { id } = await world.deps.db.toolAction.create({
+    data: {
+      userId: person.userId,
+      tool: 'calendar_create_event',
+      input: event,
+      summary: 'Add to your calendar:',
+      state: 'APPROVED',
+      decidedAt: new Date(),
+      expiresAt: new Date(),
+    },
+  })
+  const broken = {
+    ...ctx,
+    db: Object.create(ctx.db, { $transaction: { value: () => Promise.reject(new Error('no')) } }),
+  }
+  await runAction({ ctx: broken, input: { id } }).catch(() => {})
+  expect(await world.deps.db.toolAction.findUnique({ where: { id } })).toMatchObject({ state: 'APPROVED' })
+  // When the lease is over, the next try finds the event there.
+  await world.deps.db.toolAction.update({ where: { id }, data: { notBefore: null } })
+  await runAction({ ctx, input: { id } })
+  expect(await world.deps.db.toolAction.findUnique({ where: { id } })).toMatchObject({ state: 'DONE' })
+  expect((await account()).events).toHaveLength(1)
+})
+
+test('what was agreed to too long ago, or is no kind of action any more, ends', async () => {
+  const { integrations: ctx, db } = world.deps
+  const left = {
+    userId: person.userId,
+    input: event,
+    summary: 'x',
+    state: 'APPROVED',
+    expiresAt: new Date(),
+  } as const
+  const late = await db.toolAction.create({
+    data: { ...left, tool: 'calendar_create_event', decidedAt: new Date(Date.now() - 2 * 60 * 60_000) },
+  })
+  const gone = await db.toolAction.create({ data: { ...left, tool: 'fax_send', decidedAt: new Date() } })
+  for (const { id } of [late, gone]) await runAction({ ctx, input: { id } })
+  expect(
+    await db.toolAction.findMany({ where: { userId: person.userId }, orderBy: { id: 'asc' } }),
+  ).toMatchObject([
+    { state: 'FAILED', errorCode: 'too_late', outcome: expect.stringMatching(/^It was not done/) },
+    { state: 'FAILED', errorCode: 'unknown_tool' },
+  ])
+  expect((await account()).events).toEqual([])
+})
+
 test('an answer after the assistant stopped waiting is still carried out', async () => {
   const left = new AbortController()
   const waiting = call('calendar_create_event', event, person, left.signal)
@@ -226,13 +296,17 @@ test('a kind that is always allowed asks no more, until that is taken back', asy
   const asked = call('gmail_draft', mail)
   expect((await press(2)).text).toContain('write drafts in my mail without asking')
   await asked
-  expect(await call('gmail_draft', mail)).toMatchObject({ text: 'The draft is saved.' })
+  expect(await call('gmail_draft', { ...mail, subject: 'Dinner' })).toMatchObject({
+    text: 'The draft is saved.',
+  })
+  // Nobody read it before: all of it is told.
+  expect((await told('action_done')).at(-1)?.body).toMatch(/Dinner[\s\S]*On Friday/)
   const list = async () =>
     (await (await person.browser.send('GET', '/integrations')).json()) as { permissions: { tool: string }[] }
   expect((await list()).permissions).toMatchObject([{ tool: 'gmail_draft' }])
   expect((await person.browser.send('DELETE', '/integrations/permissions/gmail_draft')).status).toBe(204)
   expect((await list()).permissions).toEqual([])
-  const again = call('gmail_draft', mail)
+  const again = call('gmail_draft', { ...mail, subject: 'Breakfast' })
   await press(1)
   expect((await again).text).toMatch(/said no/)
   const { actions } = (await (await person.browser.send('GET', '/integrations/actions?limit=2')).json()) as {

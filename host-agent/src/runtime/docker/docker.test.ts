@@ -50,6 +50,11 @@ test.skipIf(skip)(
     for (const folder of ['config', 'workspace']) {
       expect(await stat(join(root, folder))).toMatchObject({ uid: 1000, gid: 1000 })
     }
+    const file = join(dataDir, 'a-file')
+    await writeFile(file, 'hello')
+    await runtime.placeFile(spec, 'inbox/a.txt', file)
+    expect(await stat(join(root, 'workspace/inbox'))).toMatchObject({ uid: 1000, gid: 1000 })
+    expect(await stat(join(root, 'workspace/inbox/a.txt'))).toMatchObject({ uid: 1000, gid: 1000, size: 5 })
 
     await runtime.erase(spec)
     await expect(docker.getContainer(name).inspect()).rejects.toMatchObject(is404)

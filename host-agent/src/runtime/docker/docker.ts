@@ -16,6 +16,7 @@ import { createGuardedConversations } from './guarded-conversation.ts'
 import { createLabels } from './labels.ts'
 import { createLauncher } from './launcher.ts'
 import { createNetworks } from './network.ts'
+import { placeAsTenant } from './placing.ts'
 import { briefSeconds } from './removal.ts'
 import { createRest } from './rest.ts'
 import { createWatcher } from './watcher.ts'
@@ -97,6 +98,7 @@ export function createDockerRuntime(input: {
       }),
     conversation: ({ userId, assistantId }, conversation) =>
       conversations.of(foldersOf(dataDir, userId), sessionKey(assistantId, conversation)),
+    placeFile: ({ userId }, path, sourceFile) => placeAsTenant(foldersOf(dataDir, userId), path, sourceFile),
     archiveState: ({ assistantId, userId }, destinationFile) =>
       coded(() =>
         heldStill(assistantId, () => archiveFolders(foldersOf(dataDir, userId).root, destinationFile)),

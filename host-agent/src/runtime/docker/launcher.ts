@@ -5,6 +5,7 @@ import type { Container, ContainerInspectInfo } from 'dockerode'
 import type { Logger } from 'pino'
 import { AgentError } from '../../errors.ts'
 import type { Door, ModelGateway } from '../../model-gateway/server.ts'
+import { plugins } from '../../plugins.ts'
 import { renderConfig, writeConfig } from '../openclaw/config.ts'
 import { writeFirstFiles } from '../openclaw/first-files.ts'
 import {
@@ -14,8 +15,8 @@ import {
   type Launcher,
   turnSeconds,
 } from '../openclaw/gateways.ts'
+import { placePlugin } from '../openclaw/place-plugin.ts'
 import { ready } from '../openclaw/ready.ts'
-import { placeWebSearch } from '../openclaw/web-search.ts'
 import type { Berth } from './berth.ts'
 import {
   configMount,
@@ -41,6 +42,8 @@ import { modelGatewayPort } from './rules.ts'
 import { createUpdates } from './update.ts'
 import type { Watcher } from './watcher.ts'
 
+/** Plugins of ours, beside the config that names them. */
+const channelFolder = 'channel'
 const webSearchFolder = 'web-search'
 const startDeadlineMs = 90_000
 /** One that ran already answers at once, or is not worth having. */
@@ -96,11 +99,13 @@ export function createLauncher(deps: LauncherDeps): Launcher {
     network: TenantNetwork,
     configDir = folders(spec).config,
   ) {
-    await placeWebSearch(join(configDir, webSearchFolder))
+    await placePlugin(plugins.channel, join(configDir, channelFolder))
+    await placePlugin(plugins.webSearch, join(configDir, webSearchFolder))
     const reach = {
       port: gatewayPort,
       bind: 'lan' as const,
       modelGatewayUrl: doorUrl(network),
+      channelPlugin: `${configMount}/${channelFolder}`,
       browser: true,
       webSearchPlugin: `${configMount}/${webSearchFolder}`,
     }

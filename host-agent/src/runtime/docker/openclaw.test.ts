@@ -8,7 +8,7 @@ import { sessionKey } from '../session-key.ts'
 import { assistantImage, inside, lacksDocker, run, startDocker } from './testing.ts'
 
 test.skipIf(await lacksDocker(assistantImage))(
-  'F6, F9, M13, S3, D1, D2: a real OpenClaw answers from its container, remembers over a change of model and of agent, and holds no provider key',
+  'F6, F9, M12, M13, S3, D1, D2: a real OpenClaw answers and sends files from its container, remembers over a change of model and of agent, and holds no provider key',
   {
     timeout: 180_000,
   },
@@ -19,14 +19,19 @@ test.skipIf(await lacksDocker(assistantImage))(
       modelUrl: `${sandbox.url}/anthropic`,
       image: assistantImage,
     })
-    const script = (reply: string) =>
+    const script = (reply: string, more: object = {}) =>
       fetch(`${sandbox.url}/sim/models/script`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ reply }),
+        body: JSON.stringify({ reply, ...more }),
       })
     const lastRequest = async () =>
-      ((await (await fetch(`${sandbox.url}/sim/models/requests`)).json()) as { model: string }[]).at(-1)
+      (
+        (await (await fetch(`${sandbox.url}/sim/models/requests`)).json()) as {
+          model: string
+          body: { messages: unknown[] }
+        }[]
+      ).at(-1)
     const first = await agent()
     const spec = newSpec()
     const { containerId, url } = await first.runtime.start(spec)
@@ -66,6 +71,23 @@ test.skipIf(await lacksDocker(assistantImage))(
       text: 'Ada, as you said.',
     })
 
+    // M12: from behind its walls it sends a file of its workspace, which its host then has.
+    const use = async (name: string, args: object) => {
+      await script('Done.')
+      await script('', { toolCalls: [{ name, arguments: args }], times: 1 })
+      expect(await ask(`use ${name}`, changed.gatewayToken)).toBe('Done.')
+      return JSON.stringify((await lastRequest())?.body.messages.slice(-2))
+    }
+    await inside(containerId, 'echo milk >/workspace/list.txt')
+    await use('message', { action: 'send', message: 'The list', media: '/workspace/list.txt' })
+    expect(second.speech.waiting()).toBe(1)
+    const job = {
+      name: 'water the plants',
+      schedule: { kind: 'at', at: new Date(Date.now() + 86_400_000).toISOString() },
+      payload: { kind: 'agentTurn', message: 'Remind them of the plants' },
+    }
+    await use('automations', { action: 'add', job })
+
     // S3: nowhere in its files, its image, its memory file systems or its processes. grep ends with 1 when it finds
     // nothing; the pattern does not match the grep that looks for it.
     await expect(run('grep', '-rqa', 'sk-canary', dataDir)).rejects.toMatchObject({ code: 1 })
@@ -93,5 +115,6 @@ test.skipIf(await lacksDocker(assistantImage))(
     expect(restarted.containerId).not.toBe(containerId)
     expect(await ask('and again', changed.gatewayToken)).toBe('Ada, as you said.')
     expect(JSON.stringify(await lastRequest())).toContain('my cat is called Ada')
+    expect(await use('automations', { action: 'list' })).toContain('water the plants')
   },
 )

@@ -1,22 +1,15 @@
-import { setgid, setgroups, setuid } from 'node:process'
 import { createInterface } from 'node:readline'
 import { openclawConversation } from '../openclaw/conversation.ts'
 import type { Conversation } from '../runtime.ts'
 import type { Place, Question } from './reader.ts'
+import { takeRights } from './rights.ts'
 
 // Child of the agent that reads one assistant's conversation. The files are the tenant's, who may have made anything of
 // them: they are opened with the rights that the agent names, for as long as it waits. A line of JSON says which
 // conversation, then each line is a question and each line of output its answer; the end of input is the end.
 
 function open({ rights, home, sessionKey }: Place): Conversation {
-  if (rights) {
-    setgroups?.([])
-    setgid?.(rights.gid)
-    // By way of root, where we may: going from root to a user is what takes capabilities away (capabilities(7)), and
-    // an agent that is not root hands its own on to its children.
-    if (process.getuid?.() !== rights.uid) setuid?.(0)
-    setuid?.(rights.uid)
-  }
+  if (rights) takeRights(rights)
   return openclawConversation(home, sessionKey)
 }
 

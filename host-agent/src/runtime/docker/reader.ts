@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pLimit from 'p-limit'
+import type { Rights } from './rights.ts'
 
 /** Whose conversation, and with which rights it is opened; without any, with the agent's own. */
 export interface Place {
-  rights?: { uid: number; gid: number }
+  rights?: Rights
   home: string
   sessionKey: string
 }

@@ -13,6 +13,7 @@ import { createKeyRing } from '../../model-gateway/keys.ts'
 import { startModelGateway } from '../../model-gateway/server.ts'
 import { createMetrics } from '../../observability/metrics.ts'
 import { createWatch } from '../../observability/watch.ts'
+import { channelService, createSpeech } from '../../speech/speech.ts'
 import type { Health } from '../openclaw/gateways.ts'
 import type { Cause } from '../runtime.ts'
 import { createDockerRuntime } from './docker.ts'
@@ -106,7 +107,19 @@ export async function startDocker(options: { modelUrl?: string; searchUrl?: stri
 
   /** One agent's life: a model gateway and a runtime. */
   const agent = async (more: { health?: Health } = {}) => {
-    const modelGateway = await startModelGateway({ watch, keys, env, log })
+    const speechDir = await mkdtemp(join(tmpdir(), 'speech-'))
+    const speech = createSpeech({ dir: speechDir, running: () => undefined, watch, log })
+    onTestFinished(async () => {
+      speech.close()
+      await rm(speechDir, { recursive: true, force: true })
+    })
+    const modelGateway = await startModelGateway({
+      services: new Map([[channelService, speech.post]]),
+      watch,
+      keys,
+      env,
+      log,
+    })
     const runtime = createDockerRuntime({
       dataDir,
       image: options.image ?? testImage,
@@ -128,6 +141,7 @@ export async function startDocker(options: { modelUrl?: string; searchUrl?: stri
     onTestFinished(stop)
     return {
       runtime,
+      speech,
       stop,
       /** The next end that nobody asked for. */
       async exit() {

@@ -1,9 +1,11 @@
+import { createReadStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import { AgentError } from '../../errors.ts'
 import { archiveFolders, restoreFolders } from '../archive.ts'
 import { diskUsed } from '../disk.ts'
+import { placeFile } from '../place-file.ts'
 import type { Runtime } from '../runtime.ts'
 import { sessionKey } from '../session-key.ts'
 import { fakeConversation } from './conversation.ts'
@@ -63,6 +65,8 @@ export function createFakeRuntime(input: {
     },
     conversation: ({ userId, assistantId }, conversation) =>
       fakeConversation(join(input.dataDir, userId, 'config'), sessionKey(assistantId, conversation)),
+    placeFile: ({ userId }, path, sourceFile) =>
+      placeFile(join(input.dataDir, userId, 'workspace'), path, createReadStream(sourceFile)),
     archiveState: ({ userId }, destinationFile) =>
       archiveFolders(join(input.dataDir, userId), destinationFile),
     diskUsed: ({ userId }) => diskUsed(join(input.dataDir, userId)),

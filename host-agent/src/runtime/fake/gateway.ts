@@ -32,8 +32,35 @@ type Ask = (all: Messages) => Promise<string>
 
 const requestSchema = z.object({
   stream: z.literal(true),
-  messages: z.array(z.object({ role: z.enum(['user', 'assistant']), content: z.string() })).min(1),
+  messages: z
+    .array(
+      z.object({
+        role: z.enum(['user', 'assistant']),
+        content: z.union([
+          z.string(),
+          z.array(
+            z.union([
+              z.object({ type: z.literal('text'), text: z.string() }),
+              z.object({ type: z.literal('image_url'), image_url: z.object({ url: z.string() }) }),
+            ]),
+          ),
+        ]),
+      }),
+    )
+    .min(1),
 })
+type Content = z.infer<typeof requestSchema>['messages'][number]['content']
+
+const textOf = (content: Content) =>
+  typeof content === 'string'
+    ? content
+    : content.flatMap((part) => (part.type === 'text' ? part.text : [])).join('\n')
+
+/** data: addresses of pictures; they are shown to the model once, and not kept. */
+const picturesOf = (content: Content) =>
+  typeof content === 'string'
+    ? []
+    : content.flatMap((part) => (part.type === 'image_url' ? part.image_url.url : []))
 
 /**
  * One assistant's gateway: chat completions in, its model's answer out, the conversation on disk between. As the real
@@ -65,7 +92,9 @@ export async function startFakeGateway(input: {
     if (request.method !== 'POST' || request.url !== '/v1/chat/completions') {
       throw new AgentError('not_found', 'No such route.')
     }
-    const { messages } = requestSchema.parse(await json(request))
+    const asked = requestSchema.parse(await json(request)).messages
+    const messages = asked.map(({ role, content }) => ({ role, content: textOf(content) }))
+    const pictures = picturesOf(asked.at(-1)?.content ?? '')
     if (input.faults.crash) return crash()
     if (input.faults.hang) return
     const left = new AbortController()
@@ -73,8 +102,8 @@ export async function startFakeGateway(input: {
     // Without a session key every call is a conversation of its own.
     const key = request.headers['x-openclaw-session-key']
     const send = (chunk: object) => sendChunk(response, chunk)
-    if (typeof key !== 'string') await stream(messages, left.signal, send)
-    else await keep(key, messages, (all) => stream(all, left.signal, send))
+    if (typeof key !== 'string') await stream(messages, left.signal, send, pictures)
+    else await keep(key, messages, (all) => stream(all, left.signal, send, pictures))
     response.end('data: [DONE]\n\n')
   }
 
@@ -115,12 +144,17 @@ export async function startFakeGateway(input: {
     input.crashed()
   }
 
-  async function stream(conversation: Messages, signal: AbortSignal, send: (chunk: object) => void) {
+  async function stream(
+    conversation: Messages,
+    signal: AbortSignal,
+    send: (chunk: object) => void,
+    pictures: string[] = [],
+  ) {
     if (input.faults.slowMs) await new Promise((resolve) => setTimeout(resolve, input.faults.slowMs))
     const { virtualKey, model } = gateway.spec
     const usage: ModelUsage = { inputTokens: 0, outputTokens: 0 }
     let text = ''
-    const ask = { gatewayUrl: input.modelGatewayUrl, virtualKey, model, conversation, signal }
+    const ask = { gatewayUrl: input.modelGatewayUrl, virtualKey, model, conversation, pictures, signal }
     for await (const piece of askModel(ask)) {
       Object.assign(usage, piece.usage)
       if (piece.text === undefined) continue

@@ -9,6 +9,8 @@ interface Ask {
   /** provider/name */
   model: string
   conversation: Messages
+  /** Of the newest message, as data: addresses. */
+  pictures: string[]
   signal: AbortSignal
 }
 
@@ -33,6 +35,20 @@ export async function* askModel(ask: Ask): AsyncGenerator<{ text?: string; usage
   }
 }
 
+/** The conversation as a provider takes it: `part` writes a picture of the newest message. */
+function withPictures({ conversation, pictures }: Ask, part: (mediaType: string, data: string) => object) {
+  const last = conversation.at(-1)
+  if (!last || pictures.length === 0) return conversation
+  const parts = pictures.map((url) => {
+    const [, mediaType = '', data = ''] = /^data:([^;]+);base64,(.*)$/.exec(url) ?? []
+    return part(mediaType, data)
+  })
+  return [
+    ...conversation.slice(0, -1),
+    { ...last, content: [{ type: 'text', text: last.content }, ...parts] },
+  ]
+}
+
 const anthropicEvent = z.object({
   type: z.string(),
   message: z.object({ usage: z.object({ input_tokens: z.number() }).optional() }).optional(),
@@ -43,7 +59,11 @@ const anthropicEvent = z.object({
 
 async function* askAnthropic(ask: Ask, model: string) {
   const headers = { 'x-api-key': ask.virtualKey, 'anthropic-version': '2023-06-01' }
-  const body = { model, max_tokens: 4096, stream: true, messages: ask.conversation }
+  const messages = withPictures(ask, (media_type, data) => ({
+    type: 'image',
+    source: { type: 'base64', media_type, data },
+  }))
+  const body = { model, max_tokens: 4096, stream: true, messages }
   for await (const data of events(await post(ask, '/anthropic/v1/messages', headers, body))) {
     const event = anthropicEvent.parse(JSON.parse(data))
     if (event.error) throw new AgentError('model_error', event.error.message, { retryable: true })
@@ -60,7 +80,11 @@ const openAiChunk = z.object({
 
 async function* askOpenAi(ask: Ask, model: string) {
   const headers = { authorization: `Bearer ${ask.virtualKey}` }
-  const body = { model, stream: true, stream_options: { include_usage: true }, messages: ask.conversation }
+  const messages = withPictures(ask, (mediaType, data) => ({
+    type: 'image_url',
+    image_url: { url: `data:${mediaType};base64,${data}` },
+  }))
+  const body = { model, stream: true, stream_options: { include_usage: true }, messages }
   for await (const data of events(await post(ask, '/openai/v1/chat/completions', headers, body))) {
     if (data === '[DONE]') return
     const chunk = openAiChunk.parse(JSON.parse(data))

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { ensureOpenclaw } from '../../../openclaw/install.ts'
+import { plugins } from '../../plugins.ts'
 import { spec } from '../../testing/agent.ts'
-import { webSearchPlugin } from '../../web-search-plugin.ts'
 import { renderConfig, writeConfig } from './config.ts'
 
 test('F5, S9: the pinned OpenClaw takes the config as it is rendered, and refuses one with a field it does not know', {
@@ -21,7 +21,8 @@ test('F5, S9: the pinned OpenClaw takes the config as it is rendered, and refuse
     bind: 'lan',
     modelGatewayUrl: 'http://127.0.0.1:9',
     browser: true,
-    webSearchPlugin,
+    channelPlugin: plugins.channel,
+    webSearchPlugin: plugins.webSearch,
   } as const
   const config = renderConfig(
     spec({ model: 'anthropic/claude-sonnet-4-5-20250929' }),

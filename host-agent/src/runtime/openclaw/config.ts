@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
+import { channelPath } from '../../speech/speech.ts'
+import { sessionKey } from '../session-key.ts'
 import { offeredModels } from './models.ts'
 
 /** Where one assistant's files are. */
@@ -63,10 +65,13 @@ export interface Reach {
   modelGatewayUrl: string
   /** Whether the image's browser tool is there. */
   browser: boolean
+  /** Where the plugin of our channel (host-agent/openclaw/channel) lies. */
+  channelPlugin: string
   /** Where the web search plugin (host-agent/openclaw/web-search) lies. */
   webSearchPlugin: string
 }
 
+const channel = 'yourclaw'
 const webSearch = 'yourclaw-web-search'
 
 /** What is paid for is what is sent: longer windows are not used to their end. */
@@ -122,14 +127,25 @@ export function renderConfig(spec: AssistantSpec, places: Places, reach: Reach) 
     },
     memory: { search: { enabled: false } },
     plugins: {
-      allow: ['anthropic', 'openai', 'google', 'memory-core', webSearch],
-      load: { paths: [reach.webSearchPlugin] },
+      allow: ['anthropic', 'openai', 'google', 'memory-core', channel, webSearch],
+      load: { paths: [reach.channelPlugin, reach.webSearchPlugin] },
       entries: {
         'memory-core': { config: { dreaming: { enabled: false } } },
+        [channel]: { enabled: true },
         [webSearch]: {
           enabled: true,
           config: { webSearch: { baseUrl: `${reach.modelGatewayUrl}/brave`, apiKey: spec.virtualKey } },
         },
+      },
+    },
+    channels: {
+      [channel]: {
+        enabled: true,
+        url: `${reach.modelGatewayUrl}${channelPath}`,
+        token: spec.virtualKey,
+        session: sessionKey(spec.assistantId, 0),
+        workspace: places.workspace,
+        allowFrom: [spec.userId],
       },
     },
     update: { checkOnStart: false },

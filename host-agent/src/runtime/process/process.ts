@@ -1,9 +1,10 @@
+import { createReadStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { AssistantSpec } from '@yourclaw/proto/host/v1'
 import { ensureOpenclaw, openclawVersion } from '../../../openclaw/install.ts'
 import { AgentError } from '../../errors.ts'
-import { webSearchPlugin } from '../../web-search-plugin.ts'
+import { plugins } from '../../plugins.ts'
 import { archiveFolders, restoreFolders } from '../archive.ts'
 import { diskUsed } from '../disk.ts'
 import { configPath, type Places, renderConfig, writeConfig } from '../openclaw/config.ts'
@@ -11,6 +12,7 @@ import { openclawConversation } from '../openclaw/conversation.ts'
 import { writeFirstFiles } from '../openclaw/first-files.ts'
 import { createGateways, createStartLimit, type Gateway, turnSeconds } from '../openclaw/gateways.ts'
 import { ready } from '../openclaw/ready.ts'
+import { placeFile } from '../place-file.ts'
 import type { Runtime } from '../runtime.ts'
 import { sessionKey } from '../session-key.ts'
 import { adoptGateway, freePort, type GatewayProcess, spawnGateway } from './gateway.ts'
@@ -42,7 +44,14 @@ export function createProcessRuntime(input: {
   async function write(spec: AssistantSpec, port: number): Promise<boolean> {
     const at = places(spec.userId)
     const { modelGatewayUrl } = input
-    const reach = { port, bind: 'loopback' as const, modelGatewayUrl, browser: false, webSearchPlugin }
+    const reach = {
+      port,
+      bind: 'loopback' as const,
+      modelGatewayUrl,
+      browser: false,
+      channelPlugin: plugins.channel,
+      webSearchPlugin: plugins.webSearch,
+    }
     return writeConfig(configPath(at), renderConfig(spec, at, reach))
   }
 
@@ -155,6 +164,8 @@ export function createProcessRuntime(input: {
     },
     conversation: ({ userId, assistantId }, conversation) =>
       openclawConversation(places(userId).home, sessionKey(assistantId, conversation)),
+    placeFile: ({ userId }, path, sourceFile) =>
+      placeFile(places(userId).workspace, path, createReadStream(sourceFile)),
     archiveState: ({ assistantId, userId }, destinationFile) =>
       gateways.whileHeld(assistantId, async () => {
         const note = await readNote(runDir, assistantId)

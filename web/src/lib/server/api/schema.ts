@@ -1216,7 +1216,7 @@ export interface paths {
         };
         /**
          * Where Google sends the browser back to
-         * @description A browser that asks for a page is sent to /dashboard/integrations?service={service}&error={code} when it did not work; codes are `consent_denied`, `consent_incomplete`, `sign_in_expired`, `sign_in_invalid`, `disconnecting` and `google_unavailable`.
+         * @description A browser that asks for a page is sent to /dashboard/integrations?service={service}&error={code} when it did not work; codes are `consent_denied`, `consent_incomplete`, `sign_in_expired`, `sign_in_invalid`, `not_entitled`, `disconnecting` and `google_unavailable`.
          */
         get: {
             parameters: {
@@ -3582,6 +3582,7 @@ export interface components {
             messagesPerDay: number;
             messagesPerMinute: number;
             priceCents: number;
+            proactivePerDay: number;
             retentionDays: number;
             trialDays: number;
             welcomeCreditMicros: number;
@@ -3610,7 +3611,7 @@ export interface components {
             };
             email: string;
             fallbackModel: string | null;
-            /** @description What is offered here: whether Google’s services can be connected */
+            /** @description Whether there is something to see of Google’s services */
             features: {
                 google: boolean;
             };

@@ -15,7 +15,8 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
     need(locals.api.GET('/api/v1/integrations'), url),
     need(locals.api.GET('/api/v1/integrations/actions', { params: { query } }), url),
   ])
-  if (!integrations.available) error(404, 'There is no such page.', { code: 'feature_off' })
+  if (!integrations.available && integrations.services.length === 0)
+    error(404, 'There is no such page.', { code: 'feature_off' })
   // What Google's page ended with; written by us alone, and shown in our words alone.
   const about = service.safeParse(url.searchParams.get('service')).data
   const connected = service.safeParse(url.searchParams.get('connected')).data

@@ -14,6 +14,7 @@ const refusals: Record<string, string> = {
   consent_incomplete:
     'Google was not allowed to do any of it. Connect again and tick the boxes on Google’s page.',
   sign_in_expired: 'That took too long, or began in another browser. Please start again.',
+  not_entitled: 'That needs an active subscription or trial.',
   disconnecting:
     'Google has not confirmed yet that the old connection is gone. Please try again in a minute.',
   google_unavailable: 'Google does not answer right now. Please try again soon.',

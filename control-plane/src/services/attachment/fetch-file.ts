@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Attachment, Prisma } from '@yourclaw/db'
+import type { Ctx } from '../../context.ts'
+import { ServiceError } from '../../errors.ts'
+import type { Vault } from '../../lib/vault.ts'
+import type { Store } from '../../storage/store.ts'
+import { sourceSchema, storedAttachment } from './attachment.ts'
+import { detectType } from './detect-type.ts'
+import { fileLimits } from './limits.ts'
+import { sealFile } from './seal-file.ts'
+import { type FileSources, SourceError } from './sources.ts'
+
+/** For twenty megabytes over a slow line. */
+const deadlineMs = 60_000
+const pausesMs = [500, 2_000]
+
+export interface FetchDeps {
+  ctx: Pick<Ctx, 'db' | 'clock' | 'log'>
+  vault: Vault
+  store: Store
+  sources: FileSources
+}
+
+/**
+ * WAITING → STORED | FAILED: fetches a file of an incoming message once, and keeps it. What it is, its content says. Two
+ * replicas that do it at once store the same under the same key. Throws only when `signal` aborts, or what is ours fails.
+ */
+export async function fetchFile(deps: FetchDeps, row: Attachment, signal: AbortSignal): Promise<Attachment> {
+  const { ctx } = deps
+  const where = { id: row.id, state: 'WAITING' } as const
+  const data = await fetchOnce(deps, row, signal).catch((error: unknown) => {
+    if (signal.aborted) throw error
+    const code = codeOf(error)
+    ctx.log.warn({ attachmentId: row.id, code }, 'a file was not taken')
+    return { state: 'FAILED' as const, code }
+  })
+  await ctx.db.attachment.updateMany({ where, data })
+  return ctx.db.attachment.findUniqueOrThrow({ where: { id: row.id } })
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof SourceError) return error.code
+  if (error instanceof ServiceError && ['file_too_large', 'file_empty'].includes(error.code))
+    return error.code
+  throw error
+}
+
+async function fetchOnce({ ctx, vault, store, sources }: FetchDeps, row: Attachment, signal: AbortSignal) {
+  if (Number(row.sizeBytes ?? 0) > fileLimits.inbound) throw new SourceError('file_too_large')
+  const source = sourceSchema.parse(row.source)
+  const key = Buffer.from(await vault.open(await keyOf(ctx, vault, row.id)), 'base64')
+  for (let attempt = 0; ; attempt += 1) {
+    const within = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)])
+    try {
+      const bytes = await sources.open(source, within)
+      const name = storedAttachment(row.id)
+      const limits = { maxBytes: fileLimits.inbound, signal: within }
+      const { sizeBytes, head } = await sealFile({ store, name, key, bytes: broken(bytes), ...limits })
+      const { mimeType, kind } = await detectType(head, row.mimeType)
+      const isSticker = row.kind === 'STICKER' && kind === 'IMAGE'
+      return { state: 'STORED' as const, mimeType, sizeBytes, kind: isSticker ? row.kind : kind }
+    } catch (caught) {
+      const isLate = within.aborted && !signal.aborted
+      const error = isLate ? new SourceError('file_unavailable', { cause: caught }) : caught
+      const waitMs = error instanceof SourceError && error.isPassing ? pausesMs[attempt] : undefined
+      if (waitMs === undefined || signal.aborted) throw error
+      await pause(waitMs, undefined, { signal })
+    }
+  }
+}
+
+/** A connection that breaks, or is late, is the provider's failure and not ours. */
+async function* broken(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const from = bytes[Symbol.asyncIterator]()
+  for (;;) {
+    const next = await from.next().catch((cause: unknown) => {
+      throw new SourceError('file_unavailable', { isPassing: true, cause })
+    })
+    if (next.done) return
+    yield next.value
+  }
+}
+
+/** The first to come decides on the key. */
+async function keyOf({ db }: FetchDeps['ctx'], vault: Vault, id: string): Promise<string> {
+  const sealed = await vault.seal(randomBytes(32).toString('base64'))
+  const [row] = await db.$queryRaw<{ key: string }[]>(Prisma.sql`
+    UPDATE attachments SET key_encrypted = coalesce(key_encrypted, ${sealed}) WHERE id = ${id}::uuid
+    RETURNING key_encrypted AS key`)
+  if (!row) throw new SourceError('file_unavailable')
+  return row.key
+}

@@ -1,0 +1,134 @@
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Attachment } from '@yourclaw/db'
+import pLimit from 'p-limit'
+import { ServiceError } from '../../errors.ts'
+import type { ConversationCtx } from '../conversation/ctx.ts'
+import { sendNotice } from '../conversation/send-notice.ts'
+import { turnRecipient } from '../conversation/turn-rows.ts'
+import { isPlaced, notTaken } from './describe.ts'
+import { type FetchDeps, fetchFile } from './fetch-file.ts'
+import { fileLimits, maxPictures } from './limits.ts'
+import { openFile } from './open-file.ts'
+import { preparePicture } from './prepare-picture.ts'
+import { type Transcribe, TranscriptionError } from './transcribe.ts'
+import { workspacePath } from './workspace-name.ts'
+
+/** Files of one turn at once. */
+const atOnce = 4
+const transcriptionPauseMs = 1_000
+
+/** A file on its way to an assistant: into its workspace, or, without a path, to be shown to the model. */
+export interface HandedFile {
+  path: string
+  mimeType: string
+  sizeBytes: number
+  open(): Promise<AsyncIterable<Uint8Array>>
+}
+
+export interface TakeDeps extends Omit<FetchDeps, 'ctx'> {
+  ctx: ConversationCtx
+  /** Undefined: nobody listens to voice messages. */
+  transcribe: Transcribe | undefined
+}
+
+/**
+ * Fetches what the messages of a turn brought along, and listens to what is spoken; whatever an earlier attempt did is
+ * not done again. What cannot be taken is told to the person, once, and the turn goes on. Returns what the assistant is
+ * to be handed.
+ */
+export async function takeFiles({
+  input,
+  ...deps
+}: TakeDeps & { input: { turnId: string; signal: AbortSignal } }): Promise<HandedFile[]> {
+  const { turnId, signal } = input
+  const rows = await deps.ctx.db.attachment.findMany({
+    where: { message: { turnId, direction: 'INBOUND' } },
+    orderBy: [{ message: { seq: 'asc' } }, { position: 'asc' }],
+  })
+  const limit = pLimit(atOnce)
+  const taken = await Promise.all(rows.map((row) => limit(() => takeOne(deps, row, signal))))
+  for (const { row } of taken) if (row.code !== null) await tell(deps.ctx, turnId, row)
+  const pictures = taken.flatMap(({ picture }) => picture ?? []).slice(-maxPictures)
+  return [...pictures, ...taken.flatMap(({ row }) => placedOf(deps, row))]
+}
+
+interface Taken {
+  row: Attachment
+  picture?: HandedFile
+}
+
+async function takeOne(deps: TakeDeps, waiting: Attachment, signal: AbortSignal): Promise<Taken> {
+  try {
+    return await takeStored(deps, waiting, signal)
+  } catch (error) {
+    // Kept, and lost since.
+    if (!(error instanceof ServiceError) || error.code !== 'file_gone') throw error
+    return { row: await note(deps, waiting, { state: 'FAILED', code: 'file_unavailable' }) }
+  }
+}
+
+async function takeStored(deps: TakeDeps, waiting: Attachment, signal: AbortSignal): Promise<Taken> {
+  const row = waiting.state === 'WAITING' ? await fetchFile(deps, waiting, signal) : waiting
+  if (row.state !== 'STORED') return { row }
+  if (row.kind === 'AUDIO' && row.transcript === null && row.code === null)
+    return { row: await listen(deps, row, signal) }
+  return row.kind === 'IMAGE' || row.kind === 'STICKER' ? look(deps, row) : { row }
+}
+
+const read = async (deps: TakeDeps, { id }: Attachment) =>
+  (await openFile({ ...deps, input: { attachmentId: id } })).stream
+
+/** One that the model cannot be shown is in the workspace all the same. */
+async function look(deps: TakeDeps, row: Attachment): Promise<Taken> {
+  const prepared = await preparePicture(await buffer(await read(deps, row)))
+  if ('code' in prepared) return { row: await note(deps, row, { code: prepared.code }) }
+  const { bytes, mimeType } = prepared
+  const picture = { path: '', mimeType, sizeBytes: bytes.length, open: async () => Readable.from([bytes]) }
+  return { row, picture }
+}
+
+async function listen(deps: TakeDeps, row: Attachment, signal: AbortSignal): Promise<Attachment> {
+  const { transcribe } = deps
+  if (!transcribe) return row
+  if (Number(row.sizeBytes) > fileLimits.transcribed) return note(deps, row, { code: 'sound_too_long' })
+  const input = { bytes: await buffer(await read(deps, row)), mimeType: row.mimeType, signal }
+  const attempt = async (): Promise<Attachment> => {
+    const transcript = (await transcribe(input)).trim()
+    return note(deps, row, transcript === '' ? { code: 'not_heard' } : { transcript })
+  }
+  try {
+    return await attempt().catch(async (error: unknown) => {
+      if (!(error instanceof TranscriptionError) || !error.isPassing) throw error
+      await pause(transcriptionPauseMs, undefined, { signal })
+      return attempt()
+    })
+  } catch (error) {
+    if (signal.aborted || !(error instanceof TranscriptionError)) throw error
+    return note(deps, row, { code: error.code })
+  }
+}
+
+function note(
+  { ctx }: TakeDeps,
+  { id }: Attachment,
+  data: { code?: string; transcript?: string; state?: 'FAILED' },
+) {
+  return ctx.db.attachment.update({ where: { id }, data })
+}
+
+function placedOf(deps: TakeDeps, row: Attachment): HandedFile[] {
+  if (row.state !== 'STORED' || !isPlaced(row)) return []
+  const { mimeType, sizeBytes } = row
+  return [{ path: workspacePath(row), mimeType, sizeBytes: Number(sizeBytes), open: () => read(deps, row) }]
+}
+
+/** In the chat where the file came from (M9). */
+async function tell(ctx: ConversationCtx, turnId: string, row: Attachment): Promise<void> {
+  const to = await turnRecipient(ctx.db, turnId)
+  const text = notTaken(row)
+  const once = { kind: 'file_not_taken', key: row.id }
+  const notice = { userId: row.userId, code: 'file_not_taken', text, once }
+  await sendNotice({ ctx, input: to ? { ...notice, to } : notice })
+}
