@@ -11,7 +11,7 @@ const people = 8
 const renders = 200
 const paints = 9
 const open = ['/', '/pricing', '/terms', '/status', '/login']
-const signedIn = ['', '/chat', '/keys', '/usage', '/subscription', '/tools', '/account'].map(
+const signedIn = ['', '/chat', '/keys', '/usage', '/subscription', '/tools', '/settings', '/account'].map(
   (page) => `/dashboard${page}`,
 )
 

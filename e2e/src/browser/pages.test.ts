@@ -52,7 +52,6 @@ afterAll(async () => {
 async function look(address: string, { page, complaints }: Visit, name: string): Promise<void> {
   await page.goto(address)
   await page.waitForLoadState('load')
-  if (address.endsWith('/usage')) await page.locator('figure svg').first().waitFor()
   const violations = await violationsOn(page)
   const sideways = await page.evaluate(overflow)
   await page.screenshot({ path: path.join(screenshots, `${name}.png`), fullPage: true })
