@@ -55,8 +55,13 @@ async function findMeant(
   { channel, address }: ReceiveInput,
 ): Promise<Found | undefined> {
   const now = new Date(ctx.clock.now())
-  // What never reached the person cannot be what they answer.
-  const seen: Prisma.DeliveryWhereInput = { state: { in: ['SENT', 'DELIVERED', 'READ'] } }
+  // What never reached the person cannot be what they answer; they may be faster than the provider's word on it.
+  const seen: Prisma.DeliveryWhereInput = {
+    OR: [
+      { state: { in: ['SENT', 'DELIVERED', 'READ'] } },
+      { state: 'PENDING', sentAt: { not: null }, lastErrorCode: null, heldAt: null },
+    ],
+  }
   const asked = await tx.question.findMany({
     where: { userId, channel, address, message: { deliveries: { some: {}, every: seen } } },
     orderBy: { message: { seq: 'desc' } },

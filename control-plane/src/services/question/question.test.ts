@@ -187,10 +187,21 @@ test('M8: a number answers although the assistant said that it asked, on WhatsAp
   const withButtons = await asked('TELEGRAM')
   await withButtons.write(numberOf(four))
   expect((await withButtons.said()).at(-1)).toBe(`CHAT ${numberOf(four)}`)
-  const { db } = fixture
-  for (const state of ['PENDING', 'DEAD'] as const) {
+  const { db, clock } = fixture
+  const sentAt = new Date(clock.at)
+  const inFlight = await asked('WHATSAPP')
+  const underWay = { state: 'PENDING', sentAt } as const
+  await db.delivery.updateMany({ where: { messageId: inFlight.messageId }, data: underWay })
+  await inFlight.write(numberOf(four))
+  expect(await inFlight.model()).toMatch(isFour)
+  const fates = [
+    { state: 'PENDING' },
+    { ...underWay, lastErrorCode: '63016' },
+    { state: 'DEAD', sentAt },
+  ] as const
+  for (const fate of fates) {
     const unseen = await asked('WHATSAPP')
-    await db.delivery.updateMany({ where: { messageId: unseen.messageId }, data: { state } })
+    await db.delivery.updateMany({ where: { messageId: unseen.messageId }, data: fate })
     await unseen.write(numberOf(four))
     expect((await unseen.said()).at(-1)).toBe(`CHAT ${numberOf(four)}`)
   }
