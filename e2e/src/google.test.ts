@@ -136,7 +136,8 @@ test('S3: a real OpenClaw reaches each of Google’s tools, and acts when its pe
 
 test('I9: a no does nothing, nor does another person’s press', async () => {
   const before = (await account()).mails.length
-  const told = await use('gmail_send', mail, async () => {
+  // Another mail than the one that was sent: that one again would be the same deed.
+  const told = await use('gmail_send', { ...mail, subject: 'Dinner' }, async () => {
     await press(0, ben)
     await press(1)
   })

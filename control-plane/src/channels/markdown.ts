@@ -62,7 +62,7 @@ function parseBlocks(markdown: string): Span[][] | null {
     for (const { src, tokens } of lexer.inlineQueue) {
       const isAffordable = src.length <= maxParagraphLength && performance.now() - startedMs < inlineBudgetMs
       if (isAffordable) lexer.inlineTokens(src, tokens)
-      else tokens.push({ type: 'text', raw: src, text: src })
+      else tokens.push({ type: 'text', raw: src, text: unescaped(src) })
     }
     return blocks.map((token) => renderBlock(token, []))
   } catch {
@@ -168,6 +168,9 @@ function tableText(table: Tokens.Table): string {
       .join('')
   return [table.header, ...table.rows].map((row) => row.map(plain).join(' | ')).join('\n')
 }
+
+/** What was kept from being a mark is written without its stroke. */
+const unescaped = (text: string) => text.replace(/\\([!-/:-@[-`{-~])/g, '$1')
 
 const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'", nbsp: '\u00a0' }
 const decodeEntities = (text: string) =>

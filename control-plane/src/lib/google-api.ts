@@ -12,13 +12,15 @@ export interface GoogleCall {
   json?: unknown
   /** Sent as it is. */
   body?: { type: string; bytes: Buffer }
+  /** The etag that it must still have. */
+  ifMatch?: string | undefined
 }
 
 /** Google's APIs with one access token. Every answer is bounded and read by a schema. */
 export interface GoogleApi {
   /**
    * Throws google_unauthorized (the token), google_scope_missing, google_not_found, google_conflict (it is there
-   * already), google_refused (a request that it does not take), google_busy and google_unavailable.
+   * already), google_changed (another etag), google_refused (a request that it does not take), google_busy and google_unavailable.
    */
   call<T>(call: GoogleCall, schema: z.ZodType<T>): Promise<T>
   /** The beginning of what is not JSON, at most so many bytes. */
@@ -40,7 +42,8 @@ export function googleApis(baseUrl: string): OpenGoogleApi {
       const own = AbortSignal.timeout(timeoutMs)
       return signal ? AbortSignal.any([own, signal]) : own
     }
-    const once = async ({ method = 'GET', path, query = {}, json, body }: GoogleCall): Promise<Response> => {
+    const once = async (call: GoogleCall): Promise<Response> => {
+      const { method = 'GET', path, query = {}, json, body, ifMatch } = call
       const url = new URL(baseUrl + path)
       for (const [name, value] of Object.entries(query))
         if (value !== undefined) url.searchParams.set(name, String(value))
@@ -50,6 +53,7 @@ export function googleApis(baseUrl: string): OpenGoogleApi {
         headers: {
           authorization: `Bearer ${accessToken}`,
           ...(type !== undefined && { 'content-type': type }),
+          ...(ifMatch !== undefined && { 'if-match': ifMatch }),
         },
         body: body ? new Uint8Array(body.bytes) : json === undefined ? null : JSON.stringify(json),
         redirect: 'error',
@@ -129,6 +133,8 @@ async function readFailure(answer: Response): Promise<ServiceError> {
   if (status === 404 || status === 410)
     return notFound('There is no such thing at Google.', 'google_not_found')
   if (status === 409) return new ServiceError(409, 'google_conflict', 'It is there already.')
+  if (status === 412)
+    return new ServiceError(412, 'google_changed', 'It was changed at Google since the person was asked.')
   if (status >= 500) return googleUnavailable(undefined)
   // Google's words are about a request that the assistant wrote: it may read them, logs may not.
   const why = (body?.message ?? '').slice(0, 300)

@@ -48,6 +48,10 @@ export function googleSim(provider: Provider): Hono<Env> {
   app.post('/accounts/:email/events', async (c) =>
     c.json(provider.calendars.add(c.req.param('email'), await read(c, eventInput))),
   )
+  app.post('/accounts/:email/events/:id', async (c) => {
+    const change = await read(c, eventInput.partial())
+    return c.json(provider.calendars.change(c.req.param('email'), c.req.param('id'), change))
+  })
   app.post('/accounts/:email/mails', async (c) =>
     c.json(provider.mailboxes.receive(c.req.param('email'), await read(c, mailInput))),
   )

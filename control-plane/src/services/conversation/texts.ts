@@ -1,6 +1,7 @@
 /** Where people see and change what our words are about. */
 export const pages = {
   google: (webUrl: string) => `${webUrl}/dashboard/integrations`,
+  chat: (webUrl: string) => `${webUrl}/dashboard/chat`,
   model: (webUrl: string) => `${webUrl}/dashboard`,
   keys: (webUrl: string) => `${webUrl}/dashboard/keys`,
   usage: (webUrl: string) => `${webUrl}/dashboard/usage`,
@@ -54,6 +55,9 @@ export const texts = {
   welcome: 'This chat is connected: just write to your assistant. /help lists what else you can do.',
   questionNotAsked: 'This button is not for you, or does not work any more.',
   questionAnswered: (label: string) => `You have already chosen ${label}.`,
+  whichQuestion: (webUrl: string) =>
+    `More than one question was asked here, so a number alone does not say which one you mean. You can answer each in the chat at ${pages.chat(webUrl)}.`,
+  forGoodByWord: 'That would hold for good, so please write ALWAYS if you mean it.',
   questionExpired: 'This question has expired. Please ask again.',
   modelChosen: (name: string) => `Your assistant now thinks with ${name}.`,
   proactiveLimit: (limit: number, resetsAt: string) =>

@@ -4,7 +4,9 @@ import { unbind } from '../channel/unbind.ts'
 import type { Recipient } from '../conversation/ctx.ts'
 import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
 import { lockAssistant } from '../conversation/rows.ts'
+import { storeOutgoing } from '../conversation/send-notice.ts'
 import { takeIncoming } from '../conversation/take-incoming.ts'
+import { actionOptions } from '../tool/decide-action.ts'
 import { answerQuestion } from './answer.ts'
 import { askIn } from './ask.ts'
 import { buttonData } from './button.ts'
@@ -26,16 +28,21 @@ const placeOf = (id: string) => modelOptions(fixture.clock.at).findIndex((option
 const numberOf = (id: string) => String(placeOf(id) + 1)
 
 /** Somebody who was asked for a model. */
-async function asked(channel: Channel = 'TELEGRAM') {
+async function asked(channel: Channel = 'TELEGRAM', kind: 'model' | 'tool_action' = 'model') {
   const { ctx, db, clock } = fixture
   const person = await createPerson(db, { channel })
   const { userId } = person
   const to: Recipient = { channel, address: person.address }
-  const options = modelOptions(clock.at)
-  const { questionId, messageId } = await inTransaction(ctx, async (tx) => {
-    await lockAssistant(tx, userId)
-    return askIn(tx, ctx, { userId, to, kind: 'model', prompt: 'Which?', options, expiresInMs: 60_000 })
-  })
+  const options = kind === 'model' ? modelOptions(clock.at) : actionOptions({ label: 'send mail for me' })
+  const ask = async (subject = {}) => {
+    const question = await inTransaction(ctx, async (tx) => {
+      await lockAssistant(tx, userId)
+      return askIn(tx, ctx, { userId, to, kind, prompt: 'Which?', options, subject, expiresInMs: 60_000 })
+    })
+    await db.delivery.updateMany({ where: { messageId: question.messageId }, data: { state: 'SENT' } })
+    return question
+  }
+  const { questionId, messageId } = await ask()
   const answer = (id: string, from = to) =>
     answerQuestion({ ctx, input: { questionId, choice: { id }, from } })
   const model = async () => (await db.assistant.findUniqueOrThrow({ where: { userId } })).model
@@ -45,7 +52,13 @@ async function asked(channel: Channel = 'TELEGRAM') {
     (await db.message.findMany({ where: { userId }, orderBy: { seq: 'asc' } })).map(
       ({ kind, body }) => `${kind} ${body}`,
     )
-  return { ...person, to, questionId, messageId, options, answer, model, write, said }
+  /** What the assistant says. */
+  const says = (body: string) =>
+    inTransaction(ctx, async (tx) => {
+      await lockAssistant(tx, userId)
+      await storeOutgoing(tx, ctx, { userId, to, kind: 'CHAT', text: body })
+    })
+  return { ...person, to, questionId, messageId, options, ask, answer, model, write, said, says }
 }
 
 const isFour = /gpt-4o$/
@@ -154,4 +167,90 @@ test('M8: a number is a word like any other once the conversation went on, and a
     `NOTICE ${numberOf(four)}`,
     expect.stringMatching(/subscription/),
   ])
+})
+
+test.each(['How many people come?', '人は何人ですか？', 'كم شخصا؟', 'Tell me a number from ٣ on.'])(
+  'M8: after “%s” a number is a word like any other',
+  async (body) => {
+    const { says, write, said } = await asked('WHATSAPP')
+    await says(body)
+    await write('3')
+    expect((await said()).at(-1)).toBe('CHAT 3')
+  },
+)
+
+test('M8: a number answers although the assistant said that it asked, on WhatsApp alone, and what was delivered', async () => {
+  const told = await asked('WHATSAPP')
+  await told.says('I have asked you; tell me when you are ready.')
+  await told.write(numberOf(four))
+  expect(await told.model()).toMatch(isFour)
+  const withButtons = await asked('TELEGRAM')
+  await withButtons.write(numberOf(four))
+  expect((await withButtons.said()).at(-1)).toBe(`CHAT ${numberOf(four)}`)
+  const { db, clock } = fixture
+  const sentAt = new Date(clock.at)
+  const inFlight = await asked('WHATSAPP')
+  const underWay = { state: 'PENDING', sentAt } as const
+  await db.delivery.updateMany({ where: { messageId: inFlight.messageId }, data: underWay })
+  await inFlight.write(numberOf(four))
+  expect(await inFlight.model()).toMatch(isFour)
+  const fates = [
+    { state: 'PENDING' },
+    { ...underWay, lastErrorCode: '63016' },
+    { state: 'DEAD', sentAt },
+  ] as const
+  for (const fate of fates) {
+    const unseen = await asked('WHATSAPP')
+    await db.delivery.updateMany({ where: { messageId: unseen.messageId }, data: fate })
+    await unseen.write(numberOf(four))
+    expect((await unseen.said()).at(-1)).toBe(`CHAT ${numberOf(four)}`)
+  }
+})
+
+test('M8: of several questions a number answers none, nor an older one when it comes once more', async () => {
+  const { ask, write, model, said, answer, questionId } = await asked('WHATSAPP')
+  const before = await model()
+  const second = await ask()
+  await write(numberOf(four), 'SMeither')
+  await write(numberOf(four), 'SMeither')
+  expect((await said()).slice(2)).toEqual([
+    `NOTICE ${numberOf(four)}`,
+    expect.stringMatching(/More than one/),
+  ])
+  expect(await model()).toBe(before)
+  expect(second.questionId).not.toBe(questionId)
+  await fixture.db.question.update({
+    where: { id: second.questionId },
+    data: { answeredAt: new Date(fixture.clock.at), answer: mini },
+  })
+  await write(numberOf(four))
+  expect((await said()).at(-1)).toMatch(/More than one/)
+  expect(await model()).toBe(before)
+  expect(await answer(four)).toMatchObject({ outcome: 'answered' })
+})
+
+test('I9: what holds for good is taken from its word alone', async () => {
+  const { userId, ask, write, said, questionId } = await asked('WHATSAPP', 'tool_action')
+  const { db, clock } = fixture
+  const { id: actionId } = await db.toolAction.create({
+    data: {
+      userId,
+      tool: 'gmail_draft',
+      input: {},
+      summary: 'Save it',
+      createdAt: new Date(clock.at),
+      expiresAt: new Date(clock.at + 60_000),
+    },
+  })
+  await db.question.delete({ where: { id: questionId } })
+  await ask({ actionId })
+  await write('3')
+  expect((await said()).at(-1)).toMatch(/please write ALWAYS/)
+  const state = async () => (await db.toolAction.findUniqueOrThrow({ where: { id: actionId } })).state
+  expect([await state(), await db.toolPermission.count({ where: { userId } })]).toEqual(['ASKED', 0])
+  await write('Always')
+  expect([await state(), await db.toolPermission.count({ where: { userId } })]).toEqual(['APPROVED', 1])
+  // With nothing asked it is a word like any other.
+  await write('always')
+  expect((await said()).at(-1)).toBe('CHAT always')
 })

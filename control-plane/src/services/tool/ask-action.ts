@@ -34,7 +34,11 @@ export async function askAction({
 }): Promise<{ id: string; isNew: boolean }> {
   const { userId, tool, parsed } = input
   const service = { userId, service: tool.service }
-  const summary = await withGoogle({ ctx, input: service, work: (api) => tool.describe(api, parsed) })
+  const { text: summary, precondition = null } = await withGoogle({
+    ctx,
+    input: service,
+    work: (api) => tool.describe(api, parsed),
+  })
   const now = ctx.clock.now()
   const { accountEmail: account } = await ctx.db.userIntegration.findUniqueOrThrow({
     where: { userId_service: service },
@@ -58,6 +62,7 @@ export async function askAction({
         tool: tool.name,
         input: parsed as Prisma.InputJsonValue,
         summary,
+        precondition,
         state: allowed > 0 ? 'APPROVED' : 'ASKED',
         ...(allowed > 0 && { decidedAt: new Date(now) }),
         createdAt: new Date(now),

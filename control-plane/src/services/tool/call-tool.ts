@@ -1,6 +1,6 @@
 import type { CallToolResponse } from '@yourclaw/proto/host/v1'
 import { z } from 'zod'
-import { notEntitled, ServiceError, tooManyRequests } from '../../errors.ts'
+import { invalidInput, notEntitled, ServiceError, tooManyRequests } from '../../errors.ts'
 import type { Notifications } from '../../lib/notifications.ts'
 import { isEntitled } from '../assistant/require-entitlement.ts'
 import { withGoogle } from '../integration/access.ts'
@@ -71,14 +71,28 @@ function readArguments(json: string): unknown {
   if (Buffer.byteLength(json) > maxArgumentsBytes)
     throw new ServiceError(413, 'body_too_large', 'That is too much.')
   try {
-    return JSON.parse(json)
-  } catch {
+    return JSON.parse(json, (key, value: unknown) => {
+      if (!isStorable(key) || (typeof value === 'string' && !isStorable(value)))
+        throw invalidInput('The arguments hold a NUL or half a character.', 'invalid_text')
+      return value
+    })
+  } catch (error) {
+    if (error instanceof ServiceError) throw error
     return undefined
   }
 }
 
-const look = (ctx: IntegrationCtx, userId: string, tool: ReadTool, input: unknown) =>
-  withGoogle({ ctx, input: { userId, service: tool.service }, work: (api) => tool.run(api, input) })
+/** PostgreSQL keeps neither NUL nor half of a pair, and a person could not be shown them. */
+const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
+
+async function look(ctx: IntegrationCtx, userId: string, tool: ReadTool, input: unknown): Promise<string> {
+  const person = await ctx.db.user.findUniqueOrThrow({ where: { id: userId }, select: { timeZone: true } })
+  return withGoogle({
+    ctx,
+    input: { userId, service: tool.service },
+    work: (api) => tool.run(api, input, person),
+  })
+}
 
 function tellError(ctx: IntegrationCtx, tool: string, error: unknown): string {
   if (error instanceof z.ZodError) return `The arguments are wrong: ${z.prettifyError(error).slice(0, 2_000)}`

@@ -4,13 +4,14 @@ import { conflict } from '../../errors.ts'
 import { requireEntitlement } from '../assistant/require-entitlement.ts'
 import { pages } from '../conversation/texts.ts'
 import type { OnAnswer } from '../question/kinds.ts'
+import { forGood } from '../question/options.ts'
 import { findAct } from './catalogue.ts'
 import type { ActTool } from './tool.ts'
 
 export const actionOptions = ({ label }: Pick<ActTool, 'label'>) => [
   { id: 'yes', label: 'Yes, do it' },
   { id: 'no', label: 'No' },
-  { id: 'always', label: `Always: ${label}` },
+  { id: forGood, label: `Always: ${label}` },
 ]
 
 const subjectSchema = z.object({ actionId: z.uuid() })
@@ -32,7 +33,7 @@ export const onActionDecided: OnAnswer = async (tx, ctx, { userId, optionId, sub
       data: { actor: `user:${userId}`, action, subject: `user:${userId}`, data: { tool, actionId: id } },
     })
   await audit(isYes ? 'tool.approved' : 'tool.refused')
-  if (optionId === 'always') {
+  if (optionId === forGood) {
     const permission = { userId, tool }
     await tx.toolPermission.upsert({ where: { userId_tool: permission }, create: permission, update: {} })
     await audit('tool.allowed_always')
@@ -40,7 +41,7 @@ export const onActionDecided: OnAnswer = async (tx, ctx, { userId, optionId, sub
   nudge(tx, 'actions', userId)
   nudge(tx, 'user', userId)
   if (!isYes) return 'Nothing was done.'
-  return optionId === 'always'
+  return optionId === forGood
     ? `It is being done. From now on your assistant may ${findAct(tool).label} without asking; you can take that back at ${pages.google(ctx.settings.webUrl)}.`
     : 'It is being done.'
 }

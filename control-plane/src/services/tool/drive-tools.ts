@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { GoogleApi } from '../../lib/google-api.ts'
 import { scopes } from '../integration/google-services.ts'
 import { unlessCode } from './calendar-tools.ts'
-import { cut, maxItems, maxTextBytes, plain, quoted, untrusted } from './quoting.ts'
+import { bold, cut, maxItems, maxTextBytes, quoted, untrusted } from './quoting.ts'
 import { actTool, readTool, type Tool } from './tool.ts'
 
 const files = '/drive/v3/files'
@@ -66,14 +66,14 @@ export const driveTools: Tool[] = [
       const file = await find(api, input.id)
       const as = exports[file.mimeType]
       if (as === undefined && !isText(file.mimeType)) {
-        return `${untrusted(source, file.name)}\nIt is no text (${plain(file.mimeType)}), so it cannot be read here.`
+        return `${untrusted(source, cut(`${file.name} (${file.mimeType})`))}\nIt is no text, so it cannot be read here.`
       }
       const call =
         as === undefined
           ? { path: `${files}/${input.id}`, query: { alt: 'media' } }
           : { path: `${files}/${input.id}/export`, query: { mimeType: as } }
       const { text, isCut } = await api.text(call, maxTextBytes)
-      return untrusted(source, `${file.name}\n\n${text}${isCut ? '\n[cut: there is more]' : ''}`)
+      return untrusted(source, `${cut(file.name)}\n\n${text}${isCut ? '\n[cut: there is more]' : ''}`)
     },
   }),
   actTool({
@@ -86,8 +86,9 @@ export const driveTools: Tool[] = [
       mimeType: z.enum(['text/plain', 'text/markdown', 'text/csv']).default('text/plain'),
       text: z.string().max(5_000),
     }),
-    describe: async (_, { name, text }) =>
-      [`Make the file **${plain(name)}** in your Drive:`, quoted(text)].join('\n'),
+    describe: async (_, { name, text }) => ({
+      text: [`Make the file ${bold(name)} in your Drive:`, quoted(text)].join('\n'),
+    }),
     // Google gives ids away beforehand; a second file with one is refused.
     async prepare(api) {
       const query = { count: 1, space: 'drive' }
@@ -97,7 +98,7 @@ export const driveTools: Tool[] = [
       )
       return ids[0]
     },
-    async run(api, { name, mimeType, text }, reference) {
+    async run(api, { name, mimeType, text }, { reference }) {
       const boundary = randomBytes(16).toString('hex')
       const bytes = Buffer.from(
         [
@@ -130,7 +131,9 @@ export const driveTools: Tool[] = [
     input: z.object({ id, email: z.email().max(254), role: z.enum(['reader', 'commenter', 'writer']) }),
     async describe(api, input) {
       const can = { reader: 'read', commenter: 'read and comment on', writer: 'change' }[input.role]
-      return `Let **${plain(input.email)}** ${can} the file **${plain((await find(api, input.id)).name)}** in your Drive. They are told by mail.`
+      const { name } = await find(api, input.id)
+      const text = `Let ${bold(input.email)} ${can} the file ${bold(name)} in your Drive. They are told by mail.`
+      return { text }
     },
     async run(api, input) {
       const json = { type: 'user', role: input.role, emailAddress: input.email }

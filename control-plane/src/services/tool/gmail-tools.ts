@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { GoogleApi } from '../../lib/google-api.ts'
 import { scopes } from '../integration/google-services.ts'
 import { unlessCode } from './calendar-tools.ts'
-import { cut, maxItems, maxTextBytes, plain, quoted, untrusted } from './quoting.ts'
+import { bold, cut, maxItems, maxTextBytes, plain, quoted, untrusted } from './quoting.ts'
 import { actTool, readTool, type Tool } from './tool.ts'
 
 const messages = '/gmail/v1/users/me/messages'
@@ -89,7 +89,7 @@ async function createDraft(api: GoogleApi, input: Mail): Promise<string> {
 const linesOf = ({ to, cc, subject, text }: Mail) => [
   `To: ${to.map(plain).join(', ')}`,
   ...(cc.length > 0 ? [`Cc: ${cc.map(plain).join(', ')}`] : []),
-  `Subject: **${plain(subject)}**`,
+  `Subject: ${bold(subject)}`,
   '',
   quoted(text),
 ]
@@ -148,7 +148,7 @@ export const gmailTools: Tool[] = [
     label: 'write drafts in my mail',
     description: 'Puts a mail among the person’s drafts, after asking them; nothing is sent.',
     input: mail,
-    describe: async (_, input) => ['Save this draft in your mail:', ...linesOf(input)].join('\n'),
+    describe: async (_, input) => ({ text: ['Save this draft in your mail:', ...linesOf(input)].join('\n') }),
     prepare: createDraft,
     run: async () => 'The draft is saved.',
   }),
@@ -158,10 +158,10 @@ export const gmailTools: Tool[] = [
     label: 'send mail for me',
     description: 'Sends a mail in the person’s name, after showing it to them and asking.',
     input: mail,
-    describe: async (_, input) => ['Send this mail in your name:', ...linesOf(input)].join('\n'),
+    describe: async (_, input) => ({ text: ['Send this mail in your name:', ...linesOf(input)].join('\n') }),
     // A draft can be sent once: when it is gone, it was.
     prepare: createDraft,
-    async run(api, _, reference) {
+    async run(api, _, { reference }) {
       const call = { method: 'POST', path: `${drafts}/send`, json: { id: reference } } as const
       await api.call(call, z.object({ id: z.string() })).catch(unlessCode('google_not_found'))
       return 'The mail was sent.'

@@ -94,7 +94,8 @@ async function attempt(
         const parsed = tool.input.parse(action.input)
         action.reference ??= await prepare(ctx, action, () => tool.prepare?.(api, parsed))
         hasBegun = true
-        return tool.run(api, parsed, action.reference)
+        const { reference, precondition } = action
+        return tool.run(api, parsed, { reference, precondition })
       },
     })
     return { outcome }

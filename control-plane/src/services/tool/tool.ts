@@ -13,10 +13,30 @@ interface Described<I> {
   input: z.ZodType<I>
 }
 
+/** Whose tool it is. */
+export interface ToolPerson {
+  /** IANA name. */
+  timeZone: string
+}
+
 /** Looks at something; its answer is bounded. */
 export interface ReadTool<I = unknown> extends Described<I> {
   kind: 'read'
-  run(api: GoogleApi, input: I): Promise<string>
+  run(api: GoogleApi, input: I, person: ToolPerson): Promise<string>
+}
+
+/** What a person is shown before they agree. */
+export interface Description {
+  /** Exactly what happens, in Markdown. */
+  text: string
+  /** What it was looked up from: when that is another one by then, nothing is done. */
+  precondition?: string | undefined
+}
+
+/** What is stored with an action for its deed. */
+export interface Prepared {
+  reference: string | null
+  precondition: string | null
 }
 
 /**
@@ -27,11 +47,11 @@ export interface ActTool<I = unknown> extends Described<I> {
   kind: 'act'
   /** What the person calls this kind of thing: "send mail". */
   label: string
-  /** Exactly what happens, in Markdown, for the person. Looks up what the input only names. */
-  describe(api: GoogleApi, input: I): Promise<string>
+  /** Looks up what the input only names. */
+  describe(api: GoogleApi, input: I): Promise<Description>
   prepare?(api: GoogleApi, input: I): Promise<string>
   /** What the assistant is told of it. */
-  run(api: GoogleApi, input: I, reference: string | null): Promise<string>
+  run(api: GoogleApi, input: I, prepared: Prepared): Promise<string>
 }
 
 export type Tool = ReadTool | ActTool

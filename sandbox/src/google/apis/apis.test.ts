@@ -73,6 +73,28 @@ test('Google’s own calendar client makes, finds, changes and deletes an event,
   await expect(calendar.events.get({ calendarId: 'primary', eventId })).rejects.toMatchObject({ status: 410 })
 })
 
+test('an event is changed only as the one that the caller saw, and becomes a day or a time as a whole', async () => {
+  const { calendar } = await connect(['calendar.events'])
+  const [start, end] = [{ dateTime: '2030-05-01T10:00:00Z' }, { dateTime: '2030-05-01T11:00:00Z' }]
+  const requestBody = { summary: 'Dentist', start, end }
+  const { data } = await calendar.events.insert({ calendarId: 'primary', requestBody })
+  const event = { calendarId: 'primary', eventId: data.id ?? '' }
+  const ifMatch = { headers: { 'If-Match': data.etag ?? '' } }
+  const day = (date: string) => ({ date, dateTime: null })
+  const whole = { start: day('2030-05-01'), end: day('2030-05-02') }
+  const halves = [{ start: whole.start }, { start: { date: '2030-05-01' }, end: { date: '2030-05-02' } }]
+  for (const half of halves)
+    await expect(calendar.events.patch({ ...event, requestBody: half })).rejects.toMatchObject({
+      status: 400,
+    })
+  const patched = await calendar.events.patch({ ...event, requestBody: whole }, ifMatch)
+  expect(patched.data).toMatchObject({ start: { date: '2030-05-01' }, end: { date: '2030-05-02' } })
+  const late = calendar.events.patch({ ...event, requestBody: { summary: 'Late' } }, ifMatch)
+  await expect(late).rejects.toMatchObject({ status: 412 })
+  await expect(calendar.events.delete(event, ifMatch)).rejects.toMatchObject({ status: 412 })
+  expect((await calendar.events.get(event)).data.summary).toBe('Dentist')
+})
+
 test('Google’s own mail client searches, reads, drafts, and sends a draft once', async () => {
   await post(`${sandbox.url}/sim/google/accounts/${ada}/mails`, {
     from: 'ben@example.com',

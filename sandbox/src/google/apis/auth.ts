@@ -22,6 +22,7 @@ const statuses: Record<number, string> = {
   404: 'NOT_FOUND',
   409: 'ALREADY_EXISTS',
   410: 'FAILED_PRECONDITION',
+  412: 'FAILED_PRECONDITION',
   429: 'RESOURCE_EXHAUSTED',
 }
 const reasons: Record<number, string> = {

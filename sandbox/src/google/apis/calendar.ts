@@ -5,8 +5,11 @@ import type { Provider } from '../provider.ts'
 import { type ApiEnv, ApiError, answerError, pageOf, scoped } from './auth.ts'
 
 const moment = z.union([
-  z.object({ dateTime: z.iso.datetime({ offset: true, local: true }), timeZone: z.string().optional() }),
-  z.object({ date: z.iso.date() }),
+  z.strictObject({
+    dateTime: z.iso.datetime({ offset: true, local: true }),
+    timeZone: z.string().optional(),
+  }),
+  z.strictObject({ date: z.iso.date(), timeZone: z.string().optional() }),
 ])
 export const eventInput = z.object({
   /** Base32hex, chosen by the caller so that a repeated request makes no second event. */
@@ -19,9 +22,18 @@ export const eventInput = z.object({
   location: z.string().optional(),
   start: moment,
   end: moment,
-  attendees: z.array(z.object({ email: z.email() })).optional(),
+  attendees: z.array(z.looseObject({ email: z.email() })).optional(),
+  recurrence: z.array(z.string()).optional(),
 })
+const patched = z.object({
+  date: z.string().nullish(),
+  dateTime: z.string().nullish(),
+  timeZone: z.string().nullish(),
+})
+const eventPatch = eventInput.extend({ start: patched, end: patched }).partial()
 export type CalendarEvent = z.infer<typeof eventInput> & { id: string; status: string; etag: string }
+
+type EventChange = { [Field in keyof CalendarEvent]?: CalendarEvent[Field] | undefined }
 
 /** The one calendar that everybody has. */
 export class Calendars {
@@ -47,6 +59,14 @@ export class Calendars {
     }
     events.push(made)
     return made
+  }
+
+  /** @throws ApiError notFound */
+  change(email: string, id: string, fields: EventChange): CalendarEvent {
+    const event = this.of(email).find((candidate) => candidate.id === id)
+    if (!event) throw new ApiError(404, 'notFound', 'Not Found')
+    Object.assign(event, fields, { etag: newTag() })
+    return event
   }
 
   clear(): void {
@@ -94,16 +114,37 @@ export function calendarRoutes(provider: Provider): Hono<ApiEnv> {
   app.post('/calendars/:calendar/events', async (c) =>
     c.json(provider.calendars.add(c.get('email'), parse(eventInput, await c.req.json()))),
   )
+  /** What a caller saw must be what is there. */
+  const match = (event: CalendarEvent, etag: string | undefined) => {
+    if (etag !== undefined && etag !== event.etag)
+      throw new ApiError(412, 'conditionNotMet', 'Precondition Failed')
+    return event
+  }
   app.patch('/calendars/:calendar/events/:id', async (c) => {
-    const event = find(c.get('email'), c.req.param('id'))
-    return c.json(Object.assign(event, parse(eventInput.partial(), await c.req.json()), { etag: newTag() }))
+    const event = match(find(c.get('email'), c.req.param('id')), c.req.header('if-match'))
+    const { start, end, ...rest } = parse(eventPatch, await c.req.json())
+    const moved = { start: merged(event.start, start), end: merged(event.end, end) }
+    if ('date' in moved.start !== 'date' in moved.end)
+      throw new ApiError(
+        400,
+        'invalid',
+        'The start and end times must either both be date or both be dateTime.',
+      )
+    return c.json(provider.calendars.change(c.get('email'), event.id, { ...rest, ...moved }))
   })
   app.delete('/calendars/:calendar/events/:id', (c) => {
-    find(c.get('email'), c.req.param('id')).status = 'cancelled'
+    const event = match(find(c.get('email'), c.req.param('id')), c.req.header('if-match'))
+    provider.calendars.change(c.get('email'), event.id, { status: 'cancelled' })
     return c.body(null, 204)
   })
   app.onError(answerError)
   return app
+}
+
+/** A patch is merged field by field; null takes one away, and a day and a time are not both. */
+function merged(before: z.infer<typeof moment>, patch: z.infer<typeof patched> = {}) {
+  const fields = Object.entries({ ...before, ...patch }).filter(([, value]) => value != null)
+  return parse(moment, Object.fromEntries(fields))
 }
 
 const at = (when: z.infer<typeof moment>) => Date.parse('date' in when ? when.date : when.dateTime)

@@ -22,7 +22,7 @@ export function parseMarkdown(markdown: string): Token[] {
     for (const { src, tokens } of lexer.inlineQueue) {
       const isAffordable = src.length <= maxParagraphLength && performance.now() - startedMs < inlineBudgetMs
       if (isAffordable) lexer.inlineTokens(src, tokens)
-      else tokens.push({ type: 'text', raw: src, text: src })
+      else tokens.push({ type: 'text', raw: src, text: unescaped(src) })
     }
     return isDeeper(blocks, maxDepth) ? plain : [...blocks]
   } catch {
@@ -47,6 +47,9 @@ export function safeHref(href: string): string | undefined {
   const url = URL.parse(href)
   return url && /^(https?|mailto|tel):$/.test(url.protocol) ? url.href : undefined
 }
+
+/** What was kept from being a mark is written without its stroke. */
+const unescaped = (text: string) => text.replace(/\\([!-/:-@[-`{-~])/g, '$1')
 
 const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'", nbsp: '\u00a0' }
 /** What Markdown lets a text write for a character. */

@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest'
+import { beginningOfDay } from './days.ts'
+
+test.each([
+  ['2030-05-01', 'UTC', 0, '2030-05-01T00:00:00.000Z'],
+  ['2030-05-01', 'Asia/Kathmandu', 0, '2030-04-30T18:15:00.000Z'],
+  ['2030-12-31', 'America/New_York', 1, '2031-01-01T05:00:00.000Z'],
+  // Clocks change on that day, and on the one before.
+  ['2030-03-31', 'Europe/Budapest', 0, '2030-03-30T23:00:00.000Z'],
+  ['2030-03-31', 'Europe/Budapest', 1, '2030-03-31T22:00:00.000Z'],
+  ['2030-10-27', 'Europe/Budapest', 1, '2030-10-27T23:00:00.000Z'],
+  ['2030-03-10', 'Pacific/Auckland', 0, '2030-03-09T11:00:00.000Z'],
+] as const)('%s in %s begins, %i days later, at %s', (day, timeZone, later, instant) => {
+  expect(beginningOfDay(day, timeZone, later).toISOString()).toBe(instant)
+})

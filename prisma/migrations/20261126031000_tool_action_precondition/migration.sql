@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "tool_actions" ADD COLUMN     "precondition" TEXT;
