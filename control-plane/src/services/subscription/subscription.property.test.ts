@@ -89,7 +89,8 @@ async function stateOf(userId: string) {
     where: { id: userId },
     include: {
       subscriptions: {
-        orderBy: { createdAt: 'asc' },
+        // Two of one second have no order of their own.
+        orderBy: { stripeSubscriptionId: 'asc' },
         omit: { id: true, updatedAt: true, provisionedAt: true },
       },
       creditEntries: { select: { amountMicros: true, reason: true } },
@@ -117,7 +118,9 @@ async function expectAsStripeSays(userId: string): Promise<void> {
   const { customer } = await stripeOf(userId)
   const facts = await readCustomer(at.stripe, customer)
   const state = await stateOf(userId)
-  const told = facts.map(({ unpaid: _, amountCents: __, canceledAt: ___, ...rest }) => ({ userId, ...rest }))
+  const told = facts
+    .map(({ unpaid: _, amountCents: __, canceledAt: ___, ...rest }) => ({ userId, ...rest }))
+    .sort((a, b) => (a.stripeSubscriptionId < b.stripeSubscriptionId ? -1 : 1))
   expect(state.subscriptions).toEqual(told)
   const entitled = await isEntitled(at.db, userId, new Date(at.clock.now()))
   expect(state.isLapsed).toBe(!entitled && state.assistant?.desired === 'PRESENT')
