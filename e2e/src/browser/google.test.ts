@@ -95,7 +95,7 @@ describe.skipIf(!hasChromium)('Google', () => {
     await plain.page.goto('/dashboard/integrations')
     await plain.page.getByRole('button', { name: 'Ask me again: send mail for me' }).click()
     await plain.page.getByText('Your assistant asks you again').waitFor()
-    expect(await plain.page.getByText('Without asking').count()).toBe(0)
+    expect(await plain.page.getByRole('heading', { name: 'Without asking' }).count()).toBe(0)
     await plain.context.close()
   })
 })

@@ -108,6 +108,7 @@ test.skipIf(await lacksDocker(assistantImage))(
     // D1, D2: archived while it serves, erased, and restored: a new container, the same memory.
     const archive = join(dataDir, 'archive.tar.gz')
     const { sha256 } = await second.runtime.archiveState(spec, archive)
+    await script('Ada, as you said.')
     expect(await ask('still there', changed.gatewayToken)).toBe('Ada, as you said.')
     await second.runtime.erase(spec)
     await second.runtime.restoreState(spec, archive, sha256)

@@ -30,7 +30,12 @@ export const actions: Actions = {
   speaking: async ({ request, locals, url }) => {
     const form = await request.formData()
     const said = (name: string) => String(form.get(name) ?? '').trim()
-    const values = { proactiveChannel: said('proactiveChannel'), from: said('from'), until: said('until') }
+    const values = {
+      proactive: said('proactive'),
+      proactiveChannel: said('proactiveChannel'),
+      from: said('from'),
+      until: said('until'),
+    }
     const hours = quietHours.safeParse({ from: values.from, until: values.until })
     if (!hours.success) {
       const detail = 'Give both times, or leave both empty.'
@@ -40,7 +45,7 @@ export const actions: Actions = {
     const answer = await ask(
       locals.api.PATCH('/api/v1/users/me', {
         body: {
-          proactive: form.get('proactive') === 'on',
+          proactive: values.proactive === 'on',
           proactiveChannel: channel.success ? channel.data : null,
           quietHours: hours.data.from === '' ? null : hours.data,
         },
