@@ -17,13 +17,19 @@ export async function sweepFiles({ ctx, store }: { ctx: Ctx; store: Store }): Pr
   const over = await db.attachment.findMany({
     where: { state: { not: 'EXPIRED' }, OR: [{ expiresAt: { lte: now } }, unsent] },
     select: { id: true, messageId: true },
+    orderBy: { createdAt: 'asc' },
     take: batchSize,
   })
-  for (const { id, messageId } of over) {
+  const remove = async (id: string, messageId: string | null) => {
     await store.delete(storedAttachment(id))
     if (messageId === null) await db.attachment.deleteMany({ where: { id, messageId } })
     else await db.attachment.update({ where: { id }, data: { state: 'EXPIRED', keyEncrypted: null } })
   }
+  // One that cannot be removed keeps none of the others.
+  for (const { id, messageId } of over)
+    await remove(id, messageId).catch((err: unknown) =>
+      ctx.log.warn({ err }, 'a file could not be removed yet'),
+    )
   // Answered or told by then.
   const toldBefore = new Date(now.getTime() - 7 * dayMs)
   await db.reaction.deleteMany({ where: { turnId: { not: null }, createdAt: { lt: toldBefore } } })

@@ -2,11 +2,12 @@ import type { Ctx } from '../../context.ts'
 import { conflict, invalidInput } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
 import type { Store } from '../../storage/store.ts'
+import { requireEntitlement } from '../assistant/require-entitlement.ts'
 import type { AttachmentView } from './attachment.ts'
 import { fileLimits, maxWaitingUploads } from './limits.ts'
 import { storeFile } from './store-file.ts'
 
-/** Keeps a file that a person uploads for a message. Errors: of storeFile; too_many_files, channel_unavailable. */
+/** Keeps a file that a person uploads for a message. Errors: of storeFile; not_entitled, too_many_files, channel_unavailable. */
 export async function uploadFile({
   input,
   ...deps
@@ -25,6 +26,7 @@ export async function uploadFile({
   const { ctx } = deps
   if (!ctx.settings.channels.includes('WEB'))
     throw invalidInput('Messages cannot be sent from here.', 'channel_unavailable')
+  await requireEntitlement(ctx.db, input.userId, new Date(ctx.clock.now()))
   const waiting = await ctx.db.attachment.count({ where: { userId: input.userId, messageId: null } })
   if (waiting >= maxWaitingUploads)
     throw conflict('Send the files that are uploaded first.', 'too_many_files')

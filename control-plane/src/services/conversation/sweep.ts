@@ -48,7 +48,7 @@ async function tellLongWaits(ctx: ConversationCtx) {
     WHERE t.created_at <= ${before} AND a.suspended_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM notices n
         WHERE n.scope = a.user_id::text AND n.kind = 'long_wait' AND n.key = t.id::text)
-      AND ((t.state = 'RUNNING' AND (s.host_id IS NULL OR s.lease_expires_at <= ${before}))
+      AND ((t.state = 'RUNNING' AND t.cancel_requested_at IS NULL AND (s.host_id IS NULL OR s.lease_expires_at <= ${before}))
         OR (t.state = 'PENDING' AND NOT EXISTS (
           SELECT 1 FROM turns r WHERE r.assistant_id = a.id AND r.state = 'RUNNING')))
     LIMIT ${batchSize}`

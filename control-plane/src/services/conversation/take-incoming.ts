@@ -4,7 +4,7 @@ import { fileLimits } from '../attachment/limits.ts'
 import { bindByCode } from '../channel/bind-by-code.ts'
 import { hearFrom, type OptOut } from '../channel/hear-from.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
-import { findInChat } from './find-in-chat.ts'
+import { type Found, findInChat } from './find-in-chat.ts'
 import { answerLine } from './quote.ts'
 import { receiveMessage } from './receive-message.ts'
 import { takeWritten } from './take-written.ts'
@@ -74,7 +74,8 @@ export async function takeIncoming({
   }
   const { files, refused } = sort(ctx, input.files)
   const { providerMessageId, providerOrder, chatMessageId, album } = input
-  const context = (await answered(ctx, input)) ?? input.context
+  const before = await repliedTo(ctx, input)
+  const context = contextOf(before, input.context)
   if (body.trim() !== '' || files.length > 0) {
     const received = {
       ...to,
@@ -89,8 +90,12 @@ export async function takeIncoming({
     }
     // A caption, others' words, and what somebody writes who asked to be left alone, is no command.
     const isPlain = input.files.length === 0 && input.isForwarded !== true
-    const take = heard === 'out' || !isPlain ? receiveMessage : takeWritten
-    const { outcome } = await take({ ctx, input: received })
+    // A number that answers another message is no answer to what we asked.
+    const mayAnswer = input.repliedSid === undefined || before?.isQuestion === true
+    const { outcome } =
+      heard === 'out' || !isPlain
+        ? await receiveMessage({ ctx, input: received })
+        : await takeWritten({ ctx, input: received, mayAnswer })
     // A duplicate goes on: the first delivery may have ended before it told.
     if (outcome === 'refused' || outcome === 'unknown_sender') return
   }
@@ -100,10 +105,13 @@ export async function takeIncoming({
     await tell('media_unsupported', { kind: 'media', key: `${key}:${index}` }, text, true)
 }
 
-async function answered(ctx: ConversationCtx, { to, repliedSid, context }: IncomingInput) {
-  if (repliedSid === undefined) return undefined
-  const before = await findInChat(ctx.db, { ...to, chatMessageId: repliedSid })
-  if (!before) return undefined
+async function repliedTo(ctx: ConversationCtx, { to, repliedSid }: IncomingInput) {
+  return repliedSid === undefined ? null : findInChat(ctx.db, { ...to, chatMessageId: repliedSid })
+}
+
+/** Our own notices are not shown to the model, neither here (M8). */
+function contextOf(before: Found | null, context: string | undefined): string | undefined {
+  if (!before || before.isNotice) return context
   return [answerLine(before.isOurs, before.body), context ?? ''].filter((line) => line !== '').join('\n')
 }
 

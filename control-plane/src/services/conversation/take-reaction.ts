@@ -26,7 +26,8 @@ export function takeReaction({
     // One that nobody was told of is as if it had never been.
     if (emojis === '' && waiting.count > 0) return
     const message = await findInChat(tx, { ...from, chatMessageId })
-    if (!message) return
+    // What we say of ourselves is not shown to the model, nor what is thought of it (M8).
+    if (!message || message.isNotice) return
     const to = `${whose(message.isOurs)}${quoted(message.body)}`
     const text =
       emojis === ''

@@ -10,13 +10,16 @@ import { type Received, type ReceiveInput, receiveMessage } from './receive-mess
 export async function takeWritten({
   ctx,
   input,
+  mayAnswer = true,
 }: {
   ctx: ConversationCtx
   input: ReceiveInput
+  /** False for what is about another message than a question of ours. */
+  mayAnswer?: boolean
 }): Promise<Received> {
   const isForUs =
     !input.attachmentIds?.length &&
-    ((await takeCommand({ ctx, input })) || (await answerByNumber({ ctx, input })))
+    ((await takeCommand({ ctx, input })) || (mayAnswer && (await answerByNumber({ ctx, input }))))
   if (!isForUs) return receiveMessage({ ctx, input })
   const { channel, providerMessageId } = input
   const where = { channel_providerMessageId: { channel, providerMessageId } }

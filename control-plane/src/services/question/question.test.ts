@@ -254,3 +254,39 @@ test('I9: what holds for good is taken from its word alone', async () => {
   await write('always')
   expect((await said()).at(-1)).toBe('CHAT always')
 })
+
+test('M8: a number that replies to another message is a word, and what replies to our words does not show them', async () => {
+  const { ctx, db } = fixture
+  const { to, userId, messageId, model } = await asked('WHATSAPP')
+  const before = await model()
+  const reply = (repliedSid: string) =>
+    takeIncoming({
+      ctx,
+      input: { to, providerMessageId: `SM${crypto.randomUUID()}`, body: '4', files: [], repliedSid },
+    })
+  // The question itself, by the name its chat has for it.
+  await db.delivery.updateMany({
+    where: { messageId },
+    data: { providerMessageId: 'SMquestion', state: 'SENT' },
+  })
+  await reply('SMelsewhere')
+  expect(await model()).toBe(before)
+  expect(await db.message.count({ where: { userId, kind: 'CHAT', body: '4' } })).toBe(1)
+  const again = await asked('WHATSAPP')
+  await db.delivery.updateMany({
+    where: { messageId: again.messageId },
+    data: { providerMessageId: 'SMquestion2', state: 'SENT' },
+  })
+  const input = {
+    to: again.to,
+    providerMessageId: 'SManswer',
+    body: '4',
+    files: [],
+    repliedSid: 'SMquestion2',
+  }
+  await takeIncoming({ ctx, input })
+  expect(await again.model()).toBe(again.options[3]?.id)
+  await takeIncoming({ ctx, input: { ...input, providerMessageId: 'SMwhy', body: 'why?' } })
+  const said = await db.message.findFirstOrThrow({ where: { userId: again.userId, body: 'why?' } })
+  expect([said.kind, said.context]).toEqual(['CHAT', null])
+})

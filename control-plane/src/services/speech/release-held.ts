@@ -37,7 +37,7 @@ async function release(
   ctx: ConversationCtx,
   { id, userId, now }: { id: string; userId: string; now: Date },
 ): Promise<void> {
-  await lockAssistant(tx, userId)
+  const assistant = await lockAssistant(tx, userId)
   const message = await tx.message.findFirst({
     where: { id, heldUntil: { lte: now } },
     select: { body: true, user: { select: { id: true, proactive: true, proactiveChannel: true } } },
@@ -45,8 +45,10 @@ async function release(
   if (!message) return
   nudge(tx, 'messages', userId)
   const { isEntitled } = await userStanding(tx, userId, now)
-  if (!isEntitled || !message.user.proactive) {
-    const code = isEntitled ? 'proactive_off' : 'not_entitled'
+  // One that is gone, or was stopped, says nothing any more.
+  const isThere = assistant?.desired === 'PRESENT' && assistant.suspendedAt === null
+  if (!isEntitled || !message.user.proactive || !isThere) {
+    const code = !isEntitled ? 'not_entitled' : isThere ? 'proactive_off' : 'assistant_unknown'
     await tx.message.update({ where: { id }, data: { state: 'FAILED', code, heldUntil: null } })
     return
   }
