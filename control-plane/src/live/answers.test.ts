@@ -127,6 +127,22 @@ test('M1: what was lost between replicas is asked for again', async () => {
   watch.stop()
 })
 
+test('M11: another attempt that begins with the same words is shown alone', async () => {
+  const [here, there] = replicas
+  const userId = randomUUID()
+  const turnId = randomUUID()
+  const first = begin(here, userId, turnId)
+  const watches = replicas.map(({ live }) => live.watch(userId, () => {}))
+  await first.text('I am sure it is Paris.')
+  await sees(there, userId, 'I am sure it is Paris.')
+  first.end('cut')
+  const second = begin(here, userId, turnId)
+  for (const soFar of ['I', 'I would', 'I would rather say that it is Rome.']) await second.text(soFar)
+  for (const replica of replicas) await sees(replica, userId, 'I would rather say that it is Rome.')
+  second.end('answered')
+  for (const { stop } of watches) stop()
+})
+
 test('M15: a turn that another replica carries on is shown as that one tells it', async () => {
   const [here, there] = replicas
   const userId = randomUUID()

@@ -132,12 +132,14 @@ export function createLiveAnswers(deps: {
       delete entry?.heard
       // That somebody writes is shown before the first word.
       changed(userId, answer)
-      let isFirst = true
+      let hasCaughtUp = false
       return {
         text(soFar) {
-          // A stream that was opened again tells everything once more; another attempt tells something else.
-          if (isFirst && !isContinued(answer.text, soFar)) Object.assign(answer, { run: newRun(), text: '' })
-          isFirst = false
+          // A stream that was opened again tells everything once more; another attempt tells something else, perhaps
+          // only after some words.
+          if (!hasCaughtUp && !isContinued(answer.text, soFar))
+            Object.assign(answer, { run: newRun(), text: '' })
+          hasCaughtUp ||= soFar.length >= answer.text.length
           if (soFar.length > answer.text.length) answer.text = soFar
           changed(userId, answer)
         },

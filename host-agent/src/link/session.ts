@@ -26,6 +26,8 @@ export function createClient(identity: Identity): HostServiceClient {
   return new HostServiceClient(identity.grpcAddress, tls, {
     'grpc.ssl_target_name_override': serverName,
     'grpc.default_authority': serverName,
+    // A turn's input with its history, at its longest.
+    'grpc.max_receive_message_length': 64 * 1024 * 1024,
     // Finds a cut cable without waiting for TCP to.
     'grpc.keepalive_time_ms': 20_000,
     'grpc.keepalive_timeout_ms': 10_000,

@@ -35,10 +35,7 @@ export async function finishConnection({
   const agreed = googleServices[service].scopes.filter((scope) => granted.scopes?.includes(scope))
   if (agreed.length === 0 || refreshToken === undefined) {
     await takeBack(refreshToken ?? granted.accessToken, accountSubject)
-    throw forbidden(
-      'Google was not allowed to do anything of this. Connect again and tick the boxes.',
-      'consent_incomplete',
-    )
+    throw forbidden('Nothing of this was allowed. Connect again and tick the boxes.', 'consent_incomplete')
   }
   const data = {
     scopes: agreed,

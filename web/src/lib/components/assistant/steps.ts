@@ -32,7 +32,15 @@ export function wordsOf(assistant: Assistant): {
   tone: 'good' | 'note' | 'bad' | 'warn'
   sentence: string
 } {
-  const { status, job } = assistant
+  const { status, job, suspended } = assistant
+  if (suspended && status !== 'NONE') {
+    return {
+      label: 'Paused',
+      tone: 'warn',
+      sentence:
+        'It is stopped, with its memory and files as they are. What you write waits until it runs again.',
+    }
+  }
   switch (status) {
     case 'READY':
       return job && (job.status === 'PENDING' || job.status === 'RUNNING')

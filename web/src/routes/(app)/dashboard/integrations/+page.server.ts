@@ -41,7 +41,7 @@ export const actions: Actions = {
     return {
       said:
         answer.data.state === 'OFF'
-          ? `${name} is disconnected, and Google has taken our access back.`
+          ? `${name} is disconnected, and we have forgotten our access to it.`
           : `${name} is not used any more. Google does not answer right now; we go on asking it to take our access back.`,
     }
   },

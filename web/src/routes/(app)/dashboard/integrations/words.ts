@@ -12,7 +12,7 @@ export const abilities: Record<Service, { looks: string; acts: string }> = {
 const refusals: Record<string, string> = {
   consent_denied: 'You did not agree at Google, so nothing was connected.',
   consent_incomplete:
-    'Google was not allowed to do any of it. Connect again and tick the boxes on Google’s page.',
+    'You allowed nothing of it, so nothing was connected. Connect again and tick the boxes on Google’s page.',
   sign_in_expired: 'That took too long, or began in another browser. Please start again.',
   not_entitled: 'That needs an active subscription or trial.',
   disconnecting:
