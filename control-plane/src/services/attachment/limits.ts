@@ -13,6 +13,9 @@ export const fileLimits = {
 /** Files of one message. */
 export const maxFiles = 10
 
+/** Files of one turn, which may answer many messages: what lies beyond is not taken. */
+export const maxTurnFiles = 20
+
 /** Uploads of a person that no message took yet. */
 export const maxWaitingUploads = 20
 

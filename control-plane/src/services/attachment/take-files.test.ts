@@ -6,6 +6,7 @@ import { openTestApp, type TestApp } from '../../testing/open-app.ts'
 import { createPerson } from '../conversation/fixtures.ts'
 import { receiveMessage } from '../conversation/receive-message.ts'
 import type { IncomingFile } from './incoming.ts'
+import { maxFiles, maxTurnFiles } from './limits.ts'
 import { type FileSources, SourceError } from './sources.ts'
 import { takeFiles } from './take-files.ts'
 import { type Transcribe, TranscriptionError } from './transcribe.ts'
@@ -16,21 +17,22 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
-/** A running turn whose one message has these files. */
+/** A running turn whose messages, as few as can be, have these files. */
 async function turnWith(...files: Pick<IncomingFile, 'kind' | 'name' | 'mimeType'>[]) {
   const { db, ctx } = world.deps
   const person = await createPerson(db)
   const sent = files.map((file) => ({ ...file, source: { at: 'telegram' as const, fileId: 'f' } }))
-  await receiveMessage({
-    ctx,
-    input: {
-      channel: 'TELEGRAM',
-      address: person.address,
-      providerMessageId: crypto.randomUUID(),
-      body: '',
-      files: sent,
-    },
-  })
+  for (let next = 0; next < sent.length; next += maxFiles)
+    await receiveMessage({
+      ctx,
+      input: {
+        channel: 'TELEGRAM',
+        address: person.address,
+        providerMessageId: crypto.randomUUID(),
+        body: '',
+        files: sent.slice(next, next + maxFiles),
+      },
+    })
   const turn = await db.turn.findFirstOrThrow({ where: { assistant: { userId: person.userId } } })
   await db.message.updateMany({ where: { userId: person.userId }, data: { turnId: turn.id } })
   const take = (sources: FileSources, transcribe?: Transcribe) => {
@@ -38,7 +40,10 @@ async function turnWith(...files: Pick<IncomingFile, 'kind' | 'name' | 'mimeType
     return takeFiles({ ...world.deps, sources, transcribe, input })
   }
   const rows = () =>
-    db.attachment.findMany({ where: { userId: person.userId }, orderBy: { position: 'asc' } })
+    db.attachment.findMany({
+      where: { userId: person.userId },
+      orderBy: [{ message: { seq: 'asc' } }, { position: 'asc' }],
+    })
   const told = async () => {
     const where = { userId: person.userId, code: 'file_not_taken' }
     return (await db.message.findMany({ where })).map(({ body }) => body)
@@ -106,4 +111,16 @@ test('M9: what passes is waited for, what does not is told once, and nothing fai
   expect(await mumbled.told()).toEqual([
     'I could not take your voice message: nothing in it could be understood.',
   ])
+})
+
+test('F8, M9: a turn takes so many files, and the person is told once of the others', async () => {
+  const file = { kind: 'DOCUMENT', name: 'a.txt', mimeType: 'text/plain' } as const
+  const turn = await turnWith(...Array.from({ length: maxTurnFiles + 3 }, () => file))
+  const source = sourceOf(Buffer.from('here'))
+  for (const _ of ['once', 'again']) expect(await turn.take(source)).toHaveLength(maxTurnFiles)
+  expect(source.asked).toBe(maxTurnFiles)
+  expect((await turn.rows()).slice(maxTurnFiles).map(({ code }) => code)).toEqual(
+    Array.from({ length: 3 }, () => 'too_many_files'),
+  )
+  expect(await turn.told()).toEqual([expect.stringContaining('I took the first 20')])
 })

@@ -6,10 +6,11 @@ import pLimit from 'p-limit'
 import { ServiceError } from '../../errors.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
 import { sendNotice } from '../conversation/send-notice.ts'
+import { texts } from '../conversation/texts.ts'
 import { turnRecipient } from '../conversation/turn-rows.ts'
 import { isPlaced, notTaken } from './describe.ts'
 import { type FetchDeps, fetchFile } from './fetch-file.ts'
-import { fileLimits, maxPictures } from './limits.ts'
+import { fileLimits, maxPictures, maxTurnFiles } from './limits.ts'
 import { openFile } from './open-file.ts'
 import { preparePicture } from './prepare-picture.ts'
 import { type Transcribe, TranscriptionError } from './transcribe.ts'
@@ -48,8 +49,12 @@ export async function takeFiles({
     orderBy: [{ message: { seq: 'asc' } }, { position: 'asc' }],
   })
   const limit = pLimit(atOnce)
+  const late = rows.splice(maxTurnFiles)
   const taken = await Promise.all(rows.map((row) => limit(() => takeOne(deps, row, signal))))
-  for (const { row } of taken) if (row.code !== null) await tell(deps.ctx, turnId, row)
+  for (const { row } of taken) if (row.code !== null) await tell(deps.ctx, turnId, row, notTaken(row))
+  for (const row of late) await note(deps, row, { state: 'FAILED', code: 'too_many_files' })
+  const [first] = late
+  if (first) await tell(deps.ctx, turnId, first, texts.tooManyFiles(maxTurnFiles))
   const pictures = taken.flatMap(({ picture }) => picture ?? []).slice(-maxPictures)
   return [...pictures, ...taken.flatMap(({ row }) => placedOf(deps, row))]
 }
@@ -125,9 +130,8 @@ function placedOf(deps: TakeDeps, row: Attachment): HandedFile[] {
 }
 
 /** In the chat where the file came from (M9). */
-async function tell(ctx: ConversationCtx, turnId: string, row: Attachment): Promise<void> {
+async function tell(ctx: ConversationCtx, turnId: string, row: Attachment, text: string): Promise<void> {
   const to = await turnRecipient(ctx.db, turnId)
-  const text = notTaken(row)
   const once = { kind: 'file_not_taken', key: row.id }
   const notice = { userId: row.userId, code: 'file_not_taken', text, once }
   await sendNotice({ ctx, input: to ? { ...notice, to } : notice })

@@ -43,6 +43,8 @@ export const texts = {
   integrationLost: (service: string, webUrl: string) =>
     `Google has ended the connection to ${service}, so your assistant cannot use it any more. You can connect it again at ${pages.google(webUrl)}.`,
   stillWorking: 'Still working on it. You can stop it with /stop.',
+  tooManyFiles: (most: number) =>
+    `Those were many files at once: I took the first ${most}. Please send me the others again.`,
   stopped: 'Stopped.',
   /** A code block that was cut would take the mark in. */
   stoppedAnswer: (text: string) =>
