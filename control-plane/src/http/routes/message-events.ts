@@ -37,7 +37,8 @@ export function messageEvents(
       const id = () => formatPosition({ seq: messages.seq(), ...answer.position() })
       // A browser that is cut off now comes back to this position.
       if (isFirst) await messages.begin()
-      if (isFirst) await send({ data: '{}', event: 'begin', id: id(), retry: retryMs })
+      // A page that was somebody else's, before another signed in to the same browser, must not go on with this.
+      if (isFirst) await send({ data: JSON.stringify({ userId }), event: 'begin', id: id(), retry: retryMs })
       isFirst = false
       // What is left of an answer comes before the message that it became.
       for (const data of answer.take()) await send({ event: 'answer', data: JSON.stringify(data), id: id() })

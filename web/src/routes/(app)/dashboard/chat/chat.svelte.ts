@@ -28,8 +28,10 @@ export class Chat {
   /** Signed out, here or elsewhere. */
   onSignedOut: () => void = () => {}
   outbox: Outbox
+  readonly #userId: string
 
   constructor(page: Page, userId: string) {
+    this.#userId = userId
     this.outbox = new Outbox(userId)
     this.#take(page.messages)
     this.#before = page.nextBefore
@@ -70,7 +72,12 @@ export class Chat {
           if (lastEventId !== '') position = lastEventId
           take(data)
         })
-      on('begin', () => {
+      on('begin', (data) => {
+        // Somebody else has signed in to this browser: what is here is not theirs, nor to be sent in their name.
+        if (JSON.parse(data).userId !== this.#userId) {
+          events?.close()
+          return location.reload()
+        }
         this.connection = 'live'
         retryMs = firstRetryMs
         this.outbox.sendAll()
