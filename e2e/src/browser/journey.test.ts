@@ -97,6 +97,8 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
   test('keys, model, cap and credit are changed on the dashboard', async () => {
     const { page } = visit
     await page.goto('/dashboard/keys')
+    // Its scripts run: what is posted before them leads to the action's own address.
+    await page.waitForLoadState('networkidle')
     await page.getByLabel('Provider').selectOption({ label: 'OpenAI' })
     await page.getByLabel('Key', { exact: true }).fill('sk-invalid-1234567890')
     await role('button', { name: 'Check and add it' }).click()
