@@ -11,12 +11,10 @@ export class LiveAssistant {
 
   constructor(first: () => Assistant) {
     this.#first = first
-    // What the page loads anew is newer than the last event.
     $effect(() => {
+      // What the page loads anew may have been read before the last event: the stream begins again, with what is so now.
       this.#first()
       this.#latest = undefined
-    })
-    $effect(() => {
       const events = new EventSource('/api/v1/assistants/events')
       events.addEventListener('assistant', ({ data }) => {
         this.lost = false
