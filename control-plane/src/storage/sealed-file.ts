@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, type DecipherGCM, randomBytes } from 'node:crypto'
 import { type Readable, Transform, type TransformCallback } from 'node:stream'
+import type { Vault } from '../lib/vault.ts'
 import type { Store } from './store.ts'
 
 /*
@@ -9,6 +10,14 @@ import type { Store } from './store.ts'
 const nonceBytes = 12
 const tagBytes = 16
 const algorithm = 'aes-256-gcm'
+
+/** As readSealed, with the key as the vault sealed it in the file's row. */
+export async function readStored(
+  { vault, store }: { vault: Vault; store: Store },
+  { name, keyEncrypted }: { name: string; keyEncrypted: string },
+): Promise<Readable> {
+  return readSealed(store, name, Buffer.from(await vault.open(keyEncrypted), 'base64'))
+}
 
 /** What was sealed with `key`, as it is read: of a file that is not whole, reading fails at its end. */
 export async function readSealed(store: Store, name: string, key: Uint8Array): Promise<Readable> {

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Ctx } from '../../context.ts'
 import { notFound } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
-import { readSealed } from '../../storage/sealed-file.ts'
+import { readStored } from '../../storage/sealed-file.ts'
 import { type Store, StoredFileMissing } from '../../storage/store.ts'
 import { storedAttachment } from './attachment.ts'
 
@@ -21,8 +21,9 @@ export async function openFile({
   const found = await ctx.db.attachment.findUnique({ where: { id: input.attachmentId } })
   if (!found || found.keyEncrypted === null || found.state !== 'STORED') throw gone()
   if (found.expiresAt.getTime() <= ctx.clock.now()) throw gone()
-  const key = Buffer.from(await vault.open(found.keyEncrypted), 'base64')
-  const stream = await readSealed(store, storedAttachment(found.id), key).catch((error: unknown) => {
+  const { keyEncrypted } = found
+  const stored = { name: storedAttachment(found.id), keyEncrypted }
+  const stream = await readStored({ vault, store }, stored).catch((error: unknown) => {
     throw error instanceof StoredFileMissing ? gone() : error
   })
   return { name: found.name, mimeType: found.mimeType, sizeBytes: Number(found.sizeBytes), stream }

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Ctx } from '../../context.ts'
 import { notFound } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
-import { readSealed } from '../../storage/sealed-file.ts'
+import { readStored } from '../../storage/sealed-file.ts'
 import { type Store, StoredFileMissing } from '../../storage/store.ts'
 import { storedExport } from './stored-export.ts'
 
@@ -21,8 +21,9 @@ export async function openExport({
   const found = await ctx.db.export.findUnique({ where: { id: input.exportId } })
   const isThere = found?.status === 'READY' && (found.expiresAt?.getTime() ?? 0) > ctx.clock.now()
   if (!found || !isThere) throw gone()
-  const key = Buffer.from(await vault.open(found.keyEncrypted), 'base64')
-  const stream = await readSealed(store, storedExport(found.id), key).catch((error: unknown) => {
+  const { keyEncrypted } = found
+  const stored = { name: storedExport(found.id), keyEncrypted }
+  const stream = await readStored({ vault, store }, stored).catch((error: unknown) => {
     throw error instanceof StoredFileMissing ? gone() : error
   })
   return { name: `yourclaw-${found.createdAt.toISOString().slice(0, 10)}.zip`, stream }

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Ctx } from '../../context.ts'
 import { ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
-import { readSealed } from '../../storage/sealed-file.ts'
+import { readStored } from '../../storage/sealed-file.ts'
 import type { Store } from '../../storage/store.ts'
 import { storedArchive } from './stored-archive.ts'
 
@@ -48,8 +48,7 @@ export async function readArchive({
 }): Promise<Readable> {
   const { operationId: id } = input
   const { keyEncrypted } = await ctx.db.hostOperation.findUniqueOrThrow({ where: { id } })
-  const key = Buffer.from(await vault.open(keyEncrypted), 'base64')
-  return readSealed(store, storedArchive(id), key)
+  return readStored({ vault, store }, { name: storedArchive(id), keyEncrypted })
 }
 
 const failed = (code: string) =>
