@@ -1,20 +1,14 @@
 import {
   AuthorizationResponseError,
-  authorizationCodeGrant,
-  buildAuthorizationUrl,
-  calculatePKCECodeChallenge,
   ResponseBodyError,
-  randomNonce,
-  randomPKCECodeVerifier,
-  randomState,
   refreshTokenGrant,
   type TokenEndpointResponse,
   tokenRevocation,
 } from 'openid-client'
 import { forbidden, ServiceError } from '../errors.ts'
-import type { Attempt } from './google.ts'
 import { refusal } from './google.ts'
 import { type GoogleClient, googleConfigurations, googleUnavailable } from './google-client.ts'
+import { type Attempt, beginFlow, redeem } from './google-flow.ts'
 
 export interface Tokens {
   accessToken: string
@@ -56,32 +50,19 @@ export function createGoogleConsent(client: GoogleClient): GoogleConsent {
   return {
     async start({ redirectUri, scopes, loginHint }) {
       const config = await configure()
-      const attempt = { state: randomState(), nonce: randomNonce(), codeVerifier: randomPKCECodeVerifier() }
-      const url = buildAuthorizationUrl(config, {
+      return beginFlow(config, {
         redirect_uri: redirectUri,
         scope: ['openid', 'email', ...scopes].join(' '),
-        state: attempt.state,
-        nonce: attempt.nonce,
-        code_challenge: await calculatePKCECodeChallenge(attempt.codeVerifier),
-        code_challenge_method: 'S256',
         access_type: 'offline',
         // Asked anew each time: only then does Google give a refresh token again.
         prompt: 'consent',
         login_hint: loginHint,
       })
-      return { url, attempt }
     },
 
-    async finish({ redirectUri, query, attempt: { state, nonce, codeVerifier } }) {
+    async finish(answer) {
       const config = await configure()
-      const answer = new URL(redirectUri)
-      answer.search = query
-      const granted = await authorizationCodeGrant(config, answer, {
-        expectedState: state,
-        expectedNonce: nonce,
-        pkceCodeVerifier: codeVerifier,
-        idTokenExpected: true,
-      }).catch((cause: unknown) => {
+      const granted = await redeem(config, answer).catch((cause: unknown) => {
         throw isDenied(cause)
           ? forbidden('You did not agree, so nothing was connected.', 'consent_denied')
           : refusal(cause)

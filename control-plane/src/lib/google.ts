@@ -1,23 +1,7 @@
-import {
-  AuthorizationResponseError,
-  authorizationCodeGrant,
-  buildAuthorizationUrl,
-  calculatePKCECodeChallenge,
-  enableNonRepudiationChecks,
-  ResponseBodyError,
-  randomNonce,
-  randomPKCECodeVerifier,
-  randomState,
-} from 'openid-client'
+import { AuthorizationResponseError, enableNonRepudiationChecks, ResponseBodyError } from 'openid-client'
 import { forbidden, invalidInput, type ServiceError } from '../errors.ts'
 import { type GoogleClient, googleConfigurations, googleUnavailable } from './google-client.ts'
-
-/** What a browser must bring back from Google: kept by that browser alone, sealed (RFC 6749 10.12, RFC 7636). */
-export interface Attempt {
-  state: string
-  nonce: string
-  codeVerifier: string
-}
+import { type Attempt, beginFlow, redeem } from './google-flow.ts'
 
 export interface GoogleIdentity {
   issuer: string
@@ -50,30 +34,17 @@ export function createGoogle(
   return {
     async start() {
       const config = await configure()
-      const attempt = { state: randomState(), nonce: randomNonce(), codeVerifier: randomPKCECodeVerifier() }
-      const url = buildAuthorizationUrl(config, {
+      return beginFlow(config, {
         redirect_uri: redirectUri,
         scope: 'openid email profile',
-        state: attempt.state,
-        nonce: attempt.nonce,
-        code_challenge: await calculatePKCECodeChallenge(attempt.codeVerifier),
-        code_challenge_method: 'S256',
         prompt: 'select_account',
       })
-      return { url, attempt }
     },
 
-    async finish(query, { state, nonce, codeVerifier }) {
+    async finish(query, attempt) {
       const config = await configure()
       enableNonRepudiationChecks(config)
-      const answer = new URL(redirectUri)
-      answer.search = query
-      const tokens = await authorizationCodeGrant(config, answer, {
-        expectedState: state,
-        expectedNonce: nonce,
-        pkceCodeVerifier: codeVerifier,
-        idTokenExpected: true,
-      }).catch((cause: unknown) => {
+      const tokens = await redeem(config, { redirectUri, query, attempt }).catch((cause: unknown) => {
         throw refusal(cause)
       })
       const claims = tokens.claims()

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { Clock } from '../../context.ts'
-import type { Attempt } from '../../lib/google.ts'
+import type { Attempt } from '../../lib/google-flow.ts'
 import type { Vault } from '../../lib/vault.ts'
 import { ownCookie } from './session.ts'
 

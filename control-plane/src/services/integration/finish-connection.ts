@@ -1,6 +1,6 @@
 import { inTransaction } from '../../context.ts'
 import { forbidden } from '../../errors.ts'
-import type { Attempt } from '../../lib/google.ts'
+import type { Attempt } from '../../lib/google-flow.ts'
 import { lockAssistant } from '../assistant/lock-assistant.ts'
 import { requireEntitlement } from '../assistant/require-entitlement.ts'
 import { applyTools } from './apply-tools.ts'

@@ -1,5 +1,5 @@
 import { conflict } from '../../errors.ts'
-import type { Attempt } from '../../lib/google.ts'
+import type { Attempt } from '../../lib/google-flow.ts'
 import { requireEntitlement } from '../assistant/require-entitlement.ts'
 import type { IntegrationCtx } from './ctx.ts'
 import { type GoogleService, googleServices } from './google-services.ts'
