@@ -1,6 +1,8 @@
 import { type Observed, Phase } from '@yourclaw/proto/host/v1'
 import { afterEach, expect, test, vi } from 'vitest'
+import { inTransaction } from '../context.ts'
 import { createAssistant } from '../services/assistant/create-assistant.ts'
+import { lockAssistant } from '../services/assistant/lock-assistant.ts'
 import { restartAssistant } from '../services/assistant/restart-assistant.ts'
 import type { FleetTiming } from './deps.ts'
 import { createFleet, type Fleet, open, vault } from './fixtures.ts'
@@ -36,6 +38,25 @@ test('F3: a host that falls silent loses its session and its lease at once, and 
   expect(await ctx.db.assistant.findUnique({ where: { userId } })).toMatchObject({
     hostServerId: living.hostId,
   })
+})
+
+test('F2: one that somebody holds while its host connects is placed as soon as it is let go', async () => {
+  const { ctx, enroll, connect, person } = await start({ sweepMs: 3_600_000 })
+  const userId = await person()
+  await createAssistant({ ctx, vault, input: { userId } })
+  const [held, letGo] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const holding = inTransaction(ctx, async (tx) => {
+    await lockAssistant(tx, userId)
+    held.resolve()
+    await letGo.promise
+  })
+  await held.promise
+  const agent = open(connect(await enroll()))
+  await agent.next('welcome')
+  expect((await agent.next('snapshot')).snapshot.assistants).toEqual([])
+  letGo.resolve()
+  await holding
+  expect((await agent.next('delta')).delta.assistants).toMatchObject([{ userId, generation: 1 }])
 })
 
 test('F3: each sign of life renews the lease and is answered', async () => {

@@ -13,7 +13,7 @@ export const minDiskFree = 0.1
  * transaction that finds its host full after a wait still holds that row, and two of those would wait for each other.
  */
 export async function takeSlot(tx: Transaction, now: Date): Promise<string | null> {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('yourclaw.placement'))`
+  await lockPlacement(tx)
   const [host] = await tx.$queryRaw<{ id: string }[]>`
     SELECT h.id FROM host_servers h JOIN host_sessions s ON s.host_id = h.id AND s.lease_expires_at > ${now}
     CROSS JOIN LATERAL (
@@ -34,6 +34,11 @@ export async function takeSlot(tx: Transaction, now: Date): Promise<string | nul
   }
   await tx.hostServer.update({ where: { id: host.id }, data: { currentContainers: { increment: 1 } } })
   return host.id
+}
+
+/** Until the transaction ends nobody else decides where an assistant goes. */
+export async function lockPlacement(tx: Transaction): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('yourclaw.placement'))`
 }
 
 /** Gives a slot back, in the transaction that takes the assistant off the host. */
