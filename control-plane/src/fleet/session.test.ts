@@ -18,12 +18,13 @@ const session = (hostId: string) => fleet.ctx.db.hostSession.findUniqueOrThrow({
 const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000, interval: 20 })
 
 test('F3: a host that falls silent loses its session and its lease at once, and places go to others', async () => {
-  const { ctx, enroll, connect, person } = await start({ sessionLeaseMs: 400 })
+  const { ctx, enroll, connect, person } = await start({ sessionLeaseMs: 1_000 })
   const [frozen, living] = [await enroll('frozen'), await enroll('living')]
   const agent = open(connect(frozen))
   await agent.next('welcome')
   await agent.next('snapshot')
-  expect((await session(frozen.hostId)).leaseExpiresAt.getTime()).toBeGreaterThan(Date.now())
+  const { connectedAt, leaseExpiresAt } = await session(frozen.hostId)
+  expect(leaseExpiresAt.getTime() - connectedAt.getTime()).toBe(1_000)
   // It says nothing more.
   agent.call.resume()
   expect(await agent.ended).toBe('session_silent')
@@ -33,8 +34,11 @@ test('F3: a host that falls silent loses its session and its lease at once, and 
   const other = open(connect(living))
   await other.next('welcome')
   await other.next('snapshot')
+  const heartbeat = () => other.say({ $case: 'heartbeat', heartbeat: { capacity: other.capacity } })
+  const beating = setInterval(heartbeat, 50)
   const userId = await person()
   await createAssistant({ ctx, vault, input: { userId } })
+  clearInterval(beating)
   expect(await ctx.db.assistant.findUnique({ where: { userId } })).toMatchObject({
     hostServerId: living.hostId,
   })
