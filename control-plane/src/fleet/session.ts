@@ -39,8 +39,8 @@ export interface Session {
 const helloMs = 10_000
 /** For a revoked host to hear why; one that does not read is not waited for. */
 const revokedGraceMs = 300
-/** Whoever holds an assistant's lock lets go of it within some milliseconds, and need not tell us. */
-const passedOverMs = 100
+/** Whoever places, or holds an assistant's lock, is done within some milliseconds, and need not tell us. */
+const passedOverMs = { first: 100, most: 5_000 }
 const protocolVersion = 1
 
 /** The sessions on this replica, newest of each host. */
@@ -197,6 +197,7 @@ export async function runSession(
     })
     let isOver = false
     let placing: NodeJS.Timeout | undefined
+    let placeAgainMs = passedOverMs.first
     cleanups.push(() => {
       isOver = true
       clearTimeout(placing)
@@ -204,7 +205,8 @@ export async function runSession(
     const placeWaiting = async () => {
       clearTimeout(placing)
       const { passedOver } = await hosts.placeWaiting()
-      if (passedOver && !isOver) placing = setTimeout(() => void step(placeWaiting), passedOverMs)
+      if (passedOver && !isOver) placing = setTimeout(() => void step(placeWaiting), placeAgainMs)
+      placeAgainMs = passedOver ? Math.min(placeAgainMs * 2, passedOverMs.most) : passedOverMs.first
     }
     // Listen before reading, so that no change falls between. A revocation waits for no step before it.
     onNotice('changes', async () => {

@@ -1,12 +1,12 @@
 import { Prisma } from '@yourclaw/db'
 import { type Ctx, inTransaction } from '../../context.ts'
 import { nudgeAbout } from './record-change.ts'
-import { lockPlacement, takeSlot } from './take-slot.ts'
+import { isPlacing, takeSlot } from './take-slot.ts'
 
 export interface Placement {
   /** How many. */
   placed: number
-  /** Somebody else held the lock of one that waits: there may be a place for it a moment later. */
+  /** Somebody else was placing, or held the lock of one that waits: there may be a place for it a moment later. */
   passedOver: boolean
 }
 
@@ -22,12 +22,12 @@ const isWaiting = Prisma.sql`(desired::text = 'PRESENT' AND status::text = 'PROV
   AND suspended_at IS NULL)`
 
 /**
- * Placement's lock first: who found no host with room has committed by then that one waits, and whoever looks later
- * finds the host that we were called for. An assistant's lock comes before that one everywhere else, hence no wait for it.
+ * Only while nobody else places: who found no host with room may not have committed yet that one waits, and whoever looks
+ * later finds the host that we were called for. No lock is waited for, so that no session does because of others (F8).
  */
 const placeOne = (ctx: Ctx) =>
   inTransaction(ctx, async (tx): Promise<'placed' | 'passed_over' | 'none'> => {
-    await lockPlacement(tx)
+    if (await isPlacing(tx)) return 'passed_over'
     const [waiting] = await tx.$queryRaw<{ id: string }[]>`
       SELECT id FROM assistants WHERE ${isWaiting} ORDER BY updated_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`
     if (!waiting) {

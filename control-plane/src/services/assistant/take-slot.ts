@@ -1,4 +1,4 @@
-import type { Transaction } from '@yourclaw/db'
+import { Prisma, type Transaction } from '@yourclaw/db'
 import { raiseAlert } from '../alert/raise-alert.ts'
 
 /** What an assistant needs to come up: an idle one takes 380 MiB. The fake runtime's take nothing worth counting. */
@@ -36,9 +36,16 @@ export async function takeSlot(tx: Transaction, now: Date): Promise<string | nul
   return host.id
 }
 
+const placement = Prisma.sql`hashtext('yourclaw.placement')`
+
 /** Until the transaction ends nobody else decides where an assistant goes. */
-export async function lockPlacement(tx: Transaction): Promise<void> {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('yourclaw.placement'))`
+const lockPlacement = (tx: Transaction) => tx.$executeRaw`SELECT pg_advisory_xact_lock(${placement})`
+
+/** Whether somebody else decides where an assistant goes; if not, it is this transaction until its end. */
+export async function isPlacing(tx: Transaction): Promise<boolean> {
+  const [lock] = await tx.$queryRaw<{ isOurs: boolean }[]>`
+    SELECT pg_try_advisory_xact_lock(${placement}) AS "isOurs"`
+  return lock?.isOurs !== true
 }
 
 /** Gives a slot back, in the transaction that takes the assistant off the host. */
