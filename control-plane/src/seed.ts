@@ -50,12 +50,14 @@ async function seedPerson({ ctx }: Deps, person: z.infer<typeof personSchema>): 
     const { id: userId } = await ensureUser(tx, person)
     const { telegramUserId, whatsappAddress } = person
     // Telegram last: what we say first goes to the newest binding.
-    await bind(tx, { userId, channel: 'WHATSAPP', address: whatsappAddress })
+    const nowMs = Date.now()
+    await bind(tx, { userId, channel: 'WHATSAPP', address: whatsappAddress, boundAt: new Date(nowMs - 1) })
     await bind(tx, {
       userId,
       channel: 'TELEGRAM',
       address: String(telegramUserId),
       telegramChatId: BigInt(telegramUserId),
+      boundAt: new Date(nowMs),
     })
     if ((await tx.subscription.count({ where: { userId, status: 'ACTIVE' } })) === 0) {
       await tx.subscription.create({ data: { userId, status: 'ACTIVE' } })
@@ -73,11 +75,10 @@ async function seedPerson({ ctx }: Deps, person: z.infer<typeof personSchema>): 
 
 async function bind(
   tx: Transaction,
-  data: { userId: string; channel: Channel; address: string; telegramChatId?: bigint },
+  data: { userId: string; channel: Channel; address: string; telegramChatId?: bigint; boundAt: Date },
 ): Promise<void> {
   const { userId, channel, address } = data
   const taken = { channel, unboundAt: null, OR: [{ userId }, { address }] }
   if ((await tx.userPhone.count({ where: taken })) > 0) return
-  // The database's own clock would give both bindings of one transaction the same time.
-  await tx.userPhone.create({ data: { ...data, boundAt: new Date() } })
+  await tx.userPhone.create({ data })
 }

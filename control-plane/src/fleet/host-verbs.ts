@@ -4,7 +4,7 @@ import type { Vault } from '../lib/vault.ts'
 import { markRefused } from '../services/api-key/mark-refused.ts'
 import { applyObserved, type OnFirstReady } from '../services/assistant/apply-observed.ts'
 import { desiredGenerations, desiredState } from '../services/assistant/desired-state.ts'
-import { placeWaiting } from '../services/assistant/place-waiting.ts'
+import { type Placement, placeWaiting } from '../services/assistant/place-waiting.ts'
 import { recountSlots } from '../services/assistant/take-slot.ts'
 import type { ConversationCtx } from '../services/conversation/ctx.ts'
 import { readAllowances } from '../services/credit/allowances.ts'
@@ -29,7 +29,7 @@ export interface HostVerbs {
   standing(input: { hostId: string; serial: string }): Promise<HostStanding>
   heartbeat(input: SessionId & { capacity: HostCapacity | undefined; leaseMs: number }): Promise<void>
   closeSession(input: SessionId): Promise<void>
-  placeWaiting(): Promise<unknown>
+  placeWaiting(): Promise<Pick<Placement, 'passedOver'>>
   /** Sets the host's count of taken slots right. */
   recount(hostId: string): Promise<unknown>
   desiredState(input: { hostId: string; assistantIds?: string[] }): Promise<AssistantSpec[]>

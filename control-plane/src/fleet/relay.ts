@@ -11,6 +11,8 @@ import { toTurnInput, turnDeadlineMs } from './turn-input.ts'
 
 /** For a result that was finished in time and is still on its way. */
 const deadlineGraceMs = 30_000
+/** An agent ends a longer answer; of one that does not, no more is kept, in characters. */
+const maxShownLength = 1_000_000
 
 type Call = ServerDuplexStream<TurnEvent, TurnControl>
 
@@ -148,6 +150,7 @@ async function follow(
   for await (const { body } of untilOverdue(events)) {
     switch (body?.$case) {
       case 'delta':
+        if (text.length >= maxShownLength) break
         text += body.delta.text
         listener?.text?.(text)
         break

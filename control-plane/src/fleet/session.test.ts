@@ -1,6 +1,8 @@
 import { type Observed, Phase } from '@yourclaw/proto/host/v1'
 import { afterEach, expect, test, vi } from 'vitest'
+import { inTransaction } from '../context.ts'
 import { createAssistant } from '../services/assistant/create-assistant.ts'
+import { lockAssistant } from '../services/assistant/lock-assistant.ts'
 import { restartAssistant } from '../services/assistant/restart-assistant.ts'
 import type { FleetTiming } from './deps.ts'
 import { createFleet, type Fleet, open, vault } from './fixtures.ts'
@@ -16,12 +18,13 @@ const session = (hostId: string) => fleet.ctx.db.hostSession.findUniqueOrThrow({
 const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000, interval: 20 })
 
 test('F3: a host that falls silent loses its session and its lease at once, and places go to others', async () => {
-  const { ctx, enroll, connect, person } = await start({ sessionLeaseMs: 400 })
+  const { ctx, enroll, connect, person } = await start({ sessionLeaseMs: 1_000 })
   const [frozen, living] = [await enroll('frozen'), await enroll('living')]
   const agent = open(connect(frozen))
   await agent.next('welcome')
   await agent.next('snapshot')
-  expect((await session(frozen.hostId)).leaseExpiresAt.getTime()).toBeGreaterThan(Date.now())
+  const { connectedAt, leaseExpiresAt } = await session(frozen.hostId)
+  expect(leaseExpiresAt.getTime() - connectedAt.getTime()).toBe(1_000)
   // It says nothing more.
   agent.call.resume()
   expect(await agent.ended).toBe('session_silent')
@@ -31,11 +34,33 @@ test('F3: a host that falls silent loses its session and its lease at once, and 
   const other = open(connect(living))
   await other.next('welcome')
   await other.next('snapshot')
+  const heartbeat = () => other.say({ $case: 'heartbeat', heartbeat: { capacity: other.capacity } })
+  const beating = setInterval(heartbeat, 50)
   const userId = await person()
   await createAssistant({ ctx, vault, input: { userId } })
+  clearInterval(beating)
   expect(await ctx.db.assistant.findUnique({ where: { userId } })).toMatchObject({
     hostServerId: living.hostId,
   })
+})
+
+test('F2: one that somebody holds while its host connects is placed as soon as it is let go', async () => {
+  const { ctx, enroll, connect, person } = await start({ sweepMs: 3_600_000 })
+  const userId = await person()
+  await createAssistant({ ctx, vault, input: { userId } })
+  const [held, letGo] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const holding = inTransaction(ctx, async (tx) => {
+    await lockAssistant(tx, userId)
+    held.resolve()
+    await letGo.promise
+  })
+  await held.promise
+  const agent = open(connect(await enroll()))
+  await agent.next('welcome')
+  expect((await agent.next('snapshot')).snapshot.assistants).toEqual([])
+  letGo.resolve()
+  await holding
+  expect((await agent.next('delta')).delta.assistants).toMatchObject([{ userId, generation: 1 }])
 })
 
 test('F3: each sign of life renews the lease and is answered', async () => {

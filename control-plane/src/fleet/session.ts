@@ -39,6 +39,8 @@ export interface Session {
 const helloMs = 10_000
 /** For a revoked host to hear why; one that does not read is not waited for. */
 const revokedGraceMs = 300
+/** Whoever places, or holds an assistant's lock, is done within some milliseconds, and need not tell us. */
+const passedOverMs = { first: 100, most: 5_000 }
 const protocolVersion = 1
 
 /** The sessions on this replica, newest of each host. */
@@ -193,6 +195,19 @@ export async function runSession(
       tokenRates: deps.tokenRates ?? [],
       send: (spending) => send({ $case: 'spending', spending }),
     })
+    let isOver = false
+    let placing: NodeJS.Timeout | undefined
+    let placeAgainMs = passedOverMs.first
+    cleanups.push(() => {
+      isOver = true
+      clearTimeout(placing)
+    })
+    const placeWaiting = async () => {
+      clearTimeout(placing)
+      const { passedOver } = await hosts.placeWaiting()
+      if (passedOver && !isOver) placing = setTimeout(() => void step(placeWaiting), placeAgainMs)
+      placeAgainMs = passedOver ? Math.min(placeAgainMs * 2, passedOverMs.most) : passedOverMs.first
+    }
     // Listen before reading, so that no change falls between. A revocation waits for no step before it.
     onNotice('changes', async () => {
       const standing = await mayGoOn()
@@ -206,7 +221,7 @@ export async function runSession(
     // Nothing repeats these: a session that cannot begin ends, and the agent's next one tries again.
     const begin = working.then(async () => {
       for (const observed of hello.observed) await observe(observed)
-      await hosts.placeWaiting()
+      await placeWaiting()
       await pushSnapshot()
       await turns.adopt(hello.heldTurns.map((turn) => turn.turnId))
     })
@@ -224,7 +239,7 @@ export async function runSession(
       const standing = await mayGoOn()
       if (!standing) return
       await hosts.recount(hostId)
-      await hosts.placeWaiting()
+      await placeWaiting()
       await push(standing)
       await turns.sweep()
       await operations.pump()

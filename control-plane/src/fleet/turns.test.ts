@@ -60,6 +60,19 @@ test('M1: a turn whose claim was committed and not heard of is taken up by the s
   turns.close()
 })
 
+test('M1: whenever a wake-up comes while a look for turns ends, another look begins', async () => {
+  for (let ticks = 0; ticks < 12; ticks++) {
+    const { turns, limits } = setUp()
+    const first = turns.pump()
+    for (let tick = 0; tick < ticks; tick++) await undefined
+    const before = limits.length
+    await turns.pump()
+    expect(limits.length, `after ${ticks} ticks`).toBeGreaterThan(before)
+    await first
+    turns.close()
+  }
+})
+
 test('places that are kept for others are not claimed, and come back with what was taken', async () => {
   const { turns, announced, limits } = setUp()
   const kept = turns.reserve(2)

@@ -94,10 +94,12 @@ export function sessionTurns(
       }
     } while (again && !closed)
   }
-  const pump = () => {
+  const pump = (): Promise<void> => {
     again = true
     pumping ??= claim().finally(() => {
       pumping = null
+      // Asked for when the last look had just ended, or had failed.
+      return again && !closed ? pump() : undefined
     })
     return pumping
   }

@@ -2,12 +2,13 @@ import { tracingOff } from '@yourclaw/telemetry'
 import type { PgBoss } from 'pg-boss'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ChannelSender, SendError } from '../channels/sender.ts'
+import { inTransaction } from '../context.ts'
 import { listen, type Notifications } from '../lib/notifications.ts'
 import { observeSenders, watchDeliveries } from '../observability/deliveries.ts'
 import { createMetrics } from '../observability/metrics.ts'
 import { hearFrom } from '../services/channel/hear-from.ts'
 import { createFixture, createPerson, type Fixture } from '../services/conversation/fixtures.ts'
-import { sendNotice } from '../services/conversation/send-notice.ts'
+import { sendNotice, sendNoticeIn } from '../services/conversation/send-notice.ts'
 import { recordFate } from '../services/delivery/record-fate.ts'
 import { openBoss } from './boss.ts'
 import { listDeadLetters, resendDeadLetter } from './dead-letters.ts'
@@ -79,6 +80,25 @@ test('M6: a 429 is retried after its wait, and later messages stay behind it', a
   await expect.poll(() => textsTo(address), { timeout: 20_000 }).toEqual(['one', 'two'])
   expect((sent.find((item) => item.address === address)?.at ?? 0) - begun).toBeGreaterThan(6900)
   await expect.poll(() => fixture.db.message.count({ where: { userId, state: 'SENT' } })).toBe(2)
+})
+
+test('M4: messages go out in the order in which they were stored, whenever their transactions began', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  const released = Promise.withResolvers<void>()
+  slow.set(address, released.promise)
+  const [begun, stored] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const late = inTransaction(fixture.ctx, async (tx) => {
+    await tx.$queryRaw`SELECT now()`
+    begun.resolve()
+    await stored.promise
+    await sendNoticeIn(tx, fixture.ctx, { userId, code: 'test', text: 'two' })
+  })
+  await begun.promise
+  for (const text of ['zero', 'one']) await say(userId, text)
+  stored.resolve()
+  await late
+  released.resolve()
+  await expect.poll(() => textsTo(address), wait).toEqual(['zero', 'one', 'two'])
 })
 
 /** A provider that tells later: here right before its answer, which for our own messages is lost on the way. */

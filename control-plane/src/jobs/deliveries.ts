@@ -64,9 +64,10 @@ export function createOutbox(boss: PgBoss): DeliveryOutbox {
     const data = { channel: to.channel, address: to.address, ...rest }
     const singletonKey = `${to.channel}:${to.address}`
     const startAfter = delayMs > 0 ? { startAfter: Math.ceil(delayMs / 1000) } : {}
-    // Jobs of one transaction have one time of creation and are told apart by id: PostgreSQL's own ids ascend.
-    const [row] = await tx.$queryRaw<{ id: string }[]>`SELECT uuidv7()::text AS id`
-    await boss.send(deliveryQueue, data, { ...row, db: fromPrisma(tx), singletonKey, ...startAfter })
+    const id = await boss.send(deliveryQueue, data, { db: fromPrisma(tx), singletonKey, ...startAfter })
+    // A line goes by this time, and pg-boss' own is the transaction's, which may have begun long before it got its lock.
+    await tx.$executeRaw`
+      UPDATE pgboss.job SET created_on = clock_timestamp() WHERE name = ${deliveryQueue} AND id = ${id}::uuid`
     nudge(tx, 'deliveries', '')
   }
   return {

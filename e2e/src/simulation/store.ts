@@ -139,6 +139,7 @@ export function createStore(clock: VirtualClock, random: Random, trouble: Troubl
           row.hostServerId = place
           nudge('changes', place)
         }
+        return { passedOver: false }
       }),
     desiredState: ({ hostId, assistantIds }) =>
       transaction(() =>

@@ -1,5 +1,4 @@
 import { type IncomingMessage, request } from 'node:http'
-import { text } from 'node:stream/consumers'
 import type { TurnInput, Usage } from '@yourclaw/proto/host/v1'
 import { createParser } from 'eventsource-parser'
 import { z } from 'zod'
@@ -17,6 +16,9 @@ const chunkSchema = z.object({
 
 /** An answer longer than this is a runaway, in characters. */
 const maxAnswerLength = 1_000_000
+/** A tenant's gateway may send anything: no more is kept of one event, or of a refusal, in characters. */
+const maxEventLength = 4_000_000
+const maxRefusalLength = 64_000
 
 /**
  * Asks an assistant's gateway and calls `onText` with each piece of the answer. Aborting `signal` closes the request,
@@ -99,7 +101,17 @@ async function post(input: Parameters<typeof complete>[0]): Promise<IncomingMess
   }
   const status = response.statusCode ?? 502
   if (status === 200) return response
-  throw toError(await text(response), status)
+  throw toError(await start(response), status)
+}
+
+/** Whoever stops early closes the request. */
+async function start(response: IncomingMessage): Promise<string> {
+  let body = ''
+  for await (const piece of response.setEncoding('utf8')) {
+    body += piece
+    if (body.length > maxRefusalLength) break
+  }
+  return body
 }
 
 async function readAnswer(response: IncomingMessage, onText: (text: string) => void) {
@@ -125,7 +137,7 @@ async function readAnswer(response: IncomingMessage, onText: (text: string) => v
 /** The data of each event. Whoever stops early closes the request. */
 async function* events(response: IncomingMessage): AsyncGenerator<string> {
   const said: string[] = []
-  const parser = createParser({ onEvent: ({ data }) => said.push(data) })
+  const parser = createParser({ onEvent: ({ data }) => said.push(data), maxBufferSize: maxEventLength })
   for await (const piece of response.setEncoding('utf8')) {
     parser.feed(piece)
     yield* said.splice(0)

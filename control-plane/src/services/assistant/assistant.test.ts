@@ -2,7 +2,7 @@ import { createTestDatabase, type TestDatabase } from '@yourclaw/db/testing'
 import { type Observed, Phase, Presence } from '@yourclaw/proto/host/v1'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type Ctx, systemClock } from '../../context.ts'
+import { type Ctx, inTransaction, systemClock } from '../../context.ts'
 import { createVault } from '../../lib/vault.ts'
 import { testSettings } from '../../testing/settings.ts'
 import { cordonHost, uncordonHost } from '../host/cordon-host.ts'
@@ -10,7 +10,7 @@ import { openHostSession } from '../host/host-session.ts'
 import { defaultModel } from '../model/catalogue.ts'
 import { applyObserved } from './apply-observed.ts'
 import { changeModel } from './change-model.ts'
-import { createAssistant } from './create-assistant.ts'
+import { createAssistant, createAssistantIn, newSecrets } from './create-assistant.ts'
 import { deleteAssistant } from './delete-assistant.ts'
 import { desiredState } from './desired-state.ts'
 import { getAssistant } from './get-assistant.ts'
@@ -88,9 +88,28 @@ test('F2: fifty people creating at once never over-book a host, and the rest wai
   expect(rows.map((row) => row._count).sort()).toEqual([15, 15, 20])
   expect(await ctx.db.provisioningJob.count({ where: { status: 'PENDING', step: 'queued' } })).toBe(20)
   await ctx.db.hostServer.updateMany({ data: { maxContainers: 18 } })
-  expect((await Promise.all([placeWaiting({ ctx }), placeWaiting({ ctx })])).reduce((a, b) => a + b)).toBe(6)
+  const [one, other] = await Promise.all([placeWaiting({ ctx }), placeWaiting({ ctx })])
+  expect(one.placed + other.placed).toBe(6)
   expect(await Promise.all(hosts.map((at) => taken(at.hostId)))).toEqual([18, 18])
 }, 30_000)
+
+test('F2: who finds no host while one connects is placed by it', async () => {
+  const userId = await person()
+  const secrets = await newSecrets(vault)
+  const [decided, commit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const creating = inTransaction(ctx, async (tx) => {
+    await createAssistantIn(tx, ctx, secrets, { userId })
+    decided.resolve()
+    await commit.promise
+  })
+  await decided.promise
+  const { hostId } = await host(1)
+  expect(await placeWaiting({ ctx })).toEqual({ placed: 0, passedOver: true })
+  commit.resolve()
+  await creating
+  expect(await placeWaiting({ ctx })).toEqual({ placed: 1, passedOver: false })
+  expect(await ctx.db.assistant.findUnique({ where: { userId } })).toMatchObject({ hostServerId: hostId })
+})
 
 test('F2: assistants go where slots and memory are free, and never to a host that is full, cordoned, silent or out of disk', async () => {
   const gib = 1024n ** 3n
@@ -206,7 +225,7 @@ test('F4: deleting during provisioning ends with NONE and a free slot once the h
   expect(await view(userId)).toMatchObject({ status: 'NONE', job: { status: 'COMPLETED', step: 'deleted' } })
   expect(await report(at, userId, Phase.PHASE_ABSENT)).toBe(false)
   expect(await taken(at.hostId)).toBe(0)
-  expect(await placeWaiting({ ctx })).toBe(1)
+  expect(await placeWaiting({ ctx })).toEqual({ placed: 1, passedOver: false })
   await deleteAssistant({ ctx, input: { userId: waiting } })
   await report(at, waiting, Phase.PHASE_ABSENT)
   await create(userId)

@@ -1,4 +1,4 @@
-import type { Transaction } from '@yourclaw/db'
+import { Prisma, type Transaction } from '@yourclaw/db'
 import { raiseAlert } from '../alert/raise-alert.ts'
 
 /** What an assistant needs to come up: an idle one takes 380 MiB. The fake runtime's take nothing worth counting. */
@@ -13,7 +13,7 @@ export const minDiskFree = 0.1
  * transaction that finds its host full after a wait still holds that row, and two of those would wait for each other.
  */
 export async function takeSlot(tx: Transaction, now: Date): Promise<string | null> {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('yourclaw.placement'))`
+  await lockPlacement(tx)
   const [host] = await tx.$queryRaw<{ id: string }[]>`
     SELECT h.id FROM host_servers h JOIN host_sessions s ON s.host_id = h.id AND s.lease_expires_at > ${now}
     CROSS JOIN LATERAL (
@@ -34,6 +34,18 @@ export async function takeSlot(tx: Transaction, now: Date): Promise<string | nul
   }
   await tx.hostServer.update({ where: { id: host.id }, data: { currentContainers: { increment: 1 } } })
   return host.id
+}
+
+const placement = Prisma.sql`hashtext('yourclaw.placement')`
+
+/** Until the transaction ends nobody else decides where an assistant goes. */
+const lockPlacement = (tx: Transaction) => tx.$executeRaw`SELECT pg_advisory_xact_lock(${placement})`
+
+/** Whether somebody else decides where an assistant goes; if not, it is this transaction until its end. */
+export async function isPlacing(tx: Transaction): Promise<boolean> {
+  const [lock] = await tx.$queryRaw<{ isOurs: boolean }[]>`
+    SELECT pg_try_advisory_xact_lock(${placement}) AS "isOurs"`
+  return lock?.isOurs !== true
 }
 
 /** Gives a slot back, in the transaction that takes the assistant off the host. */

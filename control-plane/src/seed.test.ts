@@ -1,0 +1,25 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { inTransaction } from './context.ts'
+import { seedDevelopment } from './seed.ts'
+import { lastAddress } from './services/conversation/send-notice.ts'
+import { openTestApp, type TestApp } from './testing/open-app.ts'
+
+let world: TestApp
+beforeAll(async () => {
+  world = await openTestApp()
+})
+afterAll(() => world.close())
+
+test('what is said first to the development’s people goes to Telegram, however fast they are made', async () => {
+  const { deps, sandboxUrl } = world
+  const { db, ctx } = deps
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
+  await seedDevelopment(deps, sandboxUrl)
+  vi.useRealTimers()
+  const people = await db.user.findMany({ include: { phones: true } })
+  expect(people.map(({ phones }) => phones.length)).toContain(2)
+  for (const { id, email } of people)
+    expect(await inTransaction(ctx, (tx) => lastAddress(tx, ctx, id)), email).toMatchObject({
+      channel: 'TELEGRAM',
+    })
+})
