@@ -3,6 +3,7 @@ import type { TurnWithInput } from './claim.ts'
 import { claimTurns } from './claim-turns.ts'
 import { finishTogether } from './finish-together.ts'
 import { createFixture, createPerson, type Fixture } from './fixtures.ts'
+import { createKnownOwners } from './known-owners.ts'
 import { receiveTogether } from './receive-together.ts'
 import { lockAssistant } from './rows.ts'
 
@@ -14,7 +15,8 @@ afterAll(() => fixture.close())
 
 const message = (address: string, body: string, id: string = crypto.randomUUID()) =>
   ({ channel: 'TELEGRAM', address, body, providerMessageId: id }) as const
-const receive = (inputs: ReturnType<typeof message>[]) => receiveTogether({ ctx: fixture.ctx, inputs })
+const receive = (inputs: ReturnType<typeof message>[]) =>
+  receiveTogether({ ctx: fixture.ctx, owners: createKnownOwners(fixture.ctx.pool), inputs })
 /** The host's session is on this replica, with that many places. */
 function openHere(hostId: string, places: number, sessionEpoch = 1n) {
   const taken: TurnWithInput[] = []
@@ -56,7 +58,12 @@ test('F8: a person whose assistant somebody holds keeps nobody of the batch wait
 test('M14: the limit of the day holds in a batch', async () => {
   const limited = await createFixture({ perDay: 1 })
   const { address } = await createPerson(limited.db)
-  const batch = (body: string) => receiveTogether({ ctx: limited.ctx, inputs: [message(address, body)] })
+  const batch = (body: string) =>
+    receiveTogether({
+      ctx: limited.ctx,
+      owners: createKnownOwners(limited.ctx.pool),
+      inputs: [message(address, body)],
+    })
   expect([await batch('one'), await batch('two')]).toEqual([[{ messageId: expect.any(String) }], [null]])
   await limited.close()
 })
