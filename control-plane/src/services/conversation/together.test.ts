@@ -46,6 +46,30 @@ test('M2, M3: what is ordinary is stored together; strangers, duplicates and ref
   expect(await fixture.db.usageDaily.count({ where: { userId: unpaid.userId } })).toBe(0)
 })
 
+test('I1, I2: what was known of an address counts only while it holds', async () => {
+  const [before, after] = await Promise.all([createPerson(fixture.db), createPerson(fixture.db)])
+  const owners = createKnownOwners(fixture.ctx.pool)
+  const write = (body: string) =>
+    receiveTogether({ ctx: fixture.ctx, owners, inputs: [message(before.address, body)] })
+  const stored = [{ messageId: expect.any(String) }]
+  expect(await write('mine')).toEqual(stored)
+  await fixture.db.userPhone.updateMany({
+    where: { userId: before.userId },
+    data: { unboundAt: new Date() },
+  })
+  await fixture.db.userPhone.updateMany({
+    where: { userId: after.userId },
+    data: { address: before.address },
+  })
+  // Nothing is written on what is not true any more; the next one is whose it now is.
+  expect(await write('whose?')).toEqual([null])
+  expect(await write('theirs')).toEqual(stored)
+  const bodies = (userId: string) =>
+    fixture.db.message.findMany({ where: { userId }, select: { body: true } })
+  expect(await bodies(before.userId)).toEqual([{ body: 'mine' }])
+  expect(await bodies(after.userId)).toEqual([{ body: 'theirs' }])
+})
+
 test('F8: a person whose assistant somebody holds keeps nobody of the batch waiting', async () => {
   const [held, free] = await Promise.all([createPerson(fixture.db), createPerson(fixture.db)])
   const results = await fixture.db.$transaction(async (tx) => {
