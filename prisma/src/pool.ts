@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import pg from 'pg'
 import type { Prisma } from '../generated/client.ts'
 import { createStatementNames } from './statement-names.ts'
@@ -29,6 +30,21 @@ type ExecuteSql = (text: string, values?: unknown[]) => Promise<{ rows: never[] 
 /** What waits longer than this for the server, or lets it wait within a transaction, is given up. */
 const patienceMs = 20_000
 
+/**
+ * A statement here touches a few rows that it finds by key, and is planned once for the life of its connection: maybe
+ * while a table is small, when a scan of it looks cheap. So no plan scans a table, joins two by scanning them, or is made
+ * anew for each call.
+ */
+const planSettings = [
+  'plan_cache_mode=force_generic_plan',
+  'enable_seqscan=off',
+  'enable_hashjoin=off',
+  'enable_mergejoin=off',
+  'jit=off',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ')
+
 export function openPool(url: string, maxConnections = 8): Pool {
   const pool = new pg.Pool({
     connectionString: url,
@@ -39,6 +55,7 @@ export function openPool(url: string, maxConnections = 8): Pool {
     query_timeout: patienceMs,
     idle_in_transaction_session_timeout: patienceMs,
     types: { getTypeParser },
+    options: planSettings,
   })
   pool.on('error', () => {}) // An idle connection broke: the next caller gets another one.
   const own = new Map<pg.ClientBase, number>()
@@ -49,7 +66,10 @@ export function openPool(url: string, maxConnections = 8): Pool {
     client: pg.Pool | pg.ClientBase,
     text: string,
     values: unknown[],
-  ) => client.query<Row>({ name: nameOf(text), text, values })
+  ) => {
+    if (!(client instanceof pg.Pool)) gather(client)
+    return client.query<Row>({ name: nameOf(text), text, values })
+  }
 
   async function transaction<T>(work: (tx: PoolTransaction) => Promise<T>): Promise<T> {
     const client = await pool.connect()
@@ -63,6 +83,7 @@ export function openPool(url: string, maxConnections = 8): Pool {
       await client.query(word)
       sound = true
     }
+    gather(client)
     const query = async <Row>({ text, values }: Sql) => (await ask(client, text, values)).rows as Row[]
     try {
       // Not waited for: when it fails, so does everything after it.
@@ -101,6 +122,14 @@ export function openPool(url: string, maxConnections = 8): Pool {
 /** As Prisma reads them: a bigint stays one. */
 const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') =>
   oid === pg.types.builtins.INT8 ? BigInt : pg.types.getTypeParser(oid, format as 'text')
+
+/** What is asked in one go leaves in one go: every write to a socket costs more than what it says. */
+function gather(client: pg.ClientBase): void {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
+  if (stream.writableCorked > 0) return
+  stream.cork()
+  process.nextTick(() => stream.uncork())
+}
 
 /** @types/pg leaves it out. */
 const processIdOf = (client: pg.ClientBase) => (client as unknown as { processID: number }).processID

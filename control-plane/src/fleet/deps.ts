@@ -3,6 +3,7 @@ import type { CallToolResponse, Provider, ProviderKey, ToolDefinition } from '@y
 import type { Ctx } from '../context.ts'
 import type { Notifications } from '../lib/notifications.ts'
 import type { ConversationCtx } from '../services/conversation/ctx.ts'
+import type { AnsweredTurn } from '../services/conversation/finish-turn.ts'
 import type { ClaimedOperation } from '../services/host-operation/claim-operations.ts'
 import type { OperationResult } from '../services/host-operation/finish-operation.ts'
 import type { Incoming } from '../services/host-operation/store-archive.ts'
@@ -78,7 +79,7 @@ export interface Conversation {
   prepareTurn(call: { ctx: Ctx; input: { turnId: string; signal: AbortSignal } }): Promise<HandedFile[]>
   finishTurn(call: {
     ctx: Ctx
-    input: { turnId: string; sessionEpoch: bigint; text: string }
+    input: { turnId: string; sessionEpoch: bigint; turn?: AnsweredTurn | undefined; text: string }
   }): Promise<unknown>
   /** The turns that run under the session, whether anybody here holds them or not. */
   runningTurns(call: { ctx: Ctx; input: { hostId: string; sessionEpoch: bigint } }): Promise<string[]>

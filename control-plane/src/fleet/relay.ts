@@ -2,8 +2,9 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { TurnControl, TurnEvent, TurnOpen } from '@yourclaw/proto/host/v1'
 import { traceIdOf } from '@yourclaw/telemetry'
 import { invalidInput, staleEpoch } from '../errors.ts'
+import type { AnsweredTurn } from '../services/conversation/finish-turn.ts'
 import type { TurnListener, TurnOutcome } from './audience.ts'
-import type { FleetDeps, TurnInputMessages } from './deps.ts'
+import type { ClaimedTurn, FleetDeps, TurnInputMessages } from './deps.ts'
 import type { Session } from './session.ts'
 import { writeTo } from './stream.ts'
 import { sendFiles } from './turn-files.ts'
@@ -29,11 +30,12 @@ export async function relayTurn(deps: FleetDeps, call: Call, session: Session | 
   if (open?.$case !== 'open') throw invalidInput('The first message is TurnOpen.')
   if (!session || open.open.sessionEpoch !== session.epoch) throw staleEpoch()
   const { turnId, attempt } = open.open
-  const { traceParent, input } = session.turns.open(turnId, attempt)
+  const claimed = session.turns.open(turnId, attempt)
+  const { traceParent } = claimed
   const log = deps.ctx.log.child({ turnId, attempt, traceId: traceIdOf(traceParent) })
   log.info('turn attached')
   try {
-    const outcome = await carry(deps, call, session, open.open, input, events)
+    const outcome = await carry(deps, call, session, open.open, claimed, events)
     log.info({ outcome }, 'turn left')
   } finally {
     session.turns.broken(turnId)
@@ -45,7 +47,7 @@ async function carry(
   call: Call,
   session: Session,
   open: TurnOpen,
-  claimed: TurnInputMessages | undefined,
+  claimed: ClaimedTurn,
   events: AsyncIterator<TurnEvent>,
 ): Promise<TurnOutcome> {
   const { turnId } = open
@@ -53,7 +55,7 @@ async function carry(
   const readInput = async () =>
     deps.conversation.readTurnInput({
       ctx: deps.ctx,
-      input: { ...turn, claimed, withHistory: open.needsInput && !open.conversationExists },
+      input: { ...turn, claimed: claimed.input, withHistory: open.needsInput && !open.conversationExists },
     })
   const read = await readInput()
   const { userId, channel, address, replyTo } = read
@@ -63,7 +65,9 @@ async function carry(
     const heard = open.needsInput
       ? await hand(deps, call, session, turnId, { read, readInput, events })
       : events
-    const ended = await follow(deps, session, turn, heard, listener)
+    const { traceParent, receivedAt } = claimed
+    const known = { userId, channel, address, hostServerId: session.hostId, traceParent, receivedAt }
+    const ended = await follow(deps, session, { ...turn, turn: known }, heard, listener)
     if (ended === undefined) return outcome
     outcome = ended
     await writeTo(call, { body: { $case: 'stored', stored: {} } })
@@ -140,12 +144,13 @@ function continued<T>(first: Promise<IteratorResult<T>>, rest: AsyncIterator<T>)
 async function follow(
   deps: FleetDeps,
   session: Session,
-  turn: { turnId: string; sessionEpoch: bigint },
+  answering: { turnId: string; sessionEpoch: bigint; turn: AnsweredTurn },
   events: AsyncIterator<TurnEvent>,
   listener: TurnListener | undefined,
 ): Promise<TurnOutcome | undefined> {
   const { ctx, conversation } = deps
-  const { turnId } = turn
+  const { turn, ...running } = answering
+  const { turnId } = running
   let text = ''
   for await (const { body } of untilOverdue(events)) {
     switch (body?.$case) {
@@ -156,7 +161,7 @@ async function follow(
         break
       case 'done':
         await listener?.settle?.()
-        await conversation.finishTurn({ ctx, input: { ...turn, text: body.done.text } })
+        await conversation.finishTurn({ ctx, input: { ...running, turn, text: body.done.text } })
         session.turns.finished(turnId)
         return 'answered'
       case 'failed': {
@@ -165,7 +170,7 @@ async function follow(
         const { retryable } = body.failed
         await listener?.settle?.()
         const partialText = body.failed.partialText || text
-        const next = await conversation.failTurn({ ctx, input: { ...turn, code, retryable, partialText } })
+        const next = await conversation.failTurn({ ctx, input: { ...running, code, retryable, partialText } })
         session.turns.failed(turnId, next)
         return next.outcome === 'waiting' ? 'cut' : next.outcome
       }

@@ -77,6 +77,8 @@ export async function deliver(
   const plan = sender && (await planDelivery({ ctx, input: { to: data, messageId } }))
   const { origin, parts } = await deps.load(messageId, job)
   onOrigin(origin)
+  // Somebody held its turn at the moment, and it was stored by itself with a job of its own; or its person is gone.
+  if (origin === nowhere) return { outcome: 'drop', settled: false }
   if (!plan) throw new SendError('channel_disabled')
   if (plan.action !== 'send') return { outcome: plan.action, settled: false }
   let settled = false

@@ -198,6 +198,22 @@ test('M6: a job that failed without us is buried, and its line opens again', asy
   expect(await reopenLines(deps)).toBe(0)
 })
 
+test('M6: a job whose message was not stored sends nothing, and is no failure', async () => {
+  const before = sent.length
+  const recipients = (['TELEGRAM', 'WHATSAPP'] as const).map((channel) => ({
+    channel,
+    address: crypto.randomUUID(),
+  }))
+  for (const to of recipients) {
+    const key = `${to.channel}:${to.address}`
+    await boss.send(deliveryQueue, { ...to, messageId: crypto.randomUUID() }, { singletonKey: key })
+    runner.wake()
+    const states = async () => (await boss.findJobs(deliveryQueue, { key })).map(({ state }) => state)
+    await expect.poll(states).toEqual(['completed'])
+  }
+  expect(sent).toHaveLength(before)
+})
+
 test('M6: a job nobody can read holds nobody back', async () => {
   const { userId, address } = await createPerson(fixture.db)
   const singletonKey = `TELEGRAM:${address}`

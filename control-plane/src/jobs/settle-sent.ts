@@ -32,11 +32,12 @@ export async function settleSent(deps: {
           AS i ("deliveryId" uuid, "providerMessageId" text, "sentAt" timestamptz)
         WHERE d.id = i."deliveryId" RETURNING d.id, d.message_id
       )
-      UPDATE messages m SET state = 'SENT' FROM sent
+      UPDATE messages m SET state = 'SENT'
       -- FAILED too: a dead letter that an operator sent again.
-      WHERE m.id = sent.message_id AND m.state IN ('PENDING', 'FAILED')
-        AND NOT EXISTS (SELECT FROM deliveries d
-          WHERE d.message_id = m.id AND d.state IN ('PENDING', 'DEAD') AND d.id NOT IN (SELECT id FROM sent))`)
+      WHERE m.id = ANY(ARRAY(SELECT message_id FROM sent)) AND m.state IN ('PENDING', 'FAILED')
+        -- OFFSET 0 keeps PostgreSQL from looking through all that is pending, rather than at the message's parts.
+        AND NOT EXISTS (SELECT FROM (SELECT id, state FROM deliveries WHERE message_id = m.id OFFSET 0) AS part
+          WHERE part.state IN ('PENDING', 'DEAD') AND part.id <> ALL(ARRAY(SELECT id FROM sent)))`)
     const completed = jobs.length > 0 ? boss.complete(queue, jobs, null, { db: tx }) : undefined
     await Promise.all([noted, completed])
   })

@@ -1,5 +1,6 @@
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '@yourclaw/control-plane/testing'
 import { z } from 'zod'
 import { ensureOpenclaw, openclawVersion } from '../../../host-agent/openclaw/install.ts'
@@ -38,8 +39,8 @@ export async function benchOpenclaw(): Promise<Row[]> {
     const instant = await measure(system, sides, { rounds: 60, modelMs: 0 })
     const slow = await measure(system, sides, { rounds: 12, modelMs: 2_000 })
     return [
-      ...rows(instant, 'model that answers at once', true),
-      ...rows(slow, 'model that takes 2 s', false),
+      ...rows(instant, 'model that answers at once', { direct: 1.03, own: 0.35 }),
+      ...rows(slow, 'model that takes 2 s', { direct: 1.03 }),
     ]
   } finally {
     await own?.stop()
@@ -47,15 +48,21 @@ export async function benchOpenclaw(): Promise<Row[]> {
   }
 }
 
+const ways = ['ours', 'direct', 'own'] as const
+/** What a gateway still does after its answer is no burden of whoever comes next. */
+const restMs = 400
+
 type Sides = Record<'ours' | 'direct' | 'own', () => Promise<number>>
 
-/** One turn in flight, the three ways in turns. */
+/** One turn in flight, the three ways in turns, each round in another order. */
 async function measure(system: System, sides: Sides, input: { rounds: number; modelMs: number }) {
   await script(system, input.modelMs)
   const took: Record<keyof Sides, number[]> = { ours: [], direct: [], own: [] }
   const loadBefore = load()
   for (let round = 0; round < warmUps + input.rounds; round += 1) {
-    for (const side of ['ours', 'direct', 'own'] as const) {
+    const first = round % ways.length
+    for (const side of [...ways.slice(first), ...ways.slice(0, first)]) {
+      await pause(restMs)
       const durationMs = await sides[side]()
       if (round >= warmUps) took[side].push(durationMs)
     }
@@ -69,12 +76,17 @@ async function measure(system: System, sides: Sides, input: { rounds: number; mo
   }
 }
 
-function rows(figures: Awaited<ReturnType<typeof measure>>, model: string, withGoals: boolean): Row[] {
+function rows(
+  figures: Awaited<ReturnType<typeof measure>>,
+  model: string,
+  goals: { direct?: number; own?: number },
+): Row[] {
   const { ours, direct, own } = figures
   const toDirect = ours.p50 / direct.p50
   const toOwn = ours.p50 / own.p50
   const pair = ({ p50, p99 }: { p50: number; p99: number }) => `p50 ${ms(p50)}, p99 ${ms(p99)}`
-  const goal = (ratio: number, most: number) => (withGoals ? { goal: `≤ ${most} ×`, met: ratio <= most } : {})
+  const goal = (ratio: number, most?: number) =>
+    most === undefined ? {} : { goal: `≤ ${most} ×`, met: ratio <= most }
   return [
     {
       what: `${model}: reply through YourClaw (${figures.rounds} turns, load ${figures.loadBefore})`,
@@ -82,8 +94,16 @@ function rows(figures: Awaited<ReturnType<typeof measure>>, model: string, withG
     },
     { what: `${model}: answer to the direct call`, figure: pair(direct) },
     { what: `${model}: reply over OpenClaw’s own Telegram channel`, figure: pair(own) },
-    { what: `${model}: YourClaw to the direct call, p50`, figure: times(toDirect), ...goal(toDirect, 1.03) },
-    { what: `${model}: YourClaw to OpenClaw’s own channel, p50`, figure: times(toOwn), ...goal(toOwn, 0.35) },
+    {
+      what: `${model}: YourClaw to the direct call, p50`,
+      figure: times(toDirect),
+      ...goal(toDirect, goals.direct),
+    },
+    {
+      what: `${model}: YourClaw to OpenClaw’s own channel, p50`,
+      figure: times(toOwn),
+      ...goal(toOwn, goals.own),
+    },
   ]
 }
 

@@ -241,10 +241,12 @@ export function createRelay(deps: {
     const { signal } = turn.abort
     const conversation = deps.conversation(assistantId, turn.conversation)
     const mark = journal.mark(turnId) ?? (await conversation.end())
-    await journal.begin(turnId, turn.attempt, mark)
+    // What became of it is looked up while the journal waits for its disk; nothing is sent before both are there.
+    const looking = deps.target(assistantId, signal).then(async (target) => {
+      return { target, found: await settle(conversation, mark, signal) }
+    })
+    const [{ target, found }] = await Promise.all([looking, journal.begin(turnId, turn.attempt, mark)])
     signal.throwIfAborted()
-    const target = await deps.target(assistantId, signal)
-    const found = await settle(conversation, mark, signal)
     if (turn.attempt > 1) log.info({ turnId, attempt: turn.attempt, found: found.state }, 'conversation read')
     if (found.state === 'answered') return { text: found.text, usage: undefined }
     const isNew = found.state !== 'unanswered'

@@ -1,22 +1,18 @@
+import { randomUUIDv7 } from 'node:crypto'
 import { type PoolTransaction, Prisma } from '@yourclaw/db'
 import { render } from '../../channels/render.ts'
 import type { Payload } from '../../channels/sender.ts'
 import { type Nudge, notification } from '../../context.ts'
-import type { ConversationCtx, Recipient, StoredMessage } from './ctx.ts'
-import type { FinishInput } from './finish-turn.ts'
+import type { ConversationCtx, StoredMessage } from './ctx.ts'
+import type { AnsweredTurn, FinishInput } from './finish-turn.ts'
+import { lockAll, locked } from './locked.ts'
 import { sanitize } from './sanitize.ts'
 
-interface Answerable extends Recipient {
+interface Answer extends AnsweredTurn {
   turnId: string
-  userId: string
-  hostServerId: string | null
-  /** For the answer. */
+  /** Decimal: JSON knows no bigint. */
+  epoch: string
   messageId: string
-  traceParent: string | null
-  receivedAt: Date
-}
-
-interface Answer extends Answerable {
   body: string
   payloads: Payload[]
 }
@@ -25,52 +21,74 @@ type Ctx = Pick<ConversationCtx, 'pool' | 'clock' | 'outbox' | 'wake'>
 
 /**
  * Stores the answers of turns that run under the epoch that is named, each with its delivery. Null in the place of
- * every other turn, and of an answer that says nothing.
+ * every other turn, and of an answer that says nothing. The transaction is one way to the database and back.
  */
 export async function finishTogether({ ctx, inputs }: { ctx: Ctx; inputs: FinishInput[] }) {
-  const nudges = new Set<Nudge>()
+  const answers = await write(ctx, inputs)
+  if (answers.length === 0) return inputs.map(() => null)
+  const nudges = new Set(answers.flatMap(nudgesOf))
   const at = new Date(ctx.clock.now())
-  const texts = new Map(inputs.map(({ turnId, text }) => [turnId, sanitize(text)]))
-  const { answers, send, parts } = await ctx.pool.transaction(async (tx) => {
-    const answers = (await lockRunning(tx, inputs)).flatMap((turn): Answer[] => {
-      const body = texts.get(turn.turnId) ?? ''
-      const payloads = render(turn.channel, body)
-      return payloads.length === 0 ? [] : [{ ...turn, body, payloads }]
-    })
-    if (answers.length === 0) return { answers, parts: [] }
-    for (const { userId, hostServerId } of answers) {
-      nudges.add(`messages:${userId}`)
-      if (hostServerId !== null) nudges.add(`turns:${hostServerId}`)
-    }
-    const jobs = answers.map(({ channel, address, messageId }) => ({ to: { channel, address }, messageId }))
-    // One way to the database and back for all of it, the commit included.
+  const jobs = answers.map(({ channel, address, messageId }) => ({ to: { channel, address }, messageId }))
+  const { parts, send } = await ctx.pool.transaction(async (tx) => {
+    const locking = lockAll(tx, stillRunning(answers))
     const storing = store(tx, answers, at)
+    // The job of an answer that is not stored finds nothing to send.
     const enqueuing = ctx.outbox.enqueueMessages(tx, jobs)
     const committing = enqueuing.then(() => tx.last(notification(nudges)))
-    const [parts, send] = await Promise.all([storing, enqueuing, committing])
-    return { answers, send, parts }
+    const [, parts, send] = await Promise.all([locking, storing, enqueuing, committing])
+    return { parts, send }
   })
-  await send?.(storedMessages(answers, parts, at))
-  if (answers.length > 0) ctx.wake(nudges)
-  const messageIds = new Map(answers.map(({ turnId, messageId }) => [turnId, { messageId }]))
-  return inputs.map(({ turnId }) => messageIds.get(turnId) ?? null)
+  const stored = storedMessages(answers, parts, at)
+  await send?.(stored)
+  ctx.wake(nudges)
+  const messageIds = new Set(stored.map(({ messageId }) => messageId))
+  const byTurn = new Map(answers.map(({ turnId, messageId }) => [turnId, messageId]))
+  return inputs.map(({ turnId }) => {
+    const messageId = byTurn.get(turnId)
+    return messageId !== undefined && messageIds.has(messageId) ? { messageId } : null
+  })
+}
+
+const nudgesOf = ({ userId, hostServerId }: AnsweredTurn): Nudge[] =>
+  hostServerId === null ? [`messages:${userId}`] : [`messages:${userId}`, `turns:${hostServerId}`]
+
+/** What is to be stored, ready for its channel: of turns that are there and answers that say something. */
+async function write(ctx: Ctx, inputs: FinishInput[]): Promise<Answer[]> {
+  const unknown = inputs.flatMap(({ turnId, turn }) => (turn ? [] : [turnId]))
+  const looked = unknown.length === 0 ? [] : await look(ctx, unknown)
+  const turns = new Map(looked.map(({ turnId, ...turn }) => [turnId, turn]))
+  return inputs.flatMap((input): Answer[] => {
+    const { turnId, sessionEpoch } = input
+    const turn = input.turn ?? turns.get(turnId)
+    if (!turn) return []
+    const body = sanitize(input.text)
+    const payloads = render(turn.channel, body)
+    if (payloads.length === 0) return []
+    return [{ ...turn, turnId, epoch: String(sessionEpoch), messageId: randomUUIDv7(), body, payloads }]
+  })
+}
+
+function look({ pool }: Ctx, turnIds: string[]): Promise<(AnsweredTurn & { turnId: string })[]> {
+  return pool.query(Prisma.sql`
+    SELECT t.id AS "turnId", a.user_id AS "userId", t.host_server_id AS "hostServerId", m.channel::text, m.address,
+      t.trace_parent AS "traceParent", t.created_at AS "receivedAt"
+    FROM turns t JOIN assistants a ON a.id = t.assistant_id
+    CROSS JOIN LATERAL (SELECT channel, address FROM messages
+      WHERE turn_id = t.id AND direction = 'INBOUND' ORDER BY seq DESC LIMIT 1) AS m
+    WHERE t.id = ANY(${turnIds}::uuid[])`)
 }
 
 /**
  * The turns that still run under their epochs, which they do until commit: what the lock waited for is looked at
  * again. One whose assistant somebody else holds at the moment keeps nobody here waiting (F8): it is left out.
  */
-function lockRunning(tx: PoolTransaction, inputs: FinishInput[]): Promise<Answerable[]> {
-  const running = inputs.map(({ turnId, sessionEpoch }) => ({ turnId, epoch: String(sessionEpoch) }))
-  return tx.query<Answerable>(Prisma.sql`
-    SELECT t.id AS "turnId", a.user_id AS "userId", t.host_server_id AS "hostServerId", m.channel::text, m.address,
-      uuidv7() AS "messageId", t.trace_parent AS "traceParent", t.created_at AS "receivedAt"
-    FROM json_to_recordset(${JSON.stringify(running)}::json) AS i ("turnId" uuid, epoch bigint)
+function stillRunning(answers: Answer[]) {
+  const running = answers.map(({ turnId, epoch }) => ({ turnId, epoch }))
+  return Prisma.sql`
+    SELECT t.id FROM json_to_recordset(${JSON.stringify(running)}::json) AS i ("turnId" uuid, epoch bigint)
     JOIN turns t ON t.id = i."turnId" AND t.state = 'RUNNING' AND t.session_epoch = i.epoch
     JOIN assistants a ON a.id = t.assistant_id
-    CROSS JOIN LATERAL (SELECT channel, address FROM messages
-      WHERE turn_id = t.id AND direction = 'INBOUND' ORDER BY seq DESC LIMIT 1) AS m
-    FOR UPDATE OF a, t SKIP LOCKED`)
+    FOR UPDATE OF a, t SKIP LOCKED`
 }
 
 /** RUNNING → DONE; its messages are answered, its answer stored with its parts and counted on the person's own day. */
@@ -79,6 +97,7 @@ function store(tx: PoolTransaction, answers: Answer[], at: Date): Promise<Stored
     WITH answers AS (
       SELECT * FROM json_to_recordset(${JSON.stringify(answers)}::json) AS i ("turnId" uuid, "userId" uuid,
         "messageId" uuid, channel "Channel", address text, body text, payloads jsonb)
+      WHERE i."turnId" = ANY(${locked})
     ), done AS (
       UPDATE turns t SET state = 'DONE', finished_at = ${at} FROM answers i WHERE t.id = i."turnId"
       RETURNING t.id, t.trace_parent
@@ -111,14 +130,15 @@ interface StoredPart {
   part: number
 }
 
+/** Those of which there are parts. */
 function storedMessages(answers: Answer[], parts: StoredPart[], at: Date): StoredMessage[] {
   const byMessage = Map.groupBy(parts, ({ messageId }) => messageId)
-  return answers.map(({ messageId, address, payloads, traceParent, receivedAt }) => {
+  return answers.flatMap(({ messageId, address, payloads, traceParent, receivedAt }) => {
     const ids = new Map(byMessage.get(messageId)?.map(({ id, part }) => [part, id]))
     const stored = payloads.flatMap((payload, part) => {
       const id = ids.get(part)
       return id === undefined ? [] : [{ id, address, payload }]
     })
-    return { messageId, traceParent, answeredAt: at, receivedAt, parts: stored }
+    return stored.length === 0 ? [] : [{ messageId, traceParent, answeredAt: at, receivedAt, parts: stored }]
   })
 }

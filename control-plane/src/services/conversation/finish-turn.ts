@@ -6,9 +6,19 @@ import { sanitize } from './sanitize.ts'
 import { storeOutgoing } from './send-notice.ts'
 import { assertRunningUnder, lockTurn, type TurnRow } from './turn-rows.ts'
 
+/** What an answer takes of its turn: whose it is, where it goes and what it belongs to, the same for the turn's life. */
+export interface AnsweredTurn extends Recipient {
+  userId: string
+  hostServerId: string | null
+  traceParent: string | null
+  receivedAt: Date
+}
+
 export interface FinishInput {
   turnId: string
   sessionEpoch: bigint
+  /** Looked up when nobody here knows. */
+  turn?: AnsweredTurn | undefined
   /** Markdown; empty = the assistant has nothing to say. */
   text: string
 }

@@ -2,48 +2,50 @@ import { type PoolTransaction, Prisma } from '@yourclaw/db'
 import { type Nudge, notification } from '../../context.ts'
 import { type ClaimedRow, claim, type TurnWithInput, toClaimed } from './claim.ts'
 import type { ConversationCtx } from './ctx.ts'
+import type { KnownOwners, Owner } from './known-owners.ts'
 import { countsAsWritten, isEntitled, minuteBefore } from './limits.ts'
+import { lockAll, locked } from './locked.ts'
 import type { ReceiveInput } from './receive-message.ts'
 import { addressHash } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 
-interface Owner {
-  /** Of the input. */
-  place: number
-  assistantId: string
-  userId: string
-  hostServerId: string | null
-}
+/** `place` = of the input. */
+type Writer = Owner & { place: number }
 
 type Ctx = Pick<ConversationCtx, 'pool' | 'clock' | 'settings' | 'wake' | 'hostsHere'>
 
 /**
  * Stores messages that are to be answered, each of another address, and asks for their turns (M3): messages of people
  * who are known, entitled, within their limits and not suspended. Null in the place of every other one. Turns of hosts
- * whose sessions are here are claimed in the same transaction.
+ * whose sessions are here are claimed in the same transaction, which is one way to the database and back.
  */
-export async function receiveTogether({ ctx, inputs }: { ctx: Ctx; inputs: ReceiveInput[] }) {
-  const claims: Claim[] = []
+export async function receiveTogether(deps: { ctx: Ctx; owners: KnownOwners; inputs: ReceiveInput[] }) {
+  const { ctx, owners, inputs } = deps
+  const writers = onePerAssistant(await owners.find(inputs))
+  if (writers.length === 0) return inputs.map(() => null)
+  const claims = reserve(ctx, writers)
+  const nudges = new Set(writers.flatMap(nudgesOf))
+  const at = new Date(ctx.clock.now())
   try {
-    const { stored, nudges } = await ctx.pool.transaction(async (tx) => {
-      const owners = onePerAssistant(await lockOwners(tx, inputs))
-      if (owners.length === 0) return { stored: [], nudges: [] }
-      const at = new Date(ctx.clock.now())
-      claims.push(...reserve(ctx, owners))
-      const toAll = new Set(owners.flatMap(nudgesOf))
-      const [rows, ...claimed] = await Promise.all([
-        store(tx, ctx, { owners, inputs, at }),
+    const stored = await ctx.pool.transaction(async (tx) => {
+      const [, rows, ...claimed] = await Promise.all([
+        lockAll(tx, stillOwned(writers, inputs)),
+        store(tx, ctx, { writers, inputs, at }),
         ...claims.map((one) => tx.query<ClaimedRow>(claim(one, isOf(one.assistantIds), at))),
-        tx.last(notification(toAll)),
+        tx.last(notification(nudges)),
       ])
       for (const [index, one] of claims.entries()) one.turns = toClaimed(claimed[index] as ClaimedRow[])
-      return { stored: rows, nudges: toAll }
+      return rows
     })
     // What was claimed here needs nobody to come and claim it.
     const done = new Set<string>(claims.filter(isComplete).map(({ hostId }) => `turns:${hostId}`))
     ctx.wake([...nudges].filter((nudge) => !done.has(nudge)))
     const messageIds = new Map(stored.map(({ place, messageId }) => [place, { messageId }]))
-    return inputs.map((_, place) => messageIds.get(place) ?? null)
+    return inputs.map((input, place) => {
+      const accepted = messageIds.get(place)
+      if (!accepted) owners.forget(input)
+      return accepted ?? null
+    })
   } finally {
     for (const { take, turns } of claims) take(turns)
   }
@@ -64,11 +66,12 @@ interface Claim {
   take(turns: TurnWithInput[]): void
 }
 
-const isOf = (assistantIds: string[]) => Prisma.sql`t.assistant_id = ANY(${assistantIds}::uuid[])`
+const isOf = (assistantIds: string[]) =>
+  Prisma.sql`t.assistant_id = ANY(${assistantIds}::uuid[]) AND t.assistant_id = ANY(${locked})`
 const isComplete = ({ turns, wanted }: Claim) => turns.length === wanted
 
-function reserve({ hostsHere }: Ctx, owners: Owner[]): Claim[] {
-  const byHost = Map.groupBy(owners, ({ hostServerId }) => hostServerId ?? '')
+function reserve({ hostsHere }: Ctx, writers: Owner[]): Claim[] {
+  const byHost = Map.groupBy(writers, ({ hostServerId }) => hostServerId ?? '')
   return [...byHost].flatMap(([hostId, wanting]) => {
     const reserved = hostsHere.get(hostId)?.reserve(wanting.length)
     if (!reserved || reserved.places === 0) return []
@@ -78,42 +81,59 @@ function reserve({ hostsHere }: Ctx, owners: Owner[]): Claim[] {
   })
 }
 
-/** An assistant that somebody else holds at the moment keeps nobody here waiting (F8): it is left out. */
-function lockOwners(tx: PoolTransaction, inputs: ReceiveInput[]): Promise<Owner[]> {
-  const addresses = inputs.map(({ channel, address }, place) => ({ place, channel, address }))
-  return tx.query<Owner>(Prisma.sql`
-    SELECT i.place, a.id AS "assistantId", a.user_id AS "userId", a.host_server_id AS "hostServerId"
-    FROM json_to_recordset(${JSON.stringify(addresses)}::json) AS i (place int, channel "Channel", address text)
-    JOIN assistants a ON a.user_id = CASE i.channel WHEN 'WEB' THEN i.address::uuid ELSE (
-      SELECT p.user_id FROM user_phones p
-      WHERE p.channel = i.channel AND p.address = i.address AND p.unbound_at IS NULL) END
-    WHERE (a.status <> 'NONE' OR a.desired <> 'ABSENT') AND a.suspended_at IS NULL
-    FOR UPDATE OF a SKIP LOCKED`)
+/**
+ * The assistants that are as they are known, and may be written to. One that somebody else holds at the moment keeps
+ * nobody here waiting (F8): it is left out.
+ */
+function stillOwned(writers: Writer[], inputs: ReceiveInput[]) {
+  const known = writers.map(({ place, ...owner }) => {
+    const { channel, address } = inputs[place] as ReceiveInput
+    return { ...owner, channel, address }
+  })
+  return Prisma.sql`
+    SELECT a.id
+    FROM json_to_recordset(${JSON.stringify(known)}::json)
+      AS i ("assistantId" uuid, "userId" uuid, "hostServerId" uuid, channel "Channel", address text)
+    JOIN assistants a ON a.id = i."assistantId" AND a.user_id = i."userId"
+    WHERE a.host_server_id IS NOT DISTINCT FROM i."hostServerId"
+      AND (a.status <> 'NONE' OR a.desired <> 'ABSENT') AND a.suspended_at IS NULL
+      AND (i.channel = 'WEB' OR EXISTS (SELECT FROM user_phones p
+        WHERE p.channel = i.channel AND p.address = i.address AND p.user_id = i."userId" AND p.unbound_at IS NULL))
+    FOR UPDATE OF a SKIP LOCKED`
 }
 
 /** Somebody who writes on two channels at once: the second message counts the first one, so it goes alone. */
-const onePerAssistant = (owners: Owner[]) => [
-  ...new Map(owners.toReversed().map((owner) => [owner.assistantId, owner])).values(),
-]
+const onePerAssistant = (found: (Owner | undefined)[]): Writer[] => {
+  const writers = found.flatMap((owner, place) => (owner ? [{ ...owner, place }] : []))
+  return [...new Map(writers.toReversed().map((writer) => [writer.assistantId, writer])).values()]
+}
 
-/** A statement of its own after the lock, so that it sees what the holders of the locks before us wrote. */
+/** Of the writers that are locked. */
 function store(
   tx: PoolTransaction,
   { settings }: Ctx,
-  { owners, inputs, at }: { owners: Owner[]; inputs: ReceiveInput[]; at: Date },
+  { writers, inputs, at }: { writers: Writer[]; inputs: ReceiveInput[]; at: Date },
 ) {
-  const messages = owners.map(({ place, userId }) => {
+  const messages = writers.map(({ place, userId, assistantId }) => {
     const { providerOrder, body, ...input } = inputs[place] as ReceiveInput
     const order = providerOrder === undefined ? null : String(providerOrder)
-    return { ...input, place, userId, order, body: sanitize(body), addressHash: addressHash(input) }
+    return {
+      ...input,
+      place,
+      userId,
+      assistantId,
+      order,
+      body: sanitize(body),
+      addressHash: addressHash(input),
+    }
   })
   return tx.query<{ place: number; messageId: string }>(Prisma.sql`
     WITH incoming AS (
       SELECT i.*, (${at}::timestamptz AT TIME ZONE users.time_zone)::date AS day
-      FROM json_to_recordset(${JSON.stringify(messages)}::json) AS i (place int, "userId" uuid, channel "Channel",
+      FROM json_to_recordset(${JSON.stringify(messages)}::json) AS i (place int, "userId" uuid, "assistantId" uuid, channel "Channel",
         address text, "addressHash" text, body text, "providerMessageId" text, "chatMessageId" text, "order" bigint, "traceParent" text)
       JOIN users ON users.id = i."userId"
-      WHERE ${isEntitled(at)}
+      WHERE i."assistantId" = ANY(${locked}) AND ${isEntitled(at)}
         AND NOT EXISTS (SELECT FROM channel_contacts c
           WHERE i.channel = 'WHATSAPP' AND c.address_hash = i."addressHash" AND c.opted_out_at IS NOT NULL)
         AND NOT EXISTS (SELECT FROM messages m
@@ -130,7 +150,7 @@ function store(
       RETURNING user_id
     ), numbered AS (
       UPDATE assistants a SET last_seq = last_seq + 1 FROM counted WHERE a.user_id = counted.user_id
-      RETURNING a.id AS "assistantId", a.user_id AS "userId", a.last_seq AS seq
+      RETURNING a.user_id AS "userId", a.last_seq AS seq
     ), accepted AS (
       SELECT * FROM incoming JOIN numbered USING ("userId")
     ), stored AS (

@@ -3,6 +3,7 @@ import type { TurnWithInput } from './claim.ts'
 import { claimTurns } from './claim-turns.ts'
 import { finishTogether } from './finish-together.ts'
 import { createFixture, createPerson, type Fixture } from './fixtures.ts'
+import { createKnownOwners } from './known-owners.ts'
 import { receiveTogether } from './receive-together.ts'
 import { lockAssistant } from './rows.ts'
 
@@ -14,7 +15,8 @@ afterAll(() => fixture.close())
 
 const message = (address: string, body: string, id: string = crypto.randomUUID()) =>
   ({ channel: 'TELEGRAM', address, body, providerMessageId: id }) as const
-const receive = (inputs: ReturnType<typeof message>[]) => receiveTogether({ ctx: fixture.ctx, inputs })
+const receive = (inputs: ReturnType<typeof message>[]) =>
+  receiveTogether({ ctx: fixture.ctx, owners: createKnownOwners(fixture.ctx.pool), inputs })
 /** The host's session is on this replica, with that many places. */
 function openHere(hostId: string, places: number, sessionEpoch = 1n) {
   const taken: TurnWithInput[] = []
@@ -44,6 +46,30 @@ test('M2, M3: what is ordinary is stored together; strangers, duplicates and ref
   expect(await fixture.db.usageDaily.count({ where: { userId: unpaid.userId } })).toBe(0)
 })
 
+test('I1, I2: what was known of an address counts only while it holds', async () => {
+  const [before, after] = await Promise.all([createPerson(fixture.db), createPerson(fixture.db)])
+  const owners = createKnownOwners(fixture.ctx.pool)
+  const write = (body: string) =>
+    receiveTogether({ ctx: fixture.ctx, owners, inputs: [message(before.address, body)] })
+  const stored = [{ messageId: expect.any(String) }]
+  expect(await write('mine')).toEqual(stored)
+  await fixture.db.userPhone.updateMany({
+    where: { userId: before.userId },
+    data: { unboundAt: new Date() },
+  })
+  await fixture.db.userPhone.updateMany({
+    where: { userId: after.userId },
+    data: { address: before.address },
+  })
+  // Nothing is written on what is not true any more; the next one is whose it now is.
+  expect(await write('whose?')).toEqual([null])
+  expect(await write('theirs')).toEqual(stored)
+  const bodies = (userId: string) =>
+    fixture.db.message.findMany({ where: { userId }, select: { body: true } })
+  expect(await bodies(before.userId)).toEqual([{ body: 'mine' }])
+  expect(await bodies(after.userId)).toEqual([{ body: 'theirs' }])
+})
+
 test('F8: a person whose assistant somebody holds keeps nobody of the batch waiting', async () => {
   const [held, free] = await Promise.all([createPerson(fixture.db), createPerson(fixture.db)])
   const results = await fixture.db.$transaction(async (tx) => {
@@ -56,7 +82,12 @@ test('F8: a person whose assistant somebody holds keeps nobody of the batch wait
 test('M14: the limit of the day holds in a batch', async () => {
   const limited = await createFixture({ perDay: 1 })
   const { address } = await createPerson(limited.db)
-  const batch = (body: string) => receiveTogether({ ctx: limited.ctx, inputs: [message(address, body)] })
+  const batch = (body: string) =>
+    receiveTogether({
+      ctx: limited.ctx,
+      owners: createKnownOwners(limited.ctx.pool),
+      inputs: [message(address, body)],
+    })
   expect([await batch('one'), await batch('two')]).toEqual([[{ messageId: expect.any(String) }], [null]])
   await limited.close()
 })

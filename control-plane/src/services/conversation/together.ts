@@ -2,6 +2,7 @@ import { createBatcher } from '../../lib/batcher.ts'
 import type { ConversationCtx } from './ctx.ts'
 import { finishTogether } from './finish-together.ts'
 import type { FinishInput } from './finish-turn.ts'
+import { createKnownOwners } from './known-owners.ts'
 import type { ReceiveInput } from './receive-message.ts'
 import { receiveTogether } from './receive-together.ts'
 
@@ -18,12 +19,13 @@ export interface Together {
 const maxItems = 100
 
 export function createTogether(ctx: Omit<ConversationCtx, 'together'>): Together {
+  const owners = createKnownOwners(ctx.pool)
   const alone = async () => null
   const failed = (err: unknown, count: number) =>
     ctx.log.warn({ err, count }, 'a batch failed: each of it goes alone')
   return {
     receive: createBatcher({
-      together: (inputs: ReceiveInput[]) => receiveTogether({ ctx, inputs }),
+      together: (inputs: ReceiveInput[]) => receiveTogether({ ctx, owners, inputs }),
       alone,
       failed,
       keyOf: ({ channel, address }) => `${channel}:${address}`,

@@ -29,10 +29,11 @@ export async function planDelivery({
       await dropIn(tx, { messageId, code: 'opted_out' })
       return { action: 'drop' }
     }
-    const message = await tx.message.findUniqueOrThrow({
+    const message = await tx.message.findUnique({
       where: { id: messageId },
       select: { code: true, user: { select: { id: true, name: true } } },
     })
+    if (!message) return { action: 'drop' }
     // A number changes hands: what waited for one person must not reach the next (I2).
     if ((await findOwner(tx, to)) !== message.user.id) {
       await dropIn(tx, { messageId, code: 'unbound' })
