@@ -1,5 +1,6 @@
 import type { StartTurn } from '@yourclaw/proto/host/v1'
 import { forbidden, ServiceError, staleEpoch } from '../errors.ts'
+import type { PartialAnswer } from '../services/conversation/keep-partials.ts'
 import type { ClaimedTurn, FleetDeps, TurnInputMessages, TurnPlaces } from './deps.ts'
 import { announcedInput, turnInputCapability } from './turn-input.ts'
 
@@ -32,11 +33,16 @@ export interface SessionTurns extends TurnPlaces {
   sweep(): Promise<void>
   /** Opens a turn's stream; throws for a turn that is not this session's, or for another attempt. */
   open(turnId: string, attempt: number): ClaimedTurn
+  /** All that was streamed of its answer so far. */
+  streamed(turnId: string, text: string): void
+  /** What was streamed last, by this attempt or, as long as that has no words, by one before. */
+  partialOf(turnId: string): string
   finished(turnId: string): void
   failed(turnId: string, next: { retryAfterMs: number | null; attempt: number }): void
   /** The stream ended without a result: the agent may still hold one. */
   broken(turnId: string): void
-  close(): void
+  /** Returns what is there of the answers that are being written. */
+  close(): PartialAnswer[]
 }
 
 export function sessionTurns(
@@ -115,7 +121,9 @@ export function sessionTurns(
   const stopBetween = async ({ turnId, retry }: HeldTurn) => {
     clearTimeout(retry)
     const code = 'turn_canceled'
-    failed(turnId, await conversation.failTurn({ ctx, input: { ...input, turnId, code, retryable: false } }))
+    const partialText = partialOf(turnId)
+    const ended = { ...input, turnId, code, retryable: false, partialText }
+    failed(turnId, await conversation.failTurn({ ctx, input: ended }))
   }
   const takeUpStrays = async () => {
     const running = await conversation.runningTurns({ ctx, input })
@@ -140,6 +148,7 @@ export function sessionTurns(
     turn.retry = setTimeout(() => later(() => announce(turn)), delayMs)
   }
 
+  const partialOf = (turnId: string) => held.get(turnId)?.partialText ?? ''
   const failed: SessionTurns['failed'] = (turnId, next) => {
     const turn = held.get(turnId)
     if (!turn || closed) return
@@ -193,6 +202,11 @@ export function sessionTurns(
       turn.phase = 'OPEN'
       return turn
     },
+    streamed(turnId, text) {
+      const turn = held.get(turnId)
+      if (turn && text !== '') turn.partialText = text
+    },
+    partialOf,
     finished(turnId) {
       held.delete(turnId)
       later(pump)
@@ -209,7 +223,11 @@ export function sessionTurns(
       closed = true
       clearTimeout(lookAgain)
       for (const turn of held.values()) clearTimeout(turn.retry)
+      const partials = [...held.values()].flatMap(({ turnId, partialText: text = '' }) =>
+        text === '' ? [] : [{ turnId, text }],
+      )
       held.clear()
+      return partials
     },
   }
 }
