@@ -201,6 +201,21 @@ test('I7: signing out ends what that session follows, on every replica, and no o
   await kept.leave()
 })
 
+test('I7: who reads nothing is sent nothing more either once they signed out', async () => {
+  const person = await signUp()
+  const session = { ...person, bearer: await world.deps.tokens.issue(person.id, 600) }
+  const last = 'notice 59'
+  for (let count = 0; count < 60; count += 1) await notice(person, `notice ${count}`)
+  const [stalled, reading] = [await follow(session, '?after=0'), await follow(session, '?after=0')]
+  await reading.until(isMessage(last))
+  expect((await world.call('POST', '/auth/logout', { bearer: session.bearer })).status).toBe(204)
+  expect(await reading.next()).toBeUndefined()
+  const seen: unknown[] = []
+  for (let next = await stalled.next(); next; next = await stalled.next()) seen.push(next.data.body)
+  expect(seen.length).toBeLessThan(10)
+  expect(seen).not.toContain(last)
+})
+
 test('F8: one person’s streams are counted', async () => {
   const person = await signUp()
   const streams = []
