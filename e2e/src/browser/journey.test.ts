@@ -140,6 +140,30 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     expect(visit.complaints).toEqual([])
   })
 
+  test('what was chosen before the scripts came stays chosen', async () => {
+    const { page } = visit
+    // The scripts wait until everything is chosen.
+    const gate = Promise.withResolvers<void>()
+    await page.route('**/_app/**/*.js', async (route) => {
+      await gate.promise
+      await route.continue()
+    })
+    await page.goto('/dashboard/settings', { waitUntil: 'commit' })
+    const [box, list] = [page.getByLabel('It may speak first'), page.getByLabel('Fallback model')]
+    const wasChecked = await box.isChecked()
+    await box.setChecked(!wasChecked)
+    await list.selectOption({ label: 'Claude Haiku 4.5' })
+    gate.resolve()
+    await page.waitForLoadState('networkidle')
+    expect(await box.isChecked()).toBe(!wasChecked)
+    expect(await list.inputValue()).toBe('anthropic/claude-haiku-4-5-20251001')
+    await role('button', { name: 'Save' }).last().click()
+    await page.getByText('Saved. It steps in from now on.').waitFor()
+    expect(page.url()).not.toContain('?/')
+    await page.unroute('**/_app/**/*.js')
+    expect(visit.complaints).toEqual([])
+  })
+
   test('who is signed in is led to the dashboard, and not to signing in', async () => {
     const { page } = visit
     for (const [path, name] of [
