@@ -22,6 +22,7 @@ function setUp(capabilities: string[] = []) {
   const ended: object[] = []
   const announced: string[] = []
   const inputs: StartTurn['input'][] = []
+  const forgotten: string[] = []
   const limits: number[] = []
   const deps = {
     ctx: { clock: { now: Date.now }, log: pino({ level: 'silent' }) },
@@ -47,10 +48,16 @@ function setUp(capabilities: string[] = []) {
     inputs.push(input)
   }
   return {
-    turns: sessionTurns(deps, { hostId: 'h', epoch: 1n, capabilities }, send, async () => {}),
+    turns: sessionTurns(
+      deps,
+      { hostId: 'h', epoch: 1n, capabilities },
+      send,
+      async (turnId) => void forgotten.push(turnId),
+    ),
     running,
     stopping,
     ended,
+    forgotten,
     announced,
     inputs,
     limits,
@@ -98,6 +105,21 @@ test('M11: a stop between two attempts keeps what had been streamed; so does the
     { turnId: 'left', text: 'half of left' },
     { turnId: 'taken over', text: 'before' },
   ])
+})
+
+test('M11: a turn that was ended elsewhere is let go of by the second sweep that sees it', async () => {
+  const { turns, running, forgotten, announced } = setUp()
+  turns.reserve(2).take([turn('runs'), turn('over')])
+  running.push(turn('runs'))
+  await expect.poll(() => announced).toHaveLength(2)
+  await turns.sweep()
+  expect(forgotten).toEqual([])
+  await turns.sweep()
+  await turns.sweep()
+  expect(forgotten).toEqual(['over'])
+  expect(() => turns.open('over', 1)).toThrow()
+  turns.open('runs', 1)
+  turns.close()
 })
 
 /** As it comes with its claim. */

@@ -57,6 +57,8 @@ export function sessionTurns(
   const held = new Map<string, HeldTurn>()
   /** They run under this session and were not held when the last sweep looked: the word of their commit was lost. */
   let strays = new Set<string>()
+  /** They were held and did not run any more when the last sweep looked: somebody else ended them. */
+  let ended = new Set<string>()
   /** Places for what is being claimed elsewhere. */
   let reserved = 0
   let closed = false
@@ -126,12 +128,25 @@ export function sessionTurns(
     failed(turnId, await conversation.failTurn({ ctx, input: ended }))
   }
   const takeUpStrays = async () => {
+    const before = [...held.keys()]
     const running = await conversation.runningTurns({ ctx, input })
+    await letGoOf(before.filter((turnId) => !running.includes(turnId)))
     const seen = strays
     strays = new Set(running.filter((turnId) => !held.has(turnId)))
     if (![...strays].some((turnId) => seen.has(turnId))) return
     const turns = await conversation.adoptTurns({ ctx, input })
     await hold(turns.filter(({ turnId }) => seen.has(turnId) && !held.has(turnId)))
+  }
+  const letGoOf = async (turnIds: string[]) => {
+    const seen = ended
+    ended = new Set(turnIds)
+    for (const turnId of turnIds) {
+      const turn = held.get(turnId)
+      if (!turn || !seen.has(turnId) || closed) continue
+      clearTimeout(turn.retry)
+      held.delete(turnId)
+      await sendCancel(turnId, true)
+    }
   }
   const onLookAgain = () => {
     lookAgain = undefined

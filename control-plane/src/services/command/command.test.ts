@@ -308,13 +308,16 @@ test('M11: what is there of a stopped answer is kept, marked and counted; withou
 })
 
 test('M11: a turn that waits to run is stopped as well, and does not begin', async () => {
-  const { write, said, claim } = await somebody()
+  const { write, said, claim, historyOf } = await somebody()
   await write('later please')
   await write('/stop')
   expect((await said()).at(-1)).toBe('NOTICE < Stopped.')
   expect(await claim()).toBeUndefined()
   await write('and now?')
-  expect((await claim())?.input.messages).toMatchObject([{ text: 'and now?' }])
+  const turn = await claim()
+  expect(turn?.input.messages).toMatchObject([{ text: 'and now?' }])
+  // Nobody heard it.
+  expect(await historyOf(turn?.turnId ?? '')).toEqual([])
 })
 
 test('M14: fifty commands in a second are bounded, and told so once', async () => {
