@@ -1,4 +1,4 @@
-import { deploy, pendingChanges, writeMigration } from './migrate.ts'
+import { deploy, pendingChanges, writeMigrations } from './migrate.ts'
 
 // pnpm --filter @yourclaw/db migrate deploy | diff | new <name>, on the database of DATABASE_URL
 const [command, name = 'change'] = process.argv.slice(2)
@@ -13,7 +13,7 @@ switch (command) {
     console.log((await pendingChanges(url)) ?? 'no changes')
     break
   case 'new':
-    console.log((await writeMigration(url, name, new Date())) ?? 'no changes')
+    console.log((await writeMigrations(url, name, new Date())).join('\n') || 'no changes')
     break
   default:
     throw new Error(`unknown command ${command}: use deploy, diff or new <name>`)

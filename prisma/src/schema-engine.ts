@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -10,6 +11,7 @@ import {
 import type { SchemaEngine } from '@prisma/schema-engine-wasm'
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg'
 import type pg from 'pg'
+import { builtConcurrently } from './interrupted.ts'
 
 /** The WebAssembly build of Prisma's schema engine: migrations without a native binary to download. */
 export async function withSchemaEngine<T>(
@@ -102,7 +104,7 @@ class MigrationPg extends PrismaPg {
   }
 
   override async connect() {
-    const adapter = acceptCharColumns(await super.connect())
+    const adapter = asWholeScripts(acceptCharColumns(await super.connect()))
     this.#opened.push(adapter)
     return adapter
   }
@@ -149,4 +151,31 @@ function acceptCharColumns<T extends SqlDriverAdapter & { underlyingDriver(): pg
     return result
   }
   return adapter
+}
+
+/**
+ * The stock adapter cuts a script at its semicolons and commits each piece. Sent as one, a script is one transaction,
+ * and what is written of it as well: a process that is killed leaves all of a migration or nothing. One that builds an
+ * index concurrently is a single statement, which PostgreSQL takes outside a transaction alone.
+ */
+function asWholeScripts<T extends SqlDriverAdapter & { underlyingDriver(): pg.Pool }>(adapter: T): T {
+  const pool = adapter.underlyingDriver()
+  adapter.executeScript = async (script) => {
+    const checksum = createHash('sha256').update(script).digest('hex')
+    const isMigration = builtConcurrently(script) === undefined && (await isBegun(pool, checksum))
+    const done = `;UPDATE _prisma_migrations SET finished_at = now() WHERE checksum = '${checksum}'
+      AND finished_at IS NULL AND rolled_back_at IS NULL`
+    await pool.query(isMigration ? `${script}\n${done}` : script)
+  }
+  return adapter
+}
+
+async function isBegun(pool: pg.Pool, checksum: string): Promise<boolean> {
+  const { rows } = await pool.query(`SELECT to_regclass('_prisma_migrations') AS name`)
+  if (rows[0]?.name === null) return false
+  const begun = await pool.query(
+    'SELECT FROM _prisma_migrations WHERE checksum = $1 AND finished_at IS NULL AND rolled_back_at IS NULL',
+    [checksum],
+  )
+  return begun.rowCount === 1
 }

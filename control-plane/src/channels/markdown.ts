@@ -161,12 +161,22 @@ function preformatted(language: unknown): Style {
   }
 }
 
+/** What a phone shows of a line of code before it breaks it; what is wider is not made wider still. */
+const widestTable = 48
+
 function tableText(table: Tokens.Table): string {
   const plain = (cell: Tokens.TableCell) =>
     renderInline(cell.tokens, [])
       .map((span) => span.text)
       .join('')
-  return [table.header, ...table.rows].map((row) => row.map(plain).join(' | ')).join('\n')
+  const rows = [table.header, ...table.rows].map((row) => row.map(plain))
+  // In UTF-16 units: an emoji is two of them, and two places wide.
+  const widths = table.header.map((_, at) =>
+    rows.reduce((widest, row) => Math.max(widest, row[at]?.length ?? 0), 0),
+  )
+  const isNarrow = widths.reduce((sum, width) => sum + width + 3, -3) <= widestTable
+  const fit = (cell: string, at: number) => (isNarrow ? cell.padEnd(widths[at] ?? 0) : cell)
+  return rows.map((row) => row.map(fit).join(' | ').trimEnd()).join('\n')
 }
 
 /** What was kept from being a mark is written without its stroke. */

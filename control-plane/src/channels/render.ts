@@ -1,5 +1,6 @@
 import type { Channel } from '@yourclaw/db'
 import { withFiles } from './file-parts.ts'
+import { parseMarkdown } from './markdown.ts'
 import type { Button, OutgoingFile, Payload } from './sender.ts'
 import { formatTelegram } from './telegram-format.ts'
 import { formatWhatsapp } from './whatsapp-format.ts'
@@ -30,6 +31,12 @@ export function render(
       return assertNever(channel)
   }
 }
+
+/** What a person reads of a Markdown text: its words without its marks. */
+export const readableText = (markdown: string) =>
+  parseMarkdown(markdown)
+    ?.spans.map(({ text }) => text)
+    .join('') ?? markdown
 
 /** Below the last part, where the person's thumb is. */
 function withButtons(payloads: Payload[], buttons: readonly Button[]): Payload[] {

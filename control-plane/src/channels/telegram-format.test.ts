@@ -68,6 +68,15 @@ test('Markdown becomes Telegram HTML', () => {
   )
 })
 
+test('a table stands in columns where a phone is wide enough for it, and is not widened where it is not', () => {
+  const table = (cell: string) => `| Name | Price |\n|---|---|\n| ${cell} | **$9** |\n| é | $100 |`
+  expect(formatTelegram(table('Tea 🍵'))[0]?.html).toBe(
+    '<pre>Name   | Price\nTea 🍵 | $9\né      | $100</pre>',
+  )
+  const wide = 'wide '.repeat(10).trim()
+  expect(formatTelegram(table(wide))[0]?.html).toBe(`<pre>Name | Price\n${wide} | $9\né | $100</pre>`)
+})
+
 test('F8: text that is slow to parse is sent, not parsed for minutes', () => {
   for (const hostile of slowToParse) {
     const sent = formatTelegram(hostile).map((part) => part.text)

@@ -24,6 +24,8 @@ export interface ClaimedTurn {
   receivedAt: Date
   /** What it answers, without history; absent for a turn that was taken over. */
   input?: TurnInputMessages
+  /** Of a turn that was taken over: what had been streamed of its answer. */
+  partialText?: string
 }
 
 /** Places for turns of one host; kept until `take` is called, with what was claimed or with nothing. */

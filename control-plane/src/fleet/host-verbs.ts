@@ -7,6 +7,8 @@ import { desiredGenerations, desiredState } from '../services/assistant/desired-
 import { type Placement, placeWaiting } from '../services/assistant/place-waiting.ts'
 import { recountSlots } from '../services/assistant/take-slot.ts'
 import type { ConversationCtx } from '../services/conversation/ctx.ts'
+import { keepPartials, type PartialAnswer } from '../services/conversation/keep-partials.ts'
+import { endStopped } from '../services/conversation/stop-turn.ts'
 import { readAllowances } from '../services/credit/allowances.ts'
 import {
   closeHostSession,
@@ -28,7 +30,8 @@ export interface HostVerbs {
   openSession(input: OpenHostSessionInput): Promise<{ epoch: bigint }>
   standing(input: { hostId: string; serial: string }): Promise<HostStanding>
   heartbeat(input: SessionId & { capacity: HostCapacity | undefined; leaseMs: number }): Promise<void>
-  closeSession(input: SessionId): Promise<void>
+  /** `partials`: what was streamed of answers that are being written. What somebody wants stopped is then over. */
+  closeSession(input: SessionId & { partials: PartialAnswer[] }): Promise<void>
   placeWaiting(): Promise<Pick<Placement, 'passedOver'>>
   /** Sets the host's count of taken slots right. */
   recount(hostId: string): Promise<unknown>
@@ -52,7 +55,14 @@ export function hostVerbs(deps: {
     openSession: (input) => openHostSession({ ctx, input }),
     standing: (input) => readStanding({ ctx, input }),
     heartbeat: (input) => heartbeat({ ctx, input }),
-    closeSession: (input) => closeHostSession({ ctx, input }),
+    async closeSession({ partials, hostId, epoch }) {
+      try {
+        await keepPartials({ ctx, input: { sessionEpoch: epoch, partials } })
+      } finally {
+        await closeHostSession({ ctx, input: { hostId, epoch } })
+      }
+      await endStopped({ ctx })
+    },
     placeWaiting: () => placeWaiting({ ctx }),
     recount: (hostId) => inTransaction(ctx, (tx) => recountSlots(tx, hostId)),
     desiredState: (input) => desiredState({ ...deps, input }),

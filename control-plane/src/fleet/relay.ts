@@ -157,6 +157,7 @@ async function follow(
       case 'delta':
         if (text.length >= maxShownLength) break
         text += body.delta.text
+        session.turns.streamed(turnId, text)
         listener?.text?.(text)
         break
       case 'done':
@@ -169,7 +170,7 @@ async function follow(
         // An agent of an older release keeps it to itself; what was shown of it is known here.
         const { retryable } = body.failed
         await listener?.settle?.()
-        const partialText = body.failed.partialText || text
+        const partialText = body.failed.partialText || session.turns.partialOf(turnId)
         const next = await conversation.failTurn({ ctx, input: { ...running, code, retryable, partialText } })
         session.turns.failed(turnId, next)
         return next.outcome === 'waiting' ? 'cut' : next.outcome

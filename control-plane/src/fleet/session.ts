@@ -295,10 +295,10 @@ export async function runSession(
   } finally {
     for (const cleanup of cleanups) cleanup()
     if (session) {
-      session.turns.close()
+      const partials = session.turns.close()
       session.operations.close()
       if (sessions.get(hostId) === session) sessions.delete(hostId)
-      await hosts.closeSession(session)
+      await hosts.closeSession({ hostId, epoch: session.epoch, partials })
       log.info({ epoch: String(session.epoch) }, 'host session ended')
     }
   }

@@ -18,8 +18,11 @@ const turn = (turnId: string): ClaimedTurn => ({
 /** Of a session whose turns stand in a list in place of the database. */
 function setUp(capabilities: string[] = []) {
   const running: ClaimedTurn[] = []
+  const stopping: string[] = []
+  const ended: object[] = []
   const announced: string[] = []
   const inputs: StartTurn['input'][] = []
+  const forgotten: string[] = []
   const limits: number[] = []
   const deps = {
     ctx: { clock: { now: Date.now }, log: pino({ level: 'silent' }) },
@@ -30,7 +33,11 @@ function setUp(capabilities: string[] = []) {
       },
       adoptTurns: async () => running,
       runningTurns: async () => running.map(({ turnId }) => turnId),
-      turnsToStop: async () => [],
+      turnsToStop: async () => stopping,
+      failTurn: async ({ input }: { input: object }) => {
+        ended.push(input)
+        return { retryAfterMs: null, attempt: 1, outcome: 'canceled' }
+      },
     },
     onClaimed: (turns: ClaimedTurn[]) => turns,
     maxTurnsPerHost: 3,
@@ -41,8 +48,16 @@ function setUp(capabilities: string[] = []) {
     inputs.push(input)
   }
   return {
-    turns: sessionTurns(deps, { hostId: 'h', epoch: 1n, capabilities }, send, async () => {}),
+    turns: sessionTurns(
+      deps,
+      { hostId: 'h', epoch: 1n, capabilities },
+      send,
+      async (turnId) => void forgotten.push(turnId),
+    ),
     running,
+    stopping,
+    ended,
+    forgotten,
     announced,
     inputs,
     limits,
@@ -84,6 +99,39 @@ test('places that are kept for others are not claimed, and come back with what w
   await expect.poll(() => announced).toEqual(['claimed'])
   await turns.pump()
   expect(limits).toEqual([1])
+  turns.close()
+})
+
+test('M11: a stop between two attempts keeps what had been streamed; so does the end of the session', async () => {
+  const { turns, stopping, ended, announced } = setUp()
+  turns.reserve(3).take([turn('stopped'), turn('left'), { ...turn('taken over'), partialText: 'before' }])
+  await expect.poll(() => announced).toHaveLength(3)
+  for (const turnId of ['stopped', 'left', 'taken over']) {
+    turns.open(turnId, 1)
+    turns.streamed(turnId, turnId === 'taken over' ? '' : `half of ${turnId}`)
+  }
+  turns.failed('stopped', { retryAfterMs: 60_000, attempt: 2 })
+  stopping.push('stopped')
+  await turns.stop()
+  expect(ended).toMatchObject([{ turnId: 'stopped', code: 'turn_canceled', partialText: 'half of stopped' }])
+  expect(turns.close()).toEqual([
+    { turnId: 'left', text: 'half of left' },
+    { turnId: 'taken over', text: 'before' },
+  ])
+})
+
+test('M11: a turn that was ended elsewhere is let go of by the second sweep that sees it', async () => {
+  const { turns, running, forgotten, announced } = setUp()
+  turns.reserve(2).take([turn('runs'), turn('over')])
+  running.push(turn('runs'))
+  await expect.poll(() => announced).toHaveLength(2)
+  await turns.sweep()
+  expect(forgotten).toEqual([])
+  await turns.sweep()
+  await turns.sweep()
+  expect(forgotten).toEqual(['over'])
+  expect(() => turns.open('over', 1)).toThrow()
+  turns.open('runs', 1)
   turns.close()
 })
 

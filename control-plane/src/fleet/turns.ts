@@ -1,5 +1,6 @@
 import type { StartTurn } from '@yourclaw/proto/host/v1'
 import { forbidden, ServiceError, staleEpoch } from '../errors.ts'
+import type { PartialAnswer } from '../services/conversation/keep-partials.ts'
 import type { ClaimedTurn, FleetDeps, TurnInputMessages, TurnPlaces } from './deps.ts'
 import { announcedInput, turnInputCapability } from './turn-input.ts'
 
@@ -32,11 +33,16 @@ export interface SessionTurns extends TurnPlaces {
   sweep(): Promise<void>
   /** Opens a turn's stream; throws for a turn that is not this session's, or for another attempt. */
   open(turnId: string, attempt: number): ClaimedTurn
+  /** All that was streamed of its answer so far. */
+  streamed(turnId: string, text: string): void
+  /** What was streamed last, by this attempt or, as long as that has no words, by one before. */
+  partialOf(turnId: string): string
   finished(turnId: string): void
   failed(turnId: string, next: { retryAfterMs: number | null; attempt: number }): void
   /** The stream ended without a result: the agent may still hold one. */
   broken(turnId: string): void
-  close(): void
+  /** Returns what is there of the answers that are being written. */
+  close(): PartialAnswer[]
 }
 
 export function sessionTurns(
@@ -51,6 +57,8 @@ export function sessionTurns(
   const held = new Map<string, HeldTurn>()
   /** They run under this session and were not held when the last sweep looked: the word of their commit was lost. */
   let strays = new Set<string>()
+  /** They were held and did not run any more when the last sweep looked: somebody else ended them. */
+  let ended = new Set<string>()
   /** Places for what is being claimed elsewhere. */
   let reserved = 0
   let closed = false
@@ -117,15 +125,30 @@ export function sessionTurns(
   const stopBetween = async ({ turnId, retry }: HeldTurn) => {
     clearTimeout(retry)
     const code = 'turn_canceled'
-    failed(turnId, await conversation.failTurn({ ctx, input: { ...input, turnId, code, retryable: false } }))
+    const partialText = partialOf(turnId)
+    const ended = { ...input, turnId, code, retryable: false, partialText }
+    failed(turnId, await conversation.failTurn({ ctx, input: ended }))
   }
   const takeUpStrays = async () => {
+    const before = [...held.keys()]
     const running = await conversation.runningTurns({ ctx, input })
+    await letGoOf(before.filter((turnId) => !running.includes(turnId)))
     const seen = strays
     strays = new Set(running.filter((turnId) => !held.has(turnId)))
     if (![...strays].some((turnId) => seen.has(turnId))) return
     const turns = await conversation.adoptTurns({ ctx, input })
     await hold(turns.filter(({ turnId }) => seen.has(turnId) && !held.has(turnId)))
+  }
+  const letGoOf = async (turnIds: string[]) => {
+    const seen = ended
+    ended = new Set(turnIds)
+    for (const turnId of turnIds) {
+      const turn = held.get(turnId)
+      if (!turn || !seen.has(turnId) || closed) continue
+      clearTimeout(turn.retry)
+      held.delete(turnId)
+      await sendCancel(turnId, true)
+    }
   }
   const onLookAgain = () => {
     lookAgain = undefined
@@ -142,6 +165,7 @@ export function sessionTurns(
     turn.retry = setTimeout(() => later(() => announce(turn)), delayMs)
   }
 
+  const partialOf = (turnId: string) => held.get(turnId)?.partialText ?? ''
   const failed: SessionTurns['failed'] = (turnId, next) => {
     const turn = held.get(turnId)
     if (!turn || closed) return
@@ -195,6 +219,11 @@ export function sessionTurns(
       turn.phase = 'OPEN'
       return turn
     },
+    streamed(turnId, text) {
+      const turn = held.get(turnId)
+      if (turn && text !== '') turn.partialText = text
+    },
+    partialOf,
     finished(turnId) {
       held.delete(turnId)
       later(pump)
@@ -211,7 +240,11 @@ export function sessionTurns(
       closed = true
       clearTimeout(lookAgain)
       for (const turn of held.values()) clearTimeout(turn.retry)
+      const partials = [...held.values()].flatMap(({ turnId, partialText: text = '' }) =>
+        text === '' ? [] : [{ turnId, text }],
+      )
       held.clear()
+      return partials
     },
   }
 }

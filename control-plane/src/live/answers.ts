@@ -63,8 +63,8 @@ export function createLiveAnswers(deps: {
   log: Logger
 }): LiveAnswers {
   const { pool, notifications, clock, log } = deps
-  /** Carried here. */
-  const own = new Map<string, RunningAnswer>()
+  /** Carried here, by the newest stream of the turn: an older one may end later. */
+  const own = new Map<string, { answer: RunningAnswer }>()
   const watched = new Map<string, Watched>()
   /** Who is watched on other replicas, and until when. */
   const elsewhere = new Map<string, number>()
@@ -95,7 +95,7 @@ export function createLiveAnswers(deps: {
       const [word, ids = ''] = notice.split(':')
       for (const userId of ids === '' ? [] : ids.split(',')) {
         elsewhere.set(userId, clock.now() + leaseMs)
-        const answer = own.get(userId)
+        const answer = own.get(userId)?.answer
         if (word === 'new') publisher.forget(userId)
         if (answer) publisher.publish(userId, answer, false)
       }
@@ -105,9 +105,14 @@ export function createLiveAnswers(deps: {
       if (notice === '') return announce([...watched.keys()], 'new')
       const [userId = '', ...rest] = notice.split(':')
       const entry = watched.get(userId)
-      if (!entry || own.has(userId)) return
-      const heard = readPiece(rest.join(':'))
-      if (!heard) return
+      const heard = entry && readPiece(rest.join(':'))
+      if (!entry || !heard) return
+      const carried = own.get(userId)
+      if (carried) {
+        // A stream that was cut without our noticing: the turn has ended elsewhere.
+        if (heard.isOver && heard.turnId === carried.answer.turnId) own.delete(userId)
+        return wake(userId)
+      }
       entry.heardAtMs = clock.now()
       if (!takePiece(entry, heard) && entry.askedAtMs + askAgainMs <= clock.now()) {
         entry.askedAtMs = clock.now()
@@ -126,15 +131,17 @@ export function createLiveAnswers(deps: {
   return {
     begin({ turnId, userId }) {
       const entry = watched.get(userId)
-      const before = own.get(userId) ?? entry?.heard
+      const before = own.get(userId)?.answer ?? entry?.heard
       const answer = before?.turnId === turnId ? before : { turnId, run: newRun(), text: '' }
-      own.set(userId, answer)
+      const mine = { answer }
+      own.set(userId, mine)
       delete entry?.heard
       // That somebody writes is shown before the first word.
       changed(userId, answer)
       let hasCaughtUp = false
       return {
         text(soFar) {
+          if (own.get(userId) !== mine) return
           // A stream that was opened again tells everything once more; another attempt tells something else, perhaps
           // only after some words.
           if (!hasCaughtUp && !isContinued(answer.text, soFar))
@@ -144,7 +151,7 @@ export function createLiveAnswers(deps: {
           changed(userId, answer)
         },
         end(outcome) {
-          if (own.get(userId) !== answer) return
+          if (own.get(userId) !== mine) return
           own.delete(userId)
           const entry = watched.get(userId)
           if (outcome !== 'cut') return changed(userId, answer, true)
@@ -163,7 +170,7 @@ export function createLiveAnswers(deps: {
       }
       entry.wakes.add(wake)
       return {
-        answer: () => own.get(userId) ?? entry.heard,
+        answer: () => own.get(userId)?.answer ?? entry.heard,
         stop() {
           entry.wakes.delete(wake)
           if (entry.wakes.size === 0 && watched.get(userId) === entry) watched.delete(userId)

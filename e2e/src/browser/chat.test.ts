@@ -64,6 +64,12 @@ const scrollUp = (element: object) => {
 }
 const isAtEnd = (element: object) => (element as Scroller).scrollTop > -2
 
+/** In the browser. */
+const directionOf = (element: unknown) =>
+  (globalThis as unknown as { getComputedStyle(of: unknown): { direction: string } }).getComputedStyle(
+    element,
+  ).direction
+
 async function sql(text: string, values: unknown[] = []) {
   const client = new pg.Client({ connectionString: site.system.databaseUrl })
   await client.connect()
@@ -198,6 +204,18 @@ describe.skipIf(!hasChromium)('the chat', () => {
       '```',
       '',
       '![picture](https://elsewhere.test/x.png)',
+      '',
+      '## A heading',
+      '',
+      '> What they said, in 1984',
+      '',
+      '1. one',
+      '   - within it',
+      '2. two',
+      '',
+      '- רשימה',
+      '',
+      'שלום **עולם** 👩‍👩‍👧‍👦 123',
     ].join('\n')
     await script({ match: 'markdown', reply })
     await write('markdown, please')
@@ -211,9 +229,18 @@ describe.skipIf(!hasChromium)('the chat', () => {
       'https://elsewhere.test/x.png',
     ])
     expect(await answer.locator('td').allTextContents()).toEqual(['1', '2'])
+    await answer.getByText('A heading', { exact: true }).waitFor()
+    await answer.locator('blockquote', { hasText: 'in 1984' }).waitFor()
+    await answer.locator('ol > li > ul > li', { hasText: 'within it' }).waitFor()
+    const hebrew = answer.locator('p', { hasText: 'שלום עולם 👩‍👩‍👧‍👦 123' })
+    expect(await hebrew.evaluate(directionOf)).toBe('rtl')
+    expect(await answer.locator('ul', { hasText: 'רשימה' }).evaluate(directionOf)).toBe('rtl')
+    expect(await answer.locator('ol').evaluate(directionOf)).toBe('ltr')
     await visit.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: site.url })
     await answer.getByRole('button', { name: 'Copy the code' }).click()
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe('const answer = 42 // <b>')
+    await answer.getByRole('button', { name: 'Copy the message' }).click()
+    await expect.poll(() => page.evaluate('navigator.clipboard.readText()')).toBe(reply)
     expect(visit.complaints.splice(0)).toEqual([])
   })
 
@@ -293,6 +320,15 @@ describe.skipIf(!hasChromium)('the chat', () => {
     const name = `chat-all-${look.colorScheme}-${look.viewport}.png`
     await other.page.screenshot({ path: path.join(screenshots, name) })
     const violations = await violationsOn(other.page)
+    await messages(other.page).locator('td').last().scrollIntoViewIfNeeded()
+    await other.page.screenshot({ path: path.join(screenshots, name.replace('all', 'markdown')) })
+    await script({ match: 'tell me slowly', reply: words, stream: { chunkDelayMs: 100 } })
+    await write('tell me slowly', other.page)
+    await other.page.locator('[data-answer]', { hasText: 'word5' }).waitFor()
+    await other.page.screenshot({ path: path.join(screenshots, name.replace('all', 'writing')) })
+    violations.push(...(await violationsOn(other.page)))
+    await other.page.keyboard.press('Escape')
+    await other.page.getByText('Stopped', { exact: true }).last().waitFor()
     await other.page.setViewportSize({ width: 320, height: 640 })
     expect([violations, await other.page.evaluate(overflow), other.complaints]).toEqual([[], 0, []])
     // As over the keyboard of a phone.
@@ -343,6 +379,17 @@ describe.skipIf(!hasChromium)('the chat', () => {
     await page.waitForURL('**before=**')
     await expect.poll(() => page.getByText('old 7 needle').isVisible()).toBe(true)
     await page.getByRole('link', { name: 'To the newest messages' }).click()
+    await page.waitForURL(`${site.url}/dashboard/chat`)
+    // It looks through what is read, and shows it so.
+    await script({ match: 'the price', reply: 'It costs **nine** _dollars_ a month.' })
+    await write('the price')
+    await messages().getByText('dollars').last().waitFor()
+    await page.getByLabel('Search the conversation').fill('costs nine dollars')
+    await page.getByRole('link', { name: 'It costs nine dollars a month.' }).waitFor()
+    await page.screenshot({ path: path.join(screenshots, 'chat-found.png') })
+    await page.getByLabel('Search the conversation').fill('**nine')
+    await page.getByText('Nothing with').waitFor()
+    await page.keyboard.press('Escape')
     await page.waitForURL(`${site.url}/dashboard/chat`)
     expect(visit.complaints.splice(0)).toEqual([])
   })

@@ -97,8 +97,6 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
   test('keys, model, cap and credit are changed on the dashboard', async () => {
     const { page } = visit
     await page.goto('/dashboard/keys')
-    // Its scripts run: what is posted before them leads to the action's own address.
-    await page.waitForLoadState('networkidle')
     await page.getByLabel('Provider').selectOption({ label: 'OpenAI' })
     await page.getByLabel('Key', { exact: true }).fill('sk-invalid-1234567890')
     await role('button', { name: 'Check and add it' }).click()
@@ -124,6 +122,66 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     await role('button', { name: 'Remove the key' }).click()
     await page.getByText('Its models run on your credit now.').waitFor()
     expect(visit.complaints).toEqual([])
+  })
+
+  test('a form that was posted before the scripts came, and one after it, both say what became of them', async () => {
+    const { page } = visit
+    await page.goto('/dashboard/settings')
+    await page.locator('form[action="?/fallback"]').evaluate((form) => {
+      ;(form as unknown as { submit(): void }).submit()
+    })
+    await page.getByText('No other model steps in now.').waitFor()
+    expect(page.url()).toContain('?/fallback')
+    await page.waitForLoadState('networkidle')
+    await page.getByLabel('From').fill('22:30')
+    await page.getByLabel('Until').fill('07:00')
+    await role('button', { name: 'Save' }).first().click()
+    await page.getByText('Saved. It holds from now on.').waitFor()
+    expect(visit.complaints).toEqual([])
+  })
+
+  test('what was chosen before the scripts came stays chosen', async () => {
+    const { page } = visit
+    // The scripts wait until everything is chosen.
+    const gate = Promise.withResolvers<void>()
+    await page.route('**/_app/**/*.js', async (route) => {
+      await gate.promise
+      await route.continue()
+    })
+    await page.goto('/dashboard/settings', { waitUntil: 'commit' })
+    const [box, list] = [page.getByLabel('It may speak first'), page.getByLabel('Fallback model')]
+    const wasChecked = await box.isChecked()
+    await box.setChecked(!wasChecked)
+    await list.selectOption({ label: 'Claude Haiku 4.5' })
+    gate.resolve()
+    await page.waitForLoadState('networkidle')
+    expect(await box.isChecked()).toBe(!wasChecked)
+    expect(await list.inputValue()).toBe('anthropic/claude-haiku-4-5-20251001')
+    await role('button', { name: 'Save' }).last().click()
+    await page.getByText('Saved. It steps in from now on.').waitFor()
+    expect(page.url()).not.toContain('?/')
+    await page.unroute('**/_app/**/*.js')
+    expect(visit.complaints).toEqual([])
+  })
+
+  test('who is signed in is led to the dashboard, and not to signing in', async () => {
+    const { page } = visit
+    for (const [path, name] of [
+      ['/', 'Dashboard'],
+      ['/no-such-page', 'Dashboard'],
+    ] as const) {
+      const answer = await page.goto(path)
+      expect(answer?.headers().vary).toContain('cookie')
+      await page.getByRole('banner').getByRole('link', { name }).waitFor()
+      expect(await page.getByRole('banner').getByRole('link', { name: 'Sign in' }).count()).toBe(0)
+    }
+    await page.getByRole('banner').getByRole('link', { name: 'Dashboard' }).click()
+    await page.waitForURL('**/dashboard')
+    const stranger = await site.visit()
+    await stranger.page.goto('/')
+    await stranger.page.getByRole('banner').getByRole('link', { name: 'Sign in' }).waitFor()
+    await stranger.context.close()
+    for (const complaint of visit.complaints.splice(0)) expect(complaint).toContain('404')
   })
 
   test('B4: usage is shown by day and by model with what it cost, and the ledger adds up to what is left', async () => {

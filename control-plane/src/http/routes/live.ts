@@ -12,6 +12,7 @@ const keepAliveMs = 25_000
 /** Of one person on one replica: some tabs on some machines. */
 const maxStreams = 20
 const open = new Map<string, number>()
+const left = new Error('the reader has left')
 
 interface LiveDeps {
   ctx: Ctx
@@ -55,13 +56,23 @@ export function liveStream(
       isDue = true
       wake()
     }
-    // Signing out is a notice of the account.
-    const offs = [...new Set<Topic>([...topics, 'user'])].map((topic) =>
+    // A round may be held up by a reader who takes nothing: whoever is out is sent no more of it either.
+    const look = () => {
+      isStillIn().then(
+        (isIn) => isIn || stream.abort(),
+        () => stream.abort(),
+      )
+    }
+    const hear = (topic: Topic, work: () => void) =>
       notifications.on(topic, (id) => {
-        if (id === userId || id === '') due()
-      }),
-    )
-    const keepAlive = setInterval(due, keepAliveMs)
+        if (id === userId || id === '') work()
+      })
+    // Signing out is a notice of the account.
+    const offs = [...topics.map((topic) => hear(topic, due)), hear('user', look)]
+    const keepAlive = setInterval(() => {
+      look()
+      due()
+    }, keepAliveMs)
     stream.onAbort(wake)
     const follower = follow(wake)
     try {
@@ -75,10 +86,14 @@ export function liveStream(
         await follower.round(async (event) => {
           isSilent = false
           await stream.writeSSE(event)
+          // What is left of the round is for nobody.
+          if (stream.aborted) throw left
         }, wasDue)
         if (isSilent && wasDue) await stream.write(': \n\n')
         if (!stream.aborted) await awake.promise
       }
+    } catch (error) {
+      if (error !== left) throw error
     } finally {
       clearInterval(keepAlive)
       for (const off of offs) off()

@@ -201,6 +201,21 @@ test('I7: signing out ends what that session follows, on every replica, and no o
   await kept.leave()
 })
 
+test('I7: who reads nothing is sent nothing more either once they signed out', async () => {
+  const person = await signUp()
+  const session = { ...person, bearer: await world.deps.tokens.issue(person.id, 600) }
+  const last = 'notice 59'
+  for (let count = 0; count < 60; count += 1) await notice(person, `notice ${count}`)
+  const [stalled, reading] = [await follow(session, '?after=0'), await follow(session, '?after=0')]
+  await reading.until(isMessage(last))
+  expect((await world.call('POST', '/auth/logout', { bearer: session.bearer })).status).toBe(204)
+  expect(await reading.next()).toBeUndefined()
+  const seen: unknown[] = []
+  for (let next = await stalled.next(); next; next = await stalled.next()) seen.push(next.data.body)
+  expect(seen.length).toBeLessThan(10)
+  expect(seen).not.toContain(last)
+})
+
 test('F8: one person’s streams are counted', async () => {
   const person = await signUp()
   const streams = []
@@ -233,4 +248,62 @@ test('I9: a search finds a person’s own words in any case, page by page, and t
   expect(second).toEqual({ bodies: ['Äpfel und Birnen'], nextBefore: undefined })
   expect((await search(ada, { q: '%' })).bodies).toEqual(['100 % sure'])
   expect((await search(ada, { q: '_' })).bodies).toEqual([])
+})
+
+test('a search looks through what is read, not through the marks, and shows it so', async () => {
+  const person = await signUp()
+  const { ctx, db } = world.deps
+  const answers = [
+    'It costs **nine** fif*ty* a month, see [our prices](https://example.com/secret-path) &amp; terms.',
+    'Use `snake_case` or `2 ** 8`:\n\n```js\nlet powers = 2\n```\n\n- first\n- second \\*',
+  ]
+  for (const text of answers) await notice(person, text)
+  await say(person, 'I wrote **stars** myself')
+  const find = async (q: string, before = '') => {
+    const query = new URLSearchParams({ q, ...(before && { before }) })
+    const response = await world.call('GET', `/messages?${query}`, { bearer: person.bearer })
+    const page = (await response.json()) as {
+      messages: { found: object; seq: number }[]
+      nextBefore?: string
+    }
+    return page
+  }
+  const found = async (q: string) => (await find(q)).messages.map(({ seq }) => seq)
+  expect(await found('NINE fifty a  month')).toEqual([1])
+  expect(await found('see our prices & terms')).toEqual([1])
+  expect(await found('**')).toEqual([3, 2])
+  for (const mark of ['**nine', 'secret-path', '```', 'https', '&amp;', ']('])
+    expect(await found(mark)).toEqual([])
+  expect(await found('snake_case')).toEqual([2])
+  expect(await found('let powers')).toEqual([2])
+  expect(await found('second *')).toEqual([2])
+  expect(await found('**stars**')).toEqual([3])
+  const { messages } = await find('FIFTY')
+  expect(messages[0]?.found).toEqual({
+    before: 'It costs nine ',
+    hit: 'fifty',
+    after: ' a month, see our prices & terms.',
+  })
+
+  // As many as may be read at once hold the words, and none of them in that order: the next page goes on.
+  await db.message.createMany({
+    data: Array.from({ length: 150 }, (_, index) => ({
+      userId: person.id,
+      direction: 'OUTBOUND' as const,
+      channel: 'WEB' as const,
+      address: person.id,
+      body: 'fifty, **nine**',
+      state: 'DELIVERED' as const,
+      seq: BigInt(10 + index),
+      createdAt: new Date(ctx.clock.now()),
+    })),
+  })
+  const seen: number[] = []
+  let page = await find('nine fifty')
+  expect(page.messages).toEqual([])
+  while (page.nextBefore) {
+    page = await find('nine fifty', page.nextBefore)
+    seen.push(...page.messages.map(({ seq }) => seq))
+  }
+  expect(seen).toEqual([1])
 })

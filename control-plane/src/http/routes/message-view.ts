@@ -30,8 +30,18 @@ export const messageSchema = z
   })
   .openapi('Message')
 
+/** One that a search found. */
+export const foundSchema = messageSchema
+  .extend({
+    found: z
+      .object({ before: z.string(), hit: z.string(), after: z.string() })
+      .optional()
+      .openapi({ description: 'Where it holds the words that were looked for, as it is read' }),
+  })
+  .openapi('FoundMessage')
+
 /** Adds the addresses of a message's files. */
-export async function withUrls({ attachments, ...message }: MessageView, withUrl: WithUrl) {
+export async function withUrls<T extends MessageView>({ attachments, ...message }: T, withUrl: WithUrl) {
   if (attachments.length === 0) return message
   return { ...message, attachments: await Promise.all(attachments.map(withUrl)) }
 }

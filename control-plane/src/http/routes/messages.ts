@@ -12,7 +12,7 @@ import { takeWritten } from '../../services/conversation/take-written.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
 import { createFileUrls } from './files.ts'
 import { messageEvents, positionPattern } from './message-events.ts'
-import { messageSchema, withUrls } from './message-view.ts'
+import { foundSchema, withUrls } from './message-view.ts'
 import { jsonBody, jsonResponse, refuseInvalid } from './openapi.ts'
 
 const maxTextLength = 32_000
@@ -28,19 +28,15 @@ const listRoute = createRoute({
         .string()
         .regex(/^\d{1,18}$/)
         .optional(),
-      q: z
-        .string()
-        .trim()
-        .min(1)
-        .max(200)
-        .optional()
-        .openapi({ description: 'A part of the text; a page may then be empty and have a `nextBefore`' }),
+      q: z.string().trim().min(1).max(200).optional().openapi({
+        description: 'A part of the text as it is read; a page may then be empty and have a `nextBefore`',
+      }),
       limit: z.coerce.number().int().min(1).max(200).default(50),
     }),
   },
   responses: jsonResponse(
     200,
-    z.object({ messages: z.array(messageSchema), nextBefore: z.string().optional() }),
+    z.object({ messages: z.array(foundSchema), nextBefore: z.string().optional() }),
     'One page, newest first',
   ),
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { IncomingFile } from '../../services/attachment/incoming.ts'
-import { answerLine, excerpt } from '../../services/conversation/quote.ts'
+import { excerpt, type RepliedWords } from '../../services/conversation/quote.ts'
 import { sanitize } from '../../services/conversation/sanitize.ts'
 
 import type { TelegramMessage } from './telegram-updates.ts'
@@ -31,6 +31,7 @@ const contact = z.object({
 const poll = z.object({ question: z.string(), options: z.array(z.object({ text: z.string() })) })
 const dice = z.object({ emoji: z.string(), value: z.number() })
 const quoted = z.object({
+  message_id: z.number().int().optional(),
   from: z.object({ is_bot: z.boolean().optional() }).optional(),
   text: z.string().optional(),
   caption: z.string().optional(),
@@ -45,6 +46,9 @@ const origin = z.object({
 export interface TelegramContents {
   body: string
   context: string | undefined
+  /** The message that it answers, and what Telegram says of it. */
+  repliedSid: string | undefined
+  repliedWords: RepliedWords | undefined
   files: IncomingFile[]
   isForwarded: boolean
   /** It holds something, and none of it is known here. */
@@ -56,11 +60,12 @@ export function contentsOf(message: TelegramMessage): TelegramContents {
   const files = filesOf(message)
   const words = wordsOf(message)
   const isForwarded = message.forward_origin !== undefined
-  const context = [answered(message), passedOn(message)].filter((line) => line !== '').join('\n')
+  const context = sanitize(passedOn(message))
   const isKnown = text !== '' || words !== '' || files.length > 0 || isService(message)
   return {
     body: sanitize([words, text].filter((line) => line !== '').join('\n')),
-    context: context === '' ? undefined : sanitize(context),
+    context: context === '' ? undefined : context,
+    ...answered(message),
     files,
     isForwarded,
     isUnknown: !isKnown,
@@ -127,12 +132,15 @@ export function locationWords({
   return `[Location: ${latitude}, ${longitude}${name === '' ? '' : ` (${name})`}]`
 }
 
-/** A reply names what it answers, in short. */
-function answered(message: TelegramMessage): string {
+function answered(message: TelegramMessage): Pick<TelegramContents, 'repliedSid' | 'repliedWords'> {
   const before = parsed(quoted, message.reply_to_message)
-  if (!before) return ''
+  if (!before) return { repliedSid: undefined, repliedWords: undefined }
   const picked = parsed(z.object({ text: z.string() }), message.quote)?.text
-  return answerLine(before.from?.is_bot === true, picked ?? before.text ?? before.caption ?? '')
+  const text = sanitize(picked ?? before.text ?? before.caption ?? '')
+  return {
+    repliedSid: before.message_id === undefined ? undefined : String(before.message_id),
+    repliedWords: { isOurs: before.from?.is_bot === true, text },
+  }
 }
 
 function passedOn(message: TelegramMessage): string {

@@ -3,6 +3,7 @@ import { inTransaction } from '../../context.ts'
 import { startBinding } from '../../services/channel/start-binding.ts'
 import { unbind } from '../../services/channel/unbind.ts'
 import { createFixture, createPerson, type Fixture } from '../../services/conversation/fixtures.ts'
+import { storeOutgoing } from '../../services/conversation/send-notice.ts'
 import { askIn } from '../../services/question/ask.ts'
 import { buttonData } from '../../services/question/button.ts'
 import { modelOptions } from '../../services/question/choose-model.ts'
@@ -153,4 +154,82 @@ test('I9: a press is answered to whoever presses; one that another person makes 
   })
   const { model } = await fixture.db.assistant.findUniqueOrThrow({ where: { userId: anna.userId } })
   expect(model).toBe('openai/gpt-4o')
+})
+
+const update = (part: object) => post({}, { raw: JSON.stringify({ update_id: ++updateId, ...part }) })
+const edit = (message: object) => update({ edited_message: message })
+const rows = async (userId: string) => {
+  const found = await fixture.db.message.findMany({ where: { userId }, orderBy: { seq: 'asc' } })
+  return found.map(
+    ({ kind, direction, state, body }) => `${kind} ${direction === 'INBOUND' ? '>' : '<'} ${state} ${body}`,
+  )
+}
+
+test('M8: a message that is edited into a command is one, and no message; a command edited into words is one', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  const chat = privateChat(address)
+  await post({ chat, message_id: 1, text: '/hlep' })
+  await edit({ chat, message_id: 1, text: '/help' })
+  await edit({ chat, message_id: 1, text: '/help' })
+  const help = 'NOTICE < PENDING Write to your'
+  const withdrawn = 'NOTICE > ANSWERED /hlep'
+  const asked = [withdrawn, 'NOTICE > ANSWERED /help', expect.stringContaining(help)]
+  expect(await rows(userId)).toEqual(asked)
+  await edit({ chat, message_id: 1, text: 'help me' })
+  expect((await rows(userId)).slice(3)).toEqual(['CHAT > RECEIVED help me'])
+  expect(await fixture.db.message.findMany({ where: { userId, NOT: { context: null } } })).toEqual([])
+
+  // One that was answered: the command is done, and the model hears nothing of it.
+  await fixture.db.message.updateMany({ where: { userId, kind: 'CHAT' }, data: { state: 'ANSWERED' } })
+  await edit({ chat, message_id: 1, text: '/new plan my week' })
+  await edit({ chat, message_id: 1, text: '/new plan my week' })
+  expect((await rows(userId)).slice(4)).toEqual([
+    'CHAT > RECEIVED plan my week',
+    expect.stringContaining('fresh conversation'),
+  ])
+  const { conversation } = await fixture.db.assistant.findUniqueOrThrow({ where: { userId } })
+  expect(conversation).toBe(1)
+})
+
+test('M9: a caption that is edited into a command stays a caption', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  const document = { file_id: 'd', file_size: 5, file_name: 'a.txt' }
+  const message = { chat: privateChat(address), message_id: 1, document }
+  await post({ ...message, caption: 'look' })
+  await edit({ ...message, caption: '/new' })
+  expect(await rows(userId)).toEqual(['CHAT > RECEIVED /new'])
+  await edit(message)
+  expect(await rows(userId)).toEqual(['CHAT > RECEIVED '])
+})
+
+test('M8: what a message answers is shown to the model, but for our own words', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  const { db, ctx } = fixture
+  const chat = privateChat(address)
+  const to = { channel: 'TELEGRAM', address } as const
+  const said = async (kind: 'CHAT' | 'NOTICE', text: string, providerMessageId: string) => {
+    const messageId = await inTransaction(ctx, (tx) => storeOutgoing(tx, ctx, { userId, to, kind, text }))
+    await db.delivery.updateMany({ where: { messageId }, data: { providerMessageId } })
+  }
+  await said('CHAT', 'It is **nine**.', '11')
+  await said('NOTICE', 'Nothing is running.', '12')
+  const bot = { id: 1, is_bot: true }
+  const answer = async (before: object, more = {}) => {
+    await post({ chat, text: 'Really?', reply_to_message: { chat, from: bot, ...before }, ...more })
+    return (await db.message.findFirstOrThrow({ where: { userId }, orderBy: { seq: 'desc' } })).context
+  }
+  expect(await answer({ message_id: 11, text: 'It is nine.' })).toBe(
+    '[The user answers your message: "It is nine."]',
+  )
+  expect(await answer({ message_id: 11, text: 'It is nine.' }, { quote: { text: 'nine' } })).toBe(
+    '[The user answers your message: "nine"]',
+  )
+  const stopped = { message_id: 11, text: 'It is\n\n⏹ Stopped.' }
+  expect(await answer(stopped)).toBe('[The user answers your message: "It is"]')
+  expect(await answer({ message_id: 12, text: 'Nothing is running.' })).toBeNull()
+  expect(await answer({ message_id: 12, text: '…' }, { quote: { text: 'running' } })).toBeNull()
+  // Said to a stranger, or not known: nobody can tell whose words these are.
+  expect(await answer({ message_id: 99, text: "I don't know this chat yet." })).toBeNull()
+  const own = { message_id: 98, from: { id: Number(address) }, text: 'mine' }
+  expect(await answer(own)).toBe('[The user answers a message of their own: "mine"]')
 })

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { adoptTurns } from '../conversation/adopt-turns.ts'
 import { claimTurns } from '../conversation/claim-turns.ts'
 import { failTurn } from '../conversation/fail-turn.ts'
 import { finishTurn } from '../conversation/finish-turn.ts'
 import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
+import { keepPartials } from '../conversation/keep-partials.ts'
 import { listMessages } from '../conversation/list-messages.ts'
 import { readTurnInput } from '../conversation/read-turn-input.ts'
+import { sweep } from '../conversation/sweep.ts'
 import { takeIncoming } from '../conversation/take-incoming.ts'
 import { pressButton } from '../question/press-button.ts'
 import { commands } from './commands.ts'
@@ -170,6 +173,113 @@ test('M13: /new begins another conversation; a turn that runs stays in its own, 
   expect(page.messages.map(({ body }) => body)).toContain('answer one')
 })
 
+test('words behind /new are the first message of the fresh conversation, once, and behind /stop the next one', async () => {
+  const { userId, write, said, claim, finish } = await somebody()
+  await write('one')
+  await finish((await claim())?.turnId ?? '', 'answer one')
+  for (let time = 0; time < 2; time += 1) await write('/new  plan\nmy week ', 'fresh')
+  expect((await said()).slice(2)).toEqual([
+    'CHAT > plan\nmy week',
+    expect.stringMatching(/^NOTICE < This is a fresh/),
+  ])
+  const fresh = await claim()
+  expect(fresh).toMatchObject({ conversation: 1, input: { messages: [{ text: 'plan\nmy week' }] } })
+  await write('what waits')
+  await write('/stop rather a poem')
+  expect(
+    (await fixture.db.turn.findUniqueOrThrow({ where: { id: fresh?.turnId ?? '' } })).cancelRequestedAt,
+  ).not.toBeNull()
+  await finish(fresh?.turnId ?? '', 'it was too late')
+  expect((await claim())?.input.messages).toMatchObject([{ text: 'what waits' }, { text: 'rather a poem' }])
+  expect(await fixture.db.usageDaily.findFirst({ where: { userId } })).toMatchObject({ inboundCount: 4 })
+})
+
+test('M14: what follows /new is counted; over the limit neither is done, and that is told', async () => {
+  const { userId, write, said, claim } = await somebody()
+  await write('hello')
+  await fixture.db.usageDaily.updateMany({ where: { userId }, data: { inboundCount: 100 } })
+  await write('/new plan my week')
+  expect((await said()).at(-1)).toMatch(/^NOTICE < You have reached today's limit/)
+  expect(await claim()).toMatchObject({ conversation: 0, input: { messages: [{ text: 'hello' }] } })
+})
+
+test('M11: /stop with words stops what waits to run, and only that', async () => {
+  const { write, said, claim } = await somebody()
+  await write('later please')
+  await write('/stop a poem')
+  expect((await said()).at(-1)).toBe('NOTICE < Stopped.')
+  expect((await claim())?.input.messages).toMatchObject([{ text: 'a poem' }])
+})
+
+test('/help tells of one command; help with something else is asked of the assistant; other words are not lost in silence', async () => {
+  const { write, said, claim } = await somebody()
+  await write('/help /Model')
+  expect((await said()).at(-1)).toBe('NOTICE < - /model: Choose the model that your assistant thinks with')
+  await write('/status of my flight')
+  expect((await said()).at(-1)).toMatch(/behind \/status did not go to your assistant/)
+  await write('/help me with my taxes')
+  expect((await claim())?.input.messages).toMatchObject([{ text: '/help me with my taxes' }])
+})
+
+test('M11: a stop while the host is away ends the turn at once, and keeps what had been streamed before', async () => {
+  const { userId, hostId, write, said, claim, finish } = await somebody()
+  const { ctx, db } = fixture
+  const away = (leaseExpiresAt: Date) =>
+    db.hostSession.update({ where: { hostId }, data: { leaseExpiresAt } })
+  await write('long please')
+  const { turnId = '' } = (await claim()) ?? {}
+  const partials = [{ turnId, text: 'The first half' }]
+  await keepPartials({
+    ctx,
+    input: { sessionEpoch: 0n, partials: [{ turnId, text: 'of an older session' }] },
+  })
+  await keepPartials({ ctx, input: { sessionEpoch: 1n, partials } })
+  await away(new Date(fixture.clock.at))
+  await write('/stop')
+  expect((await said()).slice(-2)).toEqual(['NOTICE > /stop', 'CHAT < The first half'])
+  expect((await listMessages({ ctx, input: { userId, limit: 1 } })).messages).toMatchObject([
+    { stopped: true },
+  ])
+  expect(await db.turn.findUniqueOrThrow({ where: { id: turnId } })).toMatchObject({
+    state: 'CANCELED',
+    partialText: null,
+  })
+  await expect(finish(turnId, 'all of it')).rejects.toMatchObject({ code: 'stale_epoch' })
+  await write('/stop')
+  expect((await said()).at(-1)).toBe('NOTICE < Nothing is running at the moment.')
+
+  // The host went away just after it was told, or before.
+  await away(new Date(fixture.clock.at + 60_000))
+  await write('once more')
+  const second = await claim()
+  await write('/stop')
+  expect((await said()).at(-1)).toBe('NOTICE > /stop')
+  await sweep({ ctx })
+  expect((await said()).at(-1)).toBe('NOTICE > /stop')
+  await away(new Date(fixture.clock.at))
+  await sweep({ ctx })
+  await sweep({ ctx })
+  expect((await said()).slice(-2)).toEqual(['NOTICE > /stop', 'NOTICE < Stopped.'])
+  expect(await db.turn.findUniqueOrThrow({ where: { id: second?.turnId ?? '' } })).toMatchObject({
+    state: 'CANCELED',
+  })
+})
+
+test('M11: a turn that another session takes over brings along what was streamed of it', async () => {
+  const { hostId, write, said, claim } = await somebody()
+  const { ctx, db } = fixture
+  await write('long please')
+  const { turnId = '' } = (await claim()) ?? {}
+  await keepPartials({ ctx, input: { sessionEpoch: 1n, partials: [{ turnId, text: 'The first half' }] } })
+  await db.hostSession.update({ where: { hostId }, data: { epoch: 2n } })
+  expect(await adoptTurns({ ctx, input: { hostId, sessionEpoch: 2n } })).toMatchObject([
+    { turnId, partialText: 'The first half' },
+  ])
+  const stopped = { turnId, sessionEpoch: 2n, code: 'turn_canceled', retryable: false, partialText: '' }
+  await failTurn({ ctx, input: stopped })
+  expect((await said()).at(-1)).toBe('CHAT < The first half')
+})
+
 test('M11: what is there of a stopped answer is kept, marked and counted; without a word of it the stop is told', async () => {
   const { userId, write, said, claim, cancel } = await somebody()
   await write('/stop')
@@ -198,13 +308,16 @@ test('M11: what is there of a stopped answer is kept, marked and counted; withou
 })
 
 test('M11: a turn that waits to run is stopped as well, and does not begin', async () => {
-  const { write, said, claim } = await somebody()
+  const { write, said, claim, historyOf } = await somebody()
   await write('later please')
   await write('/stop')
   expect((await said()).at(-1)).toBe('NOTICE < Stopped.')
   expect(await claim()).toBeUndefined()
   await write('and now?')
-  expect((await claim())?.input.messages).toMatchObject([{ text: 'and now?' }])
+  const turn = await claim()
+  expect(turn?.input.messages).toMatchObject([{ text: 'and now?' }])
+  // Nobody heard it.
+  expect(await historyOf(turn?.turnId ?? '')).toEqual([])
 })
 
 test('M14: fifty commands in a second are bounded, and told so once', async () => {

@@ -1,33 +1,38 @@
 import type { ConversationCtx } from '../conversation/ctx.ts'
-import type { ReceiveInput } from '../conversation/receive-message.ts'
+import { type Received, type ReceiveInput, receiveMessage } from '../conversation/receive-message.ts'
 import { findOwner } from '../conversation/rows.ts'
+import { sendNoticeIn } from '../conversation/send-notice.ts'
 import { takeAside } from '../conversation/take-aside.ts'
 import { texts } from '../conversation/texts.ts'
-import { commands } from './commands.ts'
-
-/** With its bot's name, as Telegram's apps send it from a menu. */
-const shape = /^\s*\/([a-z]+)(?:@(\w+))?(?:\s+([\s\S]*))?$/i
+import type { CommandCall } from './commands.ts'
+import { type ReadCommand, readCommand } from './read-command.ts'
 
 /** In a minute; each is answered, so they are bounded like everything else. */
 const mostInAMinute = 20
 
-/** Takes a message that is a command of ours; false for everything else, which is the assistant's to understand. */
+/**
+ * Takes a message that is a command of ours; false for everything else. Words behind a command that takes none are its
+ * next message: counted like one, and refused together with the command.
+ */
 export async function takeCommand({
   ctx,
   input,
 }: {
   ctx: ConversationCtx
   input: ReceiveInput
-}): Promise<boolean> {
-  const [, name = '', bot = ctx.settings.telegramBotUsername, argument = ''] = shape.exec(input.body) ?? []
-  const command = commands.find((one) => one.name === name.toLowerCase())
-  if (!command || bot.toLowerCase() !== ctx.settings.telegramBotUsername.toLowerCase()) return false
+}): Promise<Received | boolean> {
+  const read = readCommand(input.body, ctx.settings.telegramBotUsername)
+  if (!read) return false
   const to = { channel: input.channel, address: input.address }
   const userId = await findOwner(ctx.db, to)
   if (userId === null) return false
-  const call = { userId, to, argument: argument.trim() }
+  const { command, argument, message } = read
+  const call = { userId, to, argument }
+  if (message !== undefined) return takeWithMessage(ctx, { ...input, body: message }, read, call)
   // Read before the lock, so that nobody waits for it.
-  const told = await command.read?.(ctx, call)
+  const answer = await command.read?.(ctx, call)
+  const isIgnored = argument !== '' && command.words === undefined
+  const told = isIgnored ? `${answer}\n\n${texts.wordsNotTaken(command.name)}` : answer
   return takeAside(ctx, input, {
     code: `command_${command.name}`,
     async work(tx, owner) {
@@ -43,6 +48,29 @@ export async function takeCommand({
       // The chat may have changed hands since.
       if (owner.userId !== userId) return undefined
       return command.act ? command.act(tx, ctx, { ...call, owner }) : told
+    },
+  })
+}
+
+function takeWithMessage(
+  ctx: ConversationCtx,
+  input: ReceiveInput,
+  { command }: ReadCommand,
+  call: CommandCall,
+) {
+  const code = `command_${command.name}`
+  return receiveMessage({
+    ctx,
+    input: {
+      ...input,
+      first: {
+        code,
+        async work(tx, owner) {
+          const { userId } = owner
+          const text = await command.act?.(tx, ctx, { ...call, userId, owner })
+          if (text !== undefined) await sendNoticeIn(tx, ctx, { userId, to: call.to, code, text })
+        },
+      },
     },
   })
 }

@@ -32,8 +32,9 @@ export function adoptTurns({
       const turn = await lockTurn(tx, id)
       if (turn.state !== 'RUNNING') continue
       const attempt = turn.attempts
+      const partialText = turn.partialText ?? ''
       await tx.turn.update({ where: { id }, data: { sessionEpoch } })
-      adopted.push({ turnId: id, userId: turn.userId, attempt, receivedAt, ...rest })
+      adopted.push({ turnId: id, userId: turn.userId, attempt, receivedAt, partialText, ...rest })
     }
     return adopted
   })

@@ -47,7 +47,7 @@ export function failTurn({ ctx, input }: { ctx: ConversationCtx; input: FailInpu
       return over('waiting')
     }
     if (!input.retryable || turn.attempts >= maxAttempts || code === 'turn_canceled') {
-      await giveUpIn(tx, ctx, turn, code, input.partialText)
+      await giveUpIn(tx, ctx, turn, code, input.partialText || undefined)
       return over(code === 'turn_canceled' ? 'canceled' : 'failed')
     }
     const attempt = turn.attempts + 1
@@ -61,7 +61,12 @@ async function putBackIfSuspended(tx: Transaction, ctx: ConversationCtx, turn: T
   const assistant = await lockAssistant(tx, turn.userId)
   if (!assistant?.suspendedAt) return false
   const finishedAt = new Date(ctx.clock.now())
-  const canceled = { state: 'CANCELED', errorCode: 'assistant_suspended', finishedAt } as const
+  const canceled = {
+    state: 'CANCELED',
+    errorCode: 'assistant_suspended',
+    partialText: null,
+    finishedAt,
+  } as const
   await tx.turn.update({ where: { id: turn.id }, data: canceled })
   await tx.message.updateMany({ where: { turnId: turn.id, direction: 'INBOUND' }, data: { turnId: null } })
   await requestTurn(tx, assistant, finishedAt, turn.traceParent ?? undefined)
@@ -77,7 +82,7 @@ export async function giveUpIn(
   ctx: ConversationCtx,
   turn: TurnRow,
   code: string,
-  partialText = '',
+  partialText = turn.partialText ?? '',
 ): Promise<void> {
   const isCanceled = code === 'turn_canceled'
   const to = await turnRecipient(tx, turn.id)
@@ -86,6 +91,7 @@ export async function giveUpIn(
     data: {
       state: isCanceled ? 'CANCELED' : 'FAILED',
       errorCode: code,
+      partialText: null,
       finishedAt: new Date(ctx.clock.now()),
     },
   })

@@ -99,7 +99,7 @@ function store(tx: PoolTransaction, answers: Answer[], at: Date): Promise<Stored
         "messageId" uuid, channel "Channel", address text, body text, payloads jsonb)
       WHERE i."turnId" = ANY(${locked})
     ), done AS (
-      UPDATE turns t SET state = 'DONE', finished_at = ${at} FROM answers i WHERE t.id = i."turnId"
+      UPDATE turns t SET state = 'DONE', partial_text = NULL, finished_at = ${at} FROM answers i WHERE t.id = i."turnId"
       RETURNING t.id, t.trace_parent
     ), answered AS (
       UPDATE messages m SET state = 'ANSWERED' FROM answers i WHERE m.turn_id = i."turnId" AND m.direction = 'INBOUND'

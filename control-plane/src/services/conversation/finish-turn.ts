@@ -76,7 +76,7 @@ async function closeTurn(
 ): Promise<Recipient | null> {
   const [newest] = await tx.$queryRaw<Recipient[]>`
     WITH done AS (
-      UPDATE turns SET state = 'DONE', finished_at = ${at} WHERE id = ${turn.id}::uuid
+      UPDATE turns SET state = 'DONE', partial_text = NULL, finished_at = ${at} WHERE id = ${turn.id}::uuid
     ), answered AS (
       UPDATE messages SET state = 'ANSWERED' WHERE turn_id = ${turn.id}::uuid AND direction = 'INBOUND'
       RETURNING channel, address, seq

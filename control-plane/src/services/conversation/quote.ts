@@ -6,6 +6,13 @@ export function excerpt(text: string): string {
   return line.length > longestQuote ? `${line.slice(0, longestQuote).join('')}…` : line.join('')
 }
 
+/** A message that is answered, as its provider says it. */
+export interface RepliedWords {
+  /** The bot's, be it the assistant or us. */
+  isOurs: boolean
+  text: string
+}
+
 /** What the model is told of a message that answers another one. */
 export function answerLine(isOurs: boolean, text: string): string {
   return `[The user answers ${whose(isOurs)}${quoted(text)}]`

@@ -89,7 +89,7 @@ export async function readTurnInput({
           // What was said in another conversation is not this one's; what no turn said belongs to the newest.
           OR: [
             { turn: { conversation: last.conversation }, turnId: { not: turnId } },
-            ...(last.conversation === last.current ? [{ turnId: null, seq: { gt: last.since } }] : []),
+            ...(last.conversation === last.current ? [saidByNoTurn(last.since)] : []),
           ],
         },
         orderBy: { seq: 'desc' },
@@ -107,6 +107,13 @@ export async function readTurnInput({
     }),
   }
 }
+
+/** What was withdrawn before anybody took it was not said. */
+const saidByNoTurn = (since: bigint) => ({
+  turnId: null,
+  seq: { gt: since },
+  OR: [{ code: null }, { code: { not: 'turn_canceled' } }],
+})
 
 async function filesOf(ctx: Ctx, turnId: string) {
   const files = await ctx.db.attachment.findMany({

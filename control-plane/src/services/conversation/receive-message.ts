@@ -28,6 +28,8 @@ export interface ReceiveInput extends Recipient {
   attachmentIds?: readonly string[]
   /** W3C traceparent. */
   traceParent?: string
+  /** What is done once the message is accepted, in its transaction: the command before its words. */
+  first?: { code: string; work: (tx: Transaction, owner: AssistantRow) => Promise<void> }
 }
 
 export type Received =
@@ -42,8 +44,8 @@ export async function receiveMessage({ ctx, input }: { ctx: ConversationCtx; inp
   return accepted ? { outcome: 'accepted' as const, ...accepted } : receiveAlone({ ctx, input })
 }
 
-const isOrdinary = ({ context, files, attachmentIds, album }: ReceiveInput) =>
-  context === undefined && !files?.length && !attachmentIds?.length && album === undefined
+const isOrdinary = ({ context, files, attachmentIds, album, first }: ReceiveInput) =>
+  context === undefined && !files?.length && !attachmentIds?.length && album === undefined && !first
 
 /** The rest of an album comes within it. */
 const albumWaitMs = 1_000
@@ -69,6 +71,12 @@ function receiveAlone({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInpu
       const { text } = refusal
       if (text !== null) await sendNoticeIn(tx, ctx, { userId: assistant.userId, to, ...refusal, text, once })
       return { outcome: 'refused', messageId, code: refusal.code, text }
+    }
+    if (input.first) {
+      await input.first.work(tx, assistant)
+      // A stop took everything that was waiting.
+      const data = { state: 'RECEIVED', code: input.first.code } as const
+      await tx.message.update({ where: { id: messageId }, data })
     }
     const notBefore = input.album === undefined ? null : wakeLater(ctx, assistant, at)
     await requestTurn(tx, assistant, at, input.traceParent, notBefore)

@@ -1,16 +1,19 @@
 import type { Transaction } from '@yourclaw/db'
 import type { Ctx } from '../../context.ts'
 import { inTransaction, nudge } from '../../context.ts'
+import type { ConversationCtx } from './ctx.ts'
+import { giveUpIn } from './fail-turn.ts'
 import { type AssistantRow, lockAssistant } from './rows.ts'
+import { isHostAway, lockTurn } from './turn-rows.ts'
 
-/** `running`: it stops in a moment, and what is there of the answer follows. `waiting`: it will not begin any more. */
+/** `running`: it stops in a moment or has just stopped, and what is there of the answer says so. `waiting`: it will not begin any more. */
 export type Stopped = 'running' | 'waiting' | 'nothing'
 
 /**
  * Stops the user's running turn, down to its container; else the one that waits to run. `stopping` is false when there
  * is neither. The wish is stored, so it holds whichever replica or session carries the turn.
  */
-export function stopTurn({ ctx, input }: { ctx: Ctx; input: { userId: string } }) {
+export function stopTurn({ ctx, input }: { ctx: ConversationCtx; input: { userId: string } }) {
   return inTransaction(ctx, async (tx): Promise<{ stopping: boolean }> => {
     const assistant = await lockAssistant(tx, input.userId)
     return { stopping: assistant !== null && (await stopTurnIn(tx, ctx, assistant)) !== 'nothing' }
@@ -20,7 +23,7 @@ export function stopTurn({ ctx, input }: { ctx: Ctx; input: { userId: string } }
 /** Only under the assistant's lock. */
 export async function stopTurnIn(
   tx: Transaction,
-  ctx: Ctx,
+  ctx: ConversationCtx,
   { id: assistantId, userId, hostServerId }: AssistantRow,
 ): Promise<Stopped> {
   const now = new Date(ctx.clock.now())
@@ -29,7 +32,8 @@ export async function stopTurnIn(
     data: { cancelRequestedAt: now },
   })
   if (running.count > 0) {
-    if (hostServerId !== null) nudge(tx, 'stops', hostServerId)
+    if (await isHostAway(tx, hostServerId, now)) await endRunningIn(tx, ctx, assistantId)
+    else if (hostServerId !== null) nudge(tx, 'stops', hostServerId)
     return 'running'
   }
   const errorCode = 'turn_canceled'
@@ -44,6 +48,27 @@ export async function stopTurnIn(
   })
   nudge(tx, 'messages', userId)
   return 'waiting'
+}
+
+/** Nobody waits for a host that is away: when it is back it is told to forget the turn. */
+async function endRunningIn(tx: Transaction, ctx: ConversationCtx, assistantId: string): Promise<void> {
+  const turn = await tx.turn.findFirst({ where: { assistantId, state: 'RUNNING' }, select: { id: true } })
+  if (turn) await giveUpIn(tx, ctx, await lockTurn(tx, turn.id), 'turn_canceled')
+}
+
+/** Ends the turns that somebody wants stopped and whose hosts went away before they heard of it. */
+export async function endStopped({ ctx }: { ctx: ConversationCtx }): Promise<void> {
+  const now = new Date(ctx.clock.now())
+  const rows = await ctx.db.$queryRaw<{ userId: string }[]>`
+    SELECT a.user_id AS "userId" FROM turns t JOIN assistants a ON a.id = t.assistant_id
+    LEFT JOIN host_sessions s ON s.host_id = t.host_server_id
+    WHERE t.state = 'RUNNING' AND t.cancel_requested_at IS NOT NULL AND t.finished_at IS NULL
+      AND (s.host_id IS NULL OR s.lease_expires_at <= ${now}) LIMIT 200`
+  for (const { userId } of rows) {
+    await stopTurn({ ctx, input: { userId } }).catch((err: unknown) =>
+      ctx.log.error({ err }, 'a turn could not be stopped'),
+    )
+  }
 }
 
 /** The running turns of a session that somebody wants stopped. */

@@ -4,6 +4,7 @@ import type { ConversationCtx } from './ctx.ts'
 import { requestTurn } from './receive-message.ts'
 import { lockAssistant } from './rows.ts'
 import { sendNoticeIn } from './send-notice.ts'
+import { endStopped } from './stop-turn.ts'
 import { texts } from './texts.ts'
 
 const longWaitMs = 60_000
@@ -15,6 +16,7 @@ const noticeRetentionMs = plan.leftoverDays * dayMs
 export async function sweep({ ctx }: { ctx: ConversationCtx }): Promise<void> {
   await coverUnanswered(ctx)
   await tellLongWaits(ctx)
+  await endStopped({ ctx })
   await wakeHosts(ctx)
   const forgetBefore = new Date(ctx.clock.now() - noticeRetentionMs)
   await ctx.db.notice.deleteMany({ where: { createdAt: { lt: forgetBefore } } })

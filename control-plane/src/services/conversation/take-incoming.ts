@@ -5,11 +5,11 @@ import { bindByCode } from '../channel/bind-by-code.ts'
 import { hearFrom, type OptOut } from '../channel/hear-from.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { type Found, findInChat } from './find-in-chat.ts'
-import { answerLine } from './quote.ts'
+import { answerLine, type RepliedWords } from './quote.ts'
 import { receiveMessage } from './receive-message.ts'
 import { takeWritten } from './take-written.ts'
 import { tellAddress } from './tell-address.ts'
-import { texts } from './texts.ts'
+import { texts, withoutStoppedMark } from './texts.ts'
 
 /** One message from a phone, as its channel's webhook understood it. */
 export interface IncomingInput {
@@ -23,8 +23,10 @@ export interface IncomingInput {
   bind?: { code: string; username?: string; chatId?: bigint; phoneE164?: string } | undefined
   /** What the model is told before the text. */
   context?: string | undefined
-  /** What its chat calls the message that it answers, where the provider does not say what that was. */
+  /** What its chat calls the message that it answers. */
   repliedSid?: string | undefined
+  /** What that was, where the provider says it. */
+  repliedWords?: RepliedWords | undefined
   /** What its chat calls it. */
   chatMessageId?: string | undefined
   /** Files that its provider keeps. */
@@ -75,7 +77,7 @@ export async function takeIncoming({
   const { files, refused } = sort(ctx, input.files)
   const { providerMessageId, providerOrder, chatMessageId, album } = input
   const before = await repliedTo(ctx, input)
-  const context = contextOf(before, input.context)
+  const context = contextOf(before, input)
   if (body.trim() !== '' || files.length > 0) {
     const received = {
       ...to,
@@ -109,10 +111,17 @@ async function repliedTo(ctx: ConversationCtx, { to, repliedSid }: IncomingInput
   return repliedSid === undefined ? null : findInChat(ctx.db, { ...to, chatMessageId: repliedSid })
 }
 
-/** Our own notices are not shown to the model, neither here (M8). */
-function contextOf(before: Found | null, context: string | undefined): string | undefined {
-  if (!before || before.isNotice) return context
-  return [answerLine(before.isOurs, before.body), context ?? ''].filter((line) => line !== '').join('\n')
+/**
+ * Our own notices are not shown to the model, neither here (M8): of the bot's words only those that are known to be the
+ * assistant's.
+ */
+function contextOf(before: Found | null, { repliedWords: said, context = '' }: IncomingInput) {
+  const isShown = before ? !before.isNotice : said?.isOurs === false
+  const answers = isShown
+    ? answerLine(before?.isOurs ?? false, withoutStoppedMark(said?.text ?? before?.body ?? ''))
+    : ''
+  const lines = [answers, context].filter((line) => line !== '')
+  return lines.length === 0 ? undefined : lines.join('\n')
 }
 
 /** What is known not to be of use is not even stored; why is what the person is told (M9). */

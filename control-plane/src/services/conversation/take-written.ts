@@ -17,10 +17,10 @@ export async function takeWritten({
   /** False for what is about another message than a question of ours. */
   mayAnswer?: boolean
 }): Promise<Received> {
-  const isForUs =
-    !input.attachmentIds?.length &&
-    ((await takeCommand({ ctx, input })) || (mayAnswer && (await answerByNumber({ ctx, input }))))
-  if (!isForUs) return receiveMessage({ ctx, input })
+  if (input.attachmentIds?.length) return receiveMessage({ ctx, input })
+  const taken = (await takeCommand({ ctx, input })) || (mayAnswer && (await answerByNumber({ ctx, input })))
+  if (taken === false) return receiveMessage({ ctx, input })
+  if (taken !== true) return taken
   const { channel, providerMessageId } = input
   const where = { channel_providerMessageId: { channel, providerMessageId } }
   const { id: messageId } = await ctx.db.message.findUniqueOrThrow({ where, select: { id: true } })

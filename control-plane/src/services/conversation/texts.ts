@@ -7,6 +7,10 @@ export const pages = {
   usage: (webUrl: string) => `${webUrl}/dashboard/usage`,
 }
 
+const stoppedMark = '⏹ _Stopped._'
+/** What a chat quotes of a stopped answer is the assistant's alone. */
+export const withoutStoppedMark = (text: string) => text.replace(/\s*⏹ _?Stopped\._?$/, '')
+
 /** Our own words to people, in one place. Markdown. */
 export const texts = {
   unknownSender: (webUrl: string) =>
@@ -48,12 +52,14 @@ export const texts = {
   stopped: 'Stopped.',
   /** A code block that was cut would take the mark in. */
   stoppedAnswer: (text: string) =>
-    `${text}${(text.match(/^ {0,3}```/gm) ?? []).length % 2 === 1 ? '\n```' : ''}\n\n⏹ _Stopped._`,
+    `${text}${(text.match(/^ {0,3}```/gm) ?? []).length % 2 === 1 ? '\n```' : ''}\n\n${stoppedMark}`,
   nothingToStop: 'Nothing is running at the moment.',
   freshConversation:
     'This is a fresh conversation. What your assistant has noted about you, and its files, it still has.',
   whichModel: (name: string) => `Your assistant thinks with **${name}**. Which model should it use?`,
   tooManyCommands: 'That were many commands in a minute. Please wait a moment.',
+  wordsNotTaken: (command: string) =>
+    `What you wrote behind /${command} did not go to your assistant. To ask it, write without the command.`,
   welcome: 'This chat is connected: just write to your assistant. /help lists what else you can do.',
   questionNotAsked: 'This button is not for you, or does not work any more.',
   questionAnswered: (label: string) => `You have already chosen ${label}.`,

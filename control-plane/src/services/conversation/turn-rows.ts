@@ -12,6 +12,8 @@ export interface ClaimedTurn {
   traceParent: string | null
   /** When the oldest message it answers arrived. */
   receivedAt: Date
+  /** Of a turn that was taken over: what had been streamed of its answer. */
+  partialText?: string
 }
 
 export interface TurnRow {
@@ -24,6 +26,8 @@ export interface TurnRow {
   traceParent: string | null
   /** The user wants no answer any more. */
   cancelRequestedAt: Date | null
+  /** What had been streamed of the answer when the host's session ended. */
+  partialText: string | null
 }
 
 /** Attempts a turn gets before the user is told that it failed. */
@@ -46,6 +50,7 @@ export async function lockTurn(tx: Transaction, turnId: string): Promise<TurnRow
       hostServerId: true,
       traceParent: true,
       cancelRequestedAt: true,
+      partialText: true,
     },
   })
   return { ...turn, ...owner }
@@ -64,6 +69,12 @@ export async function holdSession(tx: Transaction, hostId: string, sessionEpoch:
   const rows = await tx.$queryRaw<{ epoch: bigint }[]>`
     SELECT epoch FROM host_sessions WHERE host_id = ${hostId}::uuid FOR SHARE`
   return rows[0]?.epoch === sessionEpoch
+}
+
+/** Nobody can tell the host anything at the moment. */
+export async function isHostAway(tx: Transaction, hostId: string | null, now: Date): Promise<boolean> {
+  if (hostId === null) return true
+  return (await tx.hostSession.count({ where: { hostId, leaseExpiresAt: { gt: now } } })) === 0
 }
 
 /** Where the answer goes: the address the newest message of the turn came from. */

@@ -34,10 +34,11 @@ export async function askAction({
 }): Promise<{ id: string; isNew: boolean }> {
   const { userId, tool, parsed } = input
   const service = { userId, service: tool.service }
+  const person = await ctx.db.user.findUniqueOrThrow({ where: { id: userId }, select: { timeZone: true } })
   const { text: summary, precondition = null } = await withGoogle({
     ctx,
     input: service,
-    work: (api) => tool.describe(api, parsed),
+    work: (api) => tool.describe(api, parsed, person),
   })
   const now = ctx.clock.now()
   const { accountEmail: account } = await ctx.db.userIntegration.findUniqueOrThrow({

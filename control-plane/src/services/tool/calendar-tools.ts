@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { invalidInput, notFound, ServiceError } from '../../errors.ts'
 import type { GoogleApi } from '../../lib/google-api.ts'
 import { scopes } from '../integration/google-services.ts'
-import { beginningOfDay } from './days.ts'
+import { beginningOfDay, inWords, lastDayInWords } from './days.ts'
 import { bold, cut, maxItems, plain, quoted, untrusted } from './quoting.ts'
-import { actTool, type Description, readTool, type Tool } from './tool.ts'
+import { actTool, type Description, readTool, type Tool, type ToolPerson } from './tool.ts'
 
 const events = '/calendar/v3/calendars/primary/events'
 const eventPath = (id: string) => `${events}/${encodeURIComponent(id)}`
@@ -78,12 +78,19 @@ function guestsOf({ attendees: present = [] }: Pick<Event, 'attendees'>, wanted:
   }
 }
 
+const endInWords = (end: string, timeZone: string) =>
+  isDay(end) ? `the end of ${lastDayInWords(end)}` : inWords(end, timeZone)
+
 /** The lines of an event, or of a change, as a person reads them. */
-function linesOf({ summary, start, end, location, description }: Change, guests: string[] = []): string[] {
+function linesOf(
+  { summary, start, end, location, description }: Change,
+  { timeZone }: ToolPerson,
+  guests: string[] = [],
+): string[] {
   return [
     ...(summary === undefined ? [] : [bold(summary)]),
-    ...(start === undefined ? [] : [`From: ${plain(start)}`]),
-    ...(end === undefined ? [] : [`To: ${plain(end)}`]),
+    ...(start === undefined ? [] : [`From: ${plain(inWords(start, timeZone))}`]),
+    ...(end === undefined ? [] : [`To: ${plain(endInWords(end, timeZone))}`]),
     ...(location === undefined ? [] : [`Where: ${plain(location) || '(nowhere)'}`]),
     ...guests,
     ...(description === undefined
@@ -104,8 +111,8 @@ function guestLines(event: Event, wanted: string[]): string[] {
 }
 
 const find = (api: GoogleApi, eventId: string) => api.call({ path: eventPath(eventId) }, eventSchema)
-const named = (event: Event) =>
-  `${bold(event.summary)} (${plain(at(event.start))}${event.recurrence?.length ? ', and all its repetitions' : ''})`
+const named = (event: Event, { timeZone }: ToolPerson) =>
+  `${bold(event.summary)} (${plain(inWords(at(event.start), timeZone))}${event.recurrence?.length ? ', and all its repetitions' : ''})`
 
 /** Who has it in their calendar hears of it, since `changed` says so to Google. */
 function toldLine({ attendees = [] }: Event): string[] {
@@ -163,10 +170,10 @@ export const calendarTools: Tool[] = [
     description:
       'Adds an event to the person’s main calendar, after asking them. Attendees are invited by mail.',
     input: z.object(fields),
-    async describe(_, input) {
+    async describe(_, input, person) {
       const { attendees = [] } = input
       const invited = attendees.length > 0 ? [`Invited, by mail: ${attendees.map(plain).join(', ')}`] : []
-      return { text: ['Add to your calendar:', ...linesOf(input, invited)].join('\n') }
+      return { text: ['Add to your calendar:', ...linesOf(input, person, invited)].join('\n') }
     },
     // Google takes an id of ours; a second event with it is refused.
     prepare: async () => crypto.randomUUID().replaceAll('-', ''),
@@ -191,13 +198,13 @@ export const calendarTools: Tool[] = [
     description:
       'Changes what is given of an event, after asking the person. `attendees` are all that it has then, none is an empty list. Attendees hear of it by mail.',
     input: change.extend({ id }),
-    async describe(api, { id: eventId, ...input }) {
+    async describe(api, { id: eventId, ...input }, person) {
       if (Object.values(input).every((value) => value === undefined))
         throw invalidInput('Nothing was given to change.', 'nothing_to_change')
       const event = await find(api, eventId)
       const guests = input.attendees ? guestLines(event, input.attendees) : []
-      const lines = linesOf(input, [...guests, ...toldLine(event)])
-      return describedBy(event, [`Change ${named(event)} in your calendar to:`, ...lines])
+      const lines = linesOf(input, person, [...guests, ...toldLine(event)])
+      return describedBy(event, [`Change ${named(event, person)} in your calendar to:`, ...lines])
     },
     async run(api, { id: eventId, ...input }, { precondition }) {
       const { start, end, attendees, ...rest } = input
@@ -223,9 +230,9 @@ export const calendarTools: Tool[] = [
     label: 'delete events from my calendar',
     description: 'Deletes an event, after asking the person. Attendees hear of it by mail.',
     input: z.object({ id }),
-    async describe(api, input) {
+    async describe(api, input, person) {
       const event = await find(api, input.id)
-      return describedBy(event, [`Delete ${named(event)} from your calendar.`, ...toldLine(event)])
+      return describedBy(event, [`Delete ${named(event, person)} from your calendar.`, ...toldLine(event)])
     },
     async run(api, input, { precondition }) {
       const ifMatch = precondition ?? undefined

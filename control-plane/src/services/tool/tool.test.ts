@@ -214,6 +214,8 @@ async function change(body: object, args: object, meanwhile?: (id: string) => Pr
   const after = (await account()).events.find((one) => one.id === id)
   return { prompt, text, isError, after }
 }
+/** As it is read: without what keeps it from being Markdown. */
+const read = (prompt: string) => prompt.replaceAll('\\', '')
 const guest = (email: string, responseStatus: string) => ({ email, responseStatus })
 
 test('who is invited, and who is not any more, is shown; what the others answered stays', async () => {
@@ -266,10 +268,13 @@ test('a change whose answer was lost is not taken for somebody else’s', async 
 
 test('a time becomes a day, and a day a time', async () => {
   const day = { start: '2030-05-01', end: '2030-05-02' }
-  expect((await change({}, day)).after).toMatchObject({
+  const { after, prompt } = await change({}, day)
+  expect(after).toMatchObject({
     start: { date: '2030-05-01' },
     end: { date: '2030-05-02' },
   })
+  expect(read(prompt)).toContain('(Wed, 1 May 2030 at 18:00 (UTC))')
+  expect(read(prompt)).toContain('\nFrom: Wed, 1 May 2030\nTo: the end of Wed, 1 May 2030')
   const { start, end } = event
   const whole = { start: { date: '2030-05-01' }, end: { date: '2030-05-02' } }
   expect((await change(whole, { start, end })).after).toMatchObject({
@@ -286,6 +291,10 @@ test('days are those of the person, the last one included', async () => {
   const { text } = await call('calendar_list_events', { from: '2030-05-01', to: '2030-05-01' })
   expect(text).toContain('Late')
   expect(text).not.toContain('Next')
+  const { prompt } = await change({}, { end: '2030-05-02T00:30:00+02:00' })
+  expect(read(prompt)).toContain('Wed, 1 May 2030 at 14:00 (America/New_York)')
+  expect(read(prompt)).toContain('\nTo: Wed, 1 May 2030 at 18:30 (America/New_York)')
+  expect(prompt).not.toMatch(/\dT\d|\dZ/)
 })
 
 test('I9: a no, no answer in time, and somebody else’s press do nothing', async () => {

@@ -48,7 +48,7 @@ export interface ActTool<I = unknown> extends Described<I> {
   /** What the person calls this kind of thing: "send mail". */
   label: string
   /** Looks up what the input only names. */
-  describe(api: GoogleApi, input: I): Promise<Description>
+  describe(api: GoogleApi, input: I, person: ToolPerson): Promise<Description>
   prepare?(api: GoogleApi, input: I): Promise<string>
   /** What the assistant is told of it. */
   run(api: GoogleApi, input: I, prepared: Prepared): Promise<string>

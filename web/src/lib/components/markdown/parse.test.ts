@@ -1,7 +1,7 @@
 import type { Token } from 'marked'
 import { expect, test } from 'vitest'
 import { highlight } from './highlight.ts'
-import { parseMarkdown, safeHref } from './parse.ts'
+import { directionOf, parseMarkdown, safeHref } from './parse.ts'
 
 /** All the text of all tokens, as it would be shown. */
 const textOf = (tokens: readonly Token[]): string =>
@@ -60,4 +60,10 @@ test('code has its colours by language, loses nothing of its text, and an unknow
   expect(shades?.[0]).toEqual({ text: 'const', scope: 'keyword' })
   for (const name of ['', 'klingon', 'constructor', '__proto__'])
     expect(await highlight(code, name)).toBeUndefined()
+})
+
+test('a list, a quote or a table begins where its first letter is read from', () => {
+  for (const text of ['- שלום', '> **عربى** English', '1. 2. ދިވެހި', '| ܣܘܪܝܝܐ |'])
+    expect(directionOf(text)).toBe('rtl')
+  for (const text of ['- hello שלום', '', '- 1', '> 👩‍👩‍👧 日本']) expect(directionOf(text)).toBeUndefined()
 })

@@ -48,6 +48,17 @@ export function safeHref(href: string): string | undefined {
   return url && /^(https?|mailto|tel):$/.test(url.protocol) ? url.href : undefined
 }
 
+const rightToLeft = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u
+
+/**
+ * Where lists, quotes and tables begin, by their first letter. The browser's own `dir="auto"` looks past paragraphs that
+ * have a direction of their own, and so past everything in them.
+ */
+export function directionOf(text: string): 'rtl' | undefined {
+  const [first = ''] = /\p{L}/u.exec(text) ?? []
+  return rightToLeft.test(first) ? 'rtl' : undefined
+}
+
 /** What was kept from being a mark is written without its stroke. */
 const unescaped = (text: string) => text.replace(/\\([!-/:-@[-`{-~])/g, '$1')
 

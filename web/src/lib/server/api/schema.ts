@@ -1349,7 +1349,7 @@ export interface paths {
                 query?: {
                     before?: string;
                     limit?: number;
-                    /** @description A part of the text; a page may then be empty and have a `nextBefore` */
+                    /** @description A part of the text as it is read; a page may then be empty and have a `nextBefore` */
                     q?: string;
                 };
                 header?: never;
@@ -1365,7 +1365,7 @@ export interface paths {
                     };
                     content: {
                         "application/json": {
-                            messages: components["schemas"]["Message"][];
+                            messages: components["schemas"]["FoundMessage"][];
                             nextBefore?: string;
                         };
                     };
@@ -3495,6 +3495,14 @@ export interface components {
             step?: string;
             /** @description Of one that is ready: works until expiresAt */
             url?: string;
+        };
+        FoundMessage: components["schemas"]["Message"] & {
+            /** @description Where it holds the words that were looked for, as it is read */
+            found?: {
+                after: string;
+                before: string;
+                hit: string;
+            };
         };
         Host: {
             agentVersion: string | null;
