@@ -3,6 +3,7 @@ import type { Ctx } from '../../context.ts'
 import { dayMs } from '../../plan.ts'
 import { removeOrphans } from '../../storage/remove-orphans.ts'
 import type { Store } from '../../storage/store.ts'
+import { removeAbandonedFolders } from '../../storage/working-folder.ts'
 import { storedAttachment } from './attachment.ts'
 
 const batchSize = 500
@@ -47,8 +48,11 @@ export async function sweepFiles({ ctx, store }: { ctx: Ctx; store: Store }): Pr
   await db.reaction.deleteMany({ where: { turnId: { not: null }, createdAt: { lt: toldBefore } } })
 }
 
-/** Removes files that were left behind by somebody who died, or left, while they were written. */
+/** Removes what was left behind by somebody who died, or left, while it was written: of files of messages and all others. */
 export async function sweepLostFiles({ ctx, store }: { ctx: Ctx; store: Store }): Promise<void> {
+  const now = ctx.clock.now()
+  await removeAbandonedFolders(now)
+  await store.removeUnfinished(new Date(now - dayMs))
   const select = { id: true } as const
   await removeOrphans(store, 'attachments/', (ids) =>
     ctx.db.attachment.findMany({ where: { id: { in: ids } }, select }),
