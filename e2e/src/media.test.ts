@@ -353,7 +353,9 @@ test('M9, M14: over the day’s files a person is told once, on the channel they
     // Bytes are there again, and no minutes: what is said is kept, and not listened to.
     await db.usageDaily.update({ where: day, data: { inboundBytes: 0n } })
     await send({ voice: true })
-    expect(wordsOf(await question(4))).toMatch(/saved as inbox\/[\w.-]+.* in your workspace; no more sound is listened to today/)
+    expect(wordsOf(await question(4))).toMatch(
+      /saved as inbox\/[\w.-]+.* in your workspace; no more sound is listened to today/,
+    )
     await eventually(async () =>
       expect(await told()).toContainEqual(expect.stringMatching(/^I have listened to 30 minutes/)),
     )

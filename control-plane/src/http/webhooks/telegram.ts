@@ -97,14 +97,14 @@ async function takeEdited(
   message: TelegramMessage,
   traceParent?: string,
 ) {
-  const { body } = contentsOf(message)
+  const { body, files } = contentsOf(message)
   const chatMessageId = idOf(message)
   // Where somebody is on the way to changes by the minute.
   if (chatMessageId === undefined || message.location !== undefined) return
   const from = { channel: 'TELEGRAM', address: String(message.chat.id) } as const
   const order = { providerMessageId: String(updateId), providerOrder: BigInt(updateId) }
   const trace = traceParent === undefined ? {} : { traceParent }
-  await takeEdit({ ctx, input: { ...from, ...order, ...trace, body, chatMessageId } })
+  await takeEdit({ ctx, input: { ...from, ...order, ...trace, body, files, chatMessageId } })
 }
 
 async function takeReacted(ctx: ConversationCtx, { chat, message_id, new_reaction }: TelegramReaction) {
