@@ -209,6 +209,17 @@ test('M9: the same on WhatsApp: places, stickers, answers to us, forwarded words
   expect(wordsOf(await question(5))).toBe('[The user answers your message: "Nine o’clock."]\nReally?')
 })
 
+test('M9: a video and a contact of WhatsApp’s are files of the workspace, as what they are', async () => {
+  await send({ video: true, caption: 'Watch' })
+  const video = wordsOf(await question())
+  expect(video).toMatch(/^Watch\n\[Video, saved as inbox\/[\w.-]+\.mp4 in your workspace\]$/)
+  const card = 'BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Bo\r\nTEL:+4930\r\nEND:VCARD\r\n'
+  await write({ mediaUrl: `data:text/vcard;base64,${Buffer.from(card).toString('base64')}` })
+  const contact = wordsOf(await question(2))
+  expect(contact).toMatch(/^\[File \(text\/vcard\), saved as inbox\/[\w.-]+\.vcf in your workspace\]$/)
+  expect((await fromWorkspace(contact)).toString()).toBe(card)
+})
+
 test('M9: an edit replaces what nobody took yet; a later one is told to the model', async () => {
   await system.sandbox('/sim/models/script', { match: 'slow', reply: 'done', delayMs: 1_500 })
   await send({ text: 'slow' })
