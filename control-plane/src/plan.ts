@@ -29,6 +29,11 @@ export const plan = {
   messagesPerMinute: 5,
   /** What an assistant may say by itself in a day, answers not counted. */
   proactivePerDay: 20,
+  /** Files of a person's own day: what they send, and what their assistant sends them. A megabyte is 2 ** 20 bytes. */
+  fileMegabytesInPerDay: 500,
+  fileMegabytesOutPerDay: 500,
+  /** So much of what a person says is written down in their day; docs/adr/0066 says what it costs. */
+  listenedMinutesPerDay: 30,
 } as const
 
 export const dayMs = 86_400_000

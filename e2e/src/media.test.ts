@@ -3,16 +3,20 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
+import { type Database, openDatabase } from '@yourclaw/db'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { plan } from '../../control-plane/src/plan.ts'
 import type { Person } from './people.ts'
 import { type System, startTestSystem } from './system.ts'
 
 /** What people send beside text, on every channel: it reaches the model or the workspace, or they are told why not. */
 let system: System
 let ada: Person
+let db: Database
 
 beforeAll(async () => {
   system = await startTestSystem({ RATE_LIMIT_PER_MINUTE: '1000', RATE_LIMIT_PER_DAY: '10000' })
+  db = openDatabase(system.databaseUrl, 2)
   await system.startHost()
   const [first] = system.people
   if (!first) throw new Error('the sandbox has no people')
@@ -21,7 +25,10 @@ beforeAll(async () => {
     expect(await system.heard(ada)).toContain('Your assistant is ready. Say hello!'),
   )
 }, 60_000)
-afterAll(() => system.stop(), 30_000)
+afterAll(async () => {
+  await db.$disconnect()
+  await system.stop()
+}, 30_000)
 beforeEach(() => system.sandbox('/sim/reset', {}))
 
 const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 20_000, interval: 30 })
@@ -202,6 +209,17 @@ test('M9: the same on WhatsApp: places, stickers, answers to us, forwarded words
   expect(wordsOf(await question(5))).toBe('[The user answers your message: "Nine o’clock."]\nReally?')
 })
 
+test('M9: a video and a contact of WhatsApp’s are files of the workspace, as what they are', async () => {
+  await send({ video: true, caption: 'Watch' })
+  const video = wordsOf(await question())
+  expect(video).toMatch(/^Watch\n\[Video, saved as inbox\/[\w.-]+\.mp4 in your workspace\]$/)
+  const card = 'BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Bo\r\nTEL:+4930\r\nEND:VCARD\r\n'
+  await write({ mediaUrl: `data:text/vcard;base64,${Buffer.from(card).toString('base64')}` })
+  const contact = wordsOf(await question(2))
+  expect(contact).toMatch(/^\[File \(text\/vcard\), saved as inbox\/[\w.-]+\.vcf in your workspace\]$/)
+  expect((await fromWorkspace(contact)).toString()).toBe(card)
+})
+
 test('M9: an edit replaces what nobody took yet; a later one is told to the model', async () => {
   await system.sandbox('/sim/models/script', { match: 'slow', reply: 'done', delayMs: 1_500 })
   await send({ text: 'slow' })
@@ -291,6 +309,70 @@ test('S2: media is fetched from its provider alone, wherever its address leads',
     expect(asked).toEqual([])
   } finally {
     inside.close()
+  }
+})
+
+test('M9: archives are handed on and never unpacked, however much is in them', async () => {
+  // A quarter of a megabyte that unpacks to a quarter of a gigabyte, as a ZIP would have it.
+  const bomb = Buffer.concat([
+    Buffer.from('PK\x03\x04\x14\0\0\0\x08\0'),
+    deflateSync(Buffer.alloc(2 ** 28)),
+    Buffer.alloc(22),
+  ])
+  await send({ document: { name: 'bomb.zip', base64: bomb.toString('base64') } })
+  const words = wordsOf(await question())
+  expect(words).toMatch(/^\[File \(application\/zip\) "bomb\.zip", saved as inbox\//)
+  expect((await fromWorkspace(words)).equals(bomb)).toBe(true)
+})
+
+test('M11: /stop ends the work on files that nobody has taken yet, and the next message is answered', async () => {
+  await system.sandbox('/sim/faults', { provider: 'openai', delayMs: 60_000, count: 1 })
+  await send({ voice: true })
+  await eventually(async () =>
+    expect(await attachment()).toMatchObject({ state: 'STORED', transcript: null }),
+  )
+  await send({ text: '/stop' })
+  await eventually(async () => expect(await told()).toContain('Stopped.'))
+  await send({ text: 'And now this' })
+  expect(wordsOf(await question())).toBe('And now this')
+})
+
+/** The newest of the person's. */
+const attachment = () =>
+  db.attachment.findFirst({ where: { userId: ada.userId }, orderBy: { createdAt: 'desc' } })
+
+test('M9, M14: over the day’s files a person is told once, on the channel they used, and the model each time', async () => {
+  await send({ document: { name: 'small.txt', base64: Buffer.from('small').toString('base64') } })
+  await question()
+  const { userId } = ada
+  const where = { userId }
+  const before = await db.usageDaily.findFirstOrThrow({ where, orderBy: { date: 'desc' } })
+  const day = { userId_date: { userId, date: before.date } }
+  const inboundBytes = BigInt(plan.fileMegabytesInPerDay * 2 ** 20 - 1)
+  await db.usageDaily.update({
+    where: day,
+    data: { inboundBytes, heardSeconds: plan.listenedMinutesPerDay * 60 },
+  })
+  try {
+    const over = /did not arrive: it was more than what can be sent in a day\. The user was told\.\]$/
+    await send({ document: { name: 'a.txt', base64: Buffer.from('more').toString('base64') } })
+    expect(wordsOf(await question(2))).toMatch(over)
+    await write({ photo: true, body: 'Look' })
+    expect(wordsOf(await question(3))).toMatch(over)
+    const limits = async () => (await told()).filter((text) => text.startsWith('You have sent 500 MB'))
+    await eventually(async () => expect(await limits()).toHaveLength(1))
+    // Bytes are there again, and no minutes: what is said is kept, and not listened to.
+    await db.usageDaily.update({ where: day, data: { inboundBytes: 0n } })
+    await send({ voice: true })
+    expect(wordsOf(await question(4))).toMatch(
+      /saved as inbox\/[\w.-]+.* in your workspace; no more sound is listened to today/,
+    )
+    await eventually(async () =>
+      expect(await told()).toContainEqual(expect.stringMatching(/^I have listened to 30 minutes/)),
+    )
+    expect(await limits()).toHaveLength(1)
+  } finally {
+    await db.usageDaily.update({ where: day, data: { inboundBytes: 0n, heardSeconds: 0 } })
   }
 })
 

@@ -191,6 +191,7 @@ export async function startAgent(env: AgentEnv, options: AgentOptions = {}): Pro
           case 'startTurn':
             return relay.startTurn(body.startTurn, session)
           case 'cancelTurn':
+            speech.stopped(body.cancelTurn.turnId)
             return relay.cancelTurn(body.cancelTurn)
           case 'startOperation':
             return operations.start(body.startOperation, session)

@@ -68,7 +68,7 @@ async function take(
     text,
     turnId: turnId === '' ? null : turnId,
     traceParent: traceParent === '' ? null : traceParent,
-    ...(open.file && { file: { name: open.file.name, bytes: fileFrom(events, open.file.bytes) } }),
+    ...(open.file && { file: fileOf(events, open.file) }),
   }
   if (!spoken.file && text.trim() === '') return refused('malformed_message', 'There is nothing in it.')
   try {
@@ -86,6 +86,10 @@ const refused = (code: string, detail: string): HandOverControl['body'] => ({
   $case: 'refused',
   refused: { cause: { code, detail } },
 })
+
+function fileOf(events: AsyncIterator<HandOverEvent>, { name, bytes }: { name: string; bytes: bigint }) {
+  return { name, sizeBytes: Number(bytes), bytes: fileFrom(events, bytes) }
+}
 
 /** Throws unless they add up to what HandOverDone says. */
 async function* fileFrom(events: AsyncIterator<HandOverEvent>, expected: bigint): AsyncGenerator<Uint8Array> {

@@ -107,7 +107,7 @@ async function hand(
   try {
     const files = await conversation.prepareTurn({ ctx, input: { turnId, signal: left.signal } })
     const read = await turn.readInput()
-    if (session.takesFiles) await sendFiles(call, files)
+    if (session.takesFiles) await sendFiles(call, files, left.signal)
     await send(session.takesFiles || files.length === 0 ? read : withoutFiles(read))
   } catch (error) {
     if (!left.signal.aborted) throw error

@@ -3,7 +3,14 @@ import { type Transcribe, TranscriptionError } from '../services/attachment/tran
 
 const timeoutMs = 60_000
 const maxTextLength = 20_000
-const answerSchema = z.object({ text: z.string() })
+const answerSchema = z.object({
+  text: z.string(),
+  /** Of models that are paid by the minute. */
+  usage: z
+    .object({ type: z.literal('duration'), seconds: z.number().nonnegative() })
+    .optional()
+    .catch(undefined),
+})
 
 /** The name tells the provider what it is. */
 const extensions: Record<string, string> = {
@@ -39,7 +46,7 @@ export function createTranscription(settings: {
       redirect: 'error',
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     }).catch((cause: unknown) => {
-      throw new TranscriptionError('transcription_failed', { isPassing: true, cause })
+      throw new TranscriptionError('transcription_failed', { isPassing: true, mayCost: true, cause })
     })
     if (!response.ok) {
       await response.body?.cancel()
@@ -47,7 +54,8 @@ export function createTranscription(settings: {
       throw new TranscriptionError(isPassing ? 'transcription_failed' : 'not_heard', { isPassing })
     }
     const answer = answerSchema.safeParse(await response.json().catch(() => null))
-    if (!answer.success) throw new TranscriptionError('transcription_failed')
-    return answer.data.text.slice(0, maxTextLength)
+    if (!answer.success) throw new TranscriptionError('transcription_failed', { mayCost: true })
+    const { text, usage } = answer.data
+    return { text: text.slice(0, maxTextLength), seconds: usage?.seconds }
   }
 }

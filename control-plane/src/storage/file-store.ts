@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { copyFile, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Store, StoredFileMissing } from './store.ts'
@@ -31,20 +31,33 @@ export function createFileStore(url: string): Store {
     },
     delete: (name) => rm(at(name), { force: true }),
     async list(prefix) {
-      const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(
-        (error: unknown) => {
-          if (isMissing(error)) return []
-          throw error
-        },
-      )
-      return entries
-        .filter((entry) => entry.isFile() && !entry.name.endsWith(unfinishedSuffix))
-        .map((entry) =>
-          path.relative(root, path.join(entry.parentPath, entry.name)).split(path.sep).join('/'),
-        )
+      return (await filesBelow(root))
+        .filter((file) => !file.endsWith(unfinishedSuffix))
+        .map((file) => path.relative(root, file).split(path.sep).join('/'))
         .filter((name) => name.startsWith(prefix))
     },
+    async removeUnfinished(before) {
+      for (const file of await filesBelow(root)) {
+        if (!file.endsWith(unfinishedSuffix)) continue
+        const { mtimeMs } = await lstat(file).catch(goneBy(before))
+        if (mtimeMs < before.getTime()) await rm(file, { force: true })
+      }
+    },
   }
+}
+
+async function filesBelow(root: string): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
+    if (isMissing(error)) return []
+    throw error
+  })
+  return entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name))
+}
+
+/** It was finished meanwhile. */
+const goneBy = (before: Date) => (error: unknown) => {
+  if (isMissing(error)) return { mtimeMs: before.getTime() }
+  throw error
 }
 
 const unfinishedSuffix = '.part'

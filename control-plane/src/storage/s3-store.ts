@@ -49,6 +49,8 @@ export function createS3Store(url: string, { accessKeyId = '', secretAccessKey =
     async delete(name) {
       await ask(at(name), { method: 'DELETE' })
     },
+    // A PUT is there as a whole or not at all.
+    removeUnfinished: async () => {},
     async list(prefix) {
       const names: string[] = []
       for (let token: string | undefined = ''; token !== undefined; ) {

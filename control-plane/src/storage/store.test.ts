@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -11,6 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openStore } from './open-store.ts'
 import { readSealed, sealStream } from './sealed-file.ts'
 import { type Store, StoredFileMissing } from './store.ts'
+import { removeAbandonedFolders } from './working-folder.ts'
 
 let sandbox: Sandbox
 let folder: string
@@ -103,3 +104,22 @@ test.each([0, 1, 15, 16, 17, 100_000])(
     ).toEqual([])
   },
 )
+
+test('D1: what a killed process left half-written is removed, what is being written and what is whole are not', async () => {
+  const store = storeOf('file')
+  await store.put('half/whole', await fileOf('x'))
+  const inside = path.join(folder, 'store', 'half')
+  const before = new Date(Date.now() - 60_000)
+  for (const name of ['old.part', 'new.part']) await writeFile(path.join(inside, name), 'x')
+  for (const name of ['old.part', 'whole']) await utimes(path.join(inside, name), 1, 1)
+  await store.removeUnfinished(before)
+  expect((await readdir(inside)).sort()).toEqual(['new.part', 'whole'])
+  await storeOf('s3').removeUnfinished(before)
+
+  const temporary = path.join(folder, 'tmp')
+  const names = ['yourclaw-work-old', 'yourclaw-work-new', 'of-others']
+  for (const name of names) await mkdir(path.join(temporary, name, 'more'), { recursive: true })
+  for (const name of ['yourclaw-work-old', 'of-others']) await utimes(path.join(temporary, name), 1, 1)
+  await removeAbandonedFolders(Date.now(), temporary)
+  expect((await readdir(temporary)).sort()).toEqual(['of-others', 'yourclaw-work-new'])
+})

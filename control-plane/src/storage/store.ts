@@ -10,6 +10,8 @@ export interface Store {
   delete(name: string): Promise<void>
   /** Names that begin so. */
   list(prefix: string): Promise<string[]>
+  /** Removes what a `put` that was killed before then left behind. */
+  removeUnfinished(before: Date): Promise<void>
 }
 
 export class StoredFileMissing extends Error {}

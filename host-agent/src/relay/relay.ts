@@ -251,7 +251,7 @@ export function createRelay(deps: {
     if (found.state === 'answered') return { text: found.text, usage: undefined }
     const isNew = found.state !== 'unanswered'
     const files = isNew
-      ? await turn.files?.handOver((path, source) => deps.placeFile(assistantId, path, source))
+      ? await turn.files?.handOver((path, source) => deps.placeFile(assistantId, path, source), signal)
       : undefined
     const { usage } = await complete({
       target,
@@ -285,7 +285,10 @@ export function createRelay(deps: {
 
   function cancel(turn: Turn): void {
     const canceled = new AgentError('turn_canceled', 'The turn was stopped.')
-    if (turn.state === 'waiting') finish(turn, failure(canceled, ''))
+    if (turn.state === 'waiting') {
+      finish(turn, failure(canceled, ''))
+      dropFiles(turn)
+    }
     turn.abort.abort(canceled)
   }
 

@@ -18,8 +18,15 @@ export interface HandedOver {
 export interface TurnFiles {
   begin(file: TurnFile): Promise<void>
   write(chunk: Uint8Array): Promise<void>
-  /** Puts each where it belongs; `place` writes into the workspace. What fails is missing, and the turn goes on. */
-  handOver(place: (path: string, sourceFile: string) => Promise<void>): Promise<HandedOver>
+  /**
+   * Puts each where it belongs; `place` writes into the workspace. What fails is missing, and the turn goes on. Rejects at
+   * once when `signal` aborts.
+   */
+  handOver(
+    place: (path: string, sourceFile: string) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<HandedOver>
+  /** What still comes afterwards is not kept. */
   discard(): Promise<void>
 }
 
@@ -33,6 +40,15 @@ interface Staged {
 export function createTurnFiles(dir: string, onFailure: (error: unknown) => void): TurnFiles {
   const folder = join(dir, randomUUID())
   const staged: Staged[] = []
+  let isOver = false
+  let busy: Promise<unknown> = Promise.resolve()
+
+  /** Nothing is written behind the back of `discard`. */
+  function next(work: () => Promise<void>): Promise<void> {
+    const done = busy.then(() => (isOver ? undefined : work()))
+    busy = done.catch(() => {})
+    return done
+  }
 
   async function handOverOne({ file, path, written }: Staged, place: Parameters<TurnFiles['handOver']>[0]) {
     if (written !== file.sizeBytes) throw new Error('a file did not come whole')
@@ -41,26 +57,29 @@ export function createTurnFiles(dir: string, onFailure: (error: unknown) => void
   }
 
   return {
-    async begin(file) {
-      await staged.at(-1)?.handle.close()
-      await mkdir(folder, { recursive: true, mode: 0o700 })
-      const path = join(folder, String(staged.length))
-      staged.push({ file, path, handle: await open(path, 'wx', 0o600), written: 0n })
-    },
-    async write(chunk) {
-      const last = staged.at(-1)
-      if (!last || last.written >= last.file.sizeBytes) return
-      last.written += BigInt(chunk.length)
-      await last.handle.write(chunk)
-    },
-    async handOver(place) {
+    begin: (file) =>
+      next(async () => {
+        await staged.at(-1)?.handle.close()
+        await mkdir(folder, { recursive: true, mode: 0o700 })
+        const path = join(folder, String(staged.length))
+        staged.push({ file, path, handle: await open(path, 'wx', 0o600), written: 0n })
+      }),
+    write: (chunk) =>
+      next(async () => {
+        const last = staged.at(-1)
+        if (!last || last.written >= last.file.sizeBytes) return
+        last.written += BigInt(chunk.length)
+        await last.handle.write(chunk)
+      }),
+    async handOver(place, signal) {
       await staged.at(-1)?.handle.close()
       const found: HandedOver = { images: [], missing: [] }
       for (const one of staged) {
         try {
-          const image = await handOverOne(one, place)
+          const image = await unlessAborted(handOverOne(one, place), signal)
           if (image !== undefined) found.images.push(image)
         } catch (error) {
+          signal.throwIfAborted()
           onFailure(error)
           found.missing.push(one.file.path || 'a picture')
         }
@@ -68,8 +87,24 @@ export function createTurnFiles(dir: string, onFailure: (error: unknown) => void
       return found
     },
     async discard() {
+      isOver = true
+      await busy
       for (const { handle } of staged) await handle.close().catch(() => {})
       await rm(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** What was begun ends by itself; nobody waits for it any more. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const leave = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', leave)
+  if (signal.aborted) leave()
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', leave)
+    work.catch(() => {})
   }
 }

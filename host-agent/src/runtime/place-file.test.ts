@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -67,4 +67,20 @@ test('what breaks off leaves nothing', async () => {
   )
   await expect(placeFile(workspace, 'inbox/a.txt', source)).rejects.toThrow('cut')
   expect(await readdir(join(workspace, 'inbox'))).toEqual([])
+})
+
+test('S2: what a killed writer left behind goes with the next file, and nothing else does', async () => {
+  const { workspace, place } = await createWorkspace()
+  await place('inbox/a.txt', 'first')
+  const left = `.${crypto.randomUUID()}.part`
+  const fresh = `.${crypto.randomUUID()}.part`
+  const long = new Date(Date.now() - 2 * 3_600_000)
+  for (const name of [left, fresh, '.mine.part', 'b.part'])
+    await writeFile(join(workspace, 'inbox', name), 'x')
+  for (const name of [left, '.mine.part', 'b.part', 'a.txt'])
+    await utimes(join(workspace, 'inbox', name), long, long)
+  await place('inbox/c.txt', 'second')
+  expect((await readdir(join(workspace, 'inbox'))).sort()).toEqual(
+    ['a.txt', 'b.part', 'c.txt', '.mine.part', fresh].sort(),
+  )
 })

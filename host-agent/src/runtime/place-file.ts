@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, opendir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -28,7 +28,8 @@ export async function placeFile(
   await using inside = await openFolder(within(above, workspace, folder))
   if (owner) await inside.chown(owner.uid, owner.gid)
   const at = (entry: string) => within(inside, join(workspace, folder), entry)
-  const unfinished = at(`.${randomUUID()}.part`)
+  await removeUnfinished(at)
+  const unfinished = at(`.${randomUUID()}${unfinishedSuffix}`)
   try {
     const file = await open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
     if (owner) await file.chown(owner.uid, owner.gid)
@@ -36,6 +37,25 @@ export async function placeFile(
     await rename(unfinished, at(name))
   } finally {
     await rm(unfinished, { force: true })
+  }
+}
+
+const unfinishedSuffix = '.part'
+const unfinishedName = /^\.[0-9a-f-]{36}\.part$/
+/** Nobody writes a file for so long. */
+const abandonedMs = 3_600_000
+/** A tenant's folder may be endless. */
+const maxEntries = 10_000
+
+/** What somebody left behind who was killed while they wrote. */
+async function removeUnfinished(at: (entry: string) => string): Promise<void> {
+  let entries = 0
+  for await (const { name } of await opendir(at('.'))) {
+    if (++entries > maxEntries) return
+    if (!unfinishedName.test(name)) continue
+    // Whatever it is instead, or is gone by now, is in nobody's way.
+    const { mtimeMs } = await lstat(at(name)).catch(() => ({ mtimeMs: Date.now() }))
+    if (Date.now() - mtimeMs > abandonedMs) await rm(at(name), { force: true }).catch(() => {})
   }
 }
 

@@ -10,21 +10,46 @@ import type { Outcome, Spoken, Spool } from './spool.ts'
 /** What the control plane must know of itself to be handed messages. */
 export const handOverCapability = 'hand-over'
 
-/** Assistants whose messages are on their way at once: one with large files keeps few others waiting. */
-const maxAtOnce = 4
+/**
+ * Messages on their way at once, each of another assistant. Large files, and whatever did not get through the last time,
+ * have some of these places only: one sick assistant, or many, leave room for the others (F8).
+ */
+const places = { all: 4, withFiles: 2, failing: 1 }
+/** What hangs for longer is begun again later. With a file there is more to say. */
+const attemptMs = { text: 15_000, file: 10 * 60_000 }
+const pauseMs = { baseMs: 500, maxMs: 60_000 }
 
 export interface Carrier {
   /** Takes what waits to this session's control plane, and what is added, until the session ends. */
   connect(session: LiveSession): void
   /** There is something new. */
   wake(): void
+  /** Whatever of this turn is on its way: the control plane is asked again whether it is wanted. */
+  interrupt(turnId: string): void
   /** Resolves with what became of a message; with undefined when that is not known within `ms`. */
   outcome(id: string, ms: number): Promise<Outcome | undefined>
 }
 
+/** What is known of an assistant that has messages. `resting`: one did not get through a moment ago. */
+interface Line {
+  /** When it had a place the last time, in the order of places. */
+  served: number
+  isFailing: boolean
+  isResting: boolean
+  backoff: ReturnType<typeof createBackoff>
+}
+
+interface Carried {
+  spoken: Spoken
+  isFailing: boolean
+  /** Aborted: once more, from its beginning. */
+  interrupted: AbortController
+}
+
 /**
  * Brings messages to the control plane: those of one assistant one after the other, in their order, each until it is
- * stored or refused. What breaks is tried again, on this session or the next.
+ * stored or refused. What breaks gives its place up and is tried again, on this session or the next. Who had a place the
+ * longest ago is next.
  */
 export function createCarrier(deps: {
   spool: Spool
@@ -34,45 +59,68 @@ export function createCarrier(deps: {
   const { spool, log } = deps
   const waiters = new Map<string, Set<(outcome: Outcome) => void>>()
   let session: LiveSession | undefined
-  /** Assistants of which a message is on its way. */
-  const busy = new Set<string>()
+  let served = 0
+  const lines = new Map<string, Line>()
+  /** By assistant. */
+  const busy = new Map<string, Carried>()
 
   function pump(): void {
     const to = session
     if (!to || to.ended.aborted) return
-    for (const spoken of spool.waiting()) {
-      if (busy.size >= maxAtOnce) return
-      if (busy.has(spoken.assistantId)) continue
-      busy.add(spoken.assistantId)
-      void carry(spoken, to).finally(() => {
+    for (const { spoken, line } of inTurn(spool.waiting(), lines)) {
+      if (line.isResting || busy.has(spoken.assistantId) || !hasPlace(spoken, line)) continue
+      line.served = ++served
+      const { isFailing } = line
+      const carried: Carried = { spoken, isFailing, interrupted: new AbortController() }
+      busy.set(spoken.assistantId, carried)
+      void carry(carried, line, to).finally(() => {
         busy.delete(spoken.assistantId)
         pump()
       })
     }
   }
 
-  /** Ends when it is settled, or this session is over for it. */
-  async function carry(spoken: Spoken, to: LiveSession): Promise<void> {
-    const backoff = createBackoff({ baseMs: 500, maxMs: 10_000 })
-    while (!to.ended.aborted) {
-      try {
-        const outcome = await handOver({
-          call: to.client.handOver(),
-          events: eventsOf(spoken, to.epoch),
-          resultOf,
-          signal: to.ended,
-        })
-        return await settle(spoken, outcome)
-      } catch (error) {
-        if (to.ended.aborted) return
-        log.warn({ err: error, messageId: spoken.id }, 'message not handed over')
-        if (isOver(error)) {
-          if (session === to) session = undefined
-          return
-        }
-        await pause(backoff.nextMs(), to.ended)
+  function hasPlace({ file }: Spoken, { isFailing }: Line): boolean {
+    const taken = [...busy.values()]
+    const count = (is: (one: Carried) => boolean) => taken.filter(is).length
+    return (
+      taken.length < places.all &&
+      (!file || count(({ spoken }) => spoken.file !== undefined) < places.withFiles) &&
+      (!isFailing || count((one) => one.isFailing) < places.failing)
+    )
+  }
+
+  /** One attempt. */
+  async function carry({ spoken, interrupted }: Carried, line: Line, to: LiveSession): Promise<void> {
+    const late = AbortSignal.timeout(spoken.file ? attemptMs.file : attemptMs.text)
+    try {
+      const outcome = await handOver({
+        call: to.client.handOver(),
+        events: eventsOf(spoken, to.epoch),
+        resultOf,
+        signal: AbortSignal.any([to.ended, interrupted.signal, late]),
+      })
+      await settle(spoken, outcome)
+      line.isFailing = false
+      line.backoff.reset()
+    } catch (error) {
+      if (to.ended.aborted || interrupted.signal.aborted) return
+      log.warn({ err: error, messageId: spoken.id }, 'message not handed over')
+      if (isOver(error)) {
+        if (session === to) session = undefined
+        return
       }
+      rest(line, to)
     }
+  }
+
+  function rest(line: Line, to: LiveSession): void {
+    line.isFailing = true
+    line.isResting = true
+    void pause(line.backoff.nextMs(), to.ended).then(() => {
+      line.isResting = false
+      pump()
+    })
   }
 
   async function settle(spoken: Spoken, outcome: Outcome): Promise<void> {
@@ -89,6 +137,10 @@ export function createCarrier(deps: {
       pump()
     },
     wake: pump,
+    interrupt(turnId) {
+      for (const { spoken, interrupted } of busy.values())
+        if (spoken.turnId === turnId) interrupted.abort(new Error('the turn was stopped'))
+    },
     async outcome(id, ms) {
       const { promise, resolve } = Promise.withResolvers<Outcome | undefined>()
       const own = waiters.get(id) ?? new Set()
@@ -103,6 +155,20 @@ export function createCarrier(deps: {
       }
     },
   }
+}
+
+/** The next message of each assistant; lines of those who have none are forgotten. */
+function inTurn(waiting: readonly Spoken[], lines: Map<string, Line>) {
+  const first = new Map<string, Spoken>()
+  for (const spoken of waiting) if (!first.has(spoken.assistantId)) first.set(spoken.assistantId, spoken)
+  for (const assistantId of lines.keys()) if (!first.has(assistantId)) lines.delete(assistantId)
+  const next = [...first].map(([assistantId, spoken]) => {
+    const known = lines.get(assistantId)
+    const line = known ?? { served: 0, isFailing: false, isResting: false, backoff: createBackoff(pauseMs) }
+    lines.set(assistantId, line)
+    return { spoken, line }
+  })
+  return next.sort((a, b) => a.line.served - b.line.served)
 }
 
 async function* eventsOf(spoken: Spoken, sessionEpoch: bigint): AsyncGenerator<HandOverEvent> {

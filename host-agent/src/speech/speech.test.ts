@@ -4,9 +4,17 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { status } from '@grpc/grpc-js'
-import type { HandOverOpen } from '@yourclaw/proto/host/v1'
+import { type HandOverOpen, Phase } from '@yourclaw/proto/host/v1'
 import { expect, test } from 'vitest'
-import { ready, running, startTestAgent, type TestControlPlane } from '../testing/agent.ts'
+import {
+  ready,
+  reported,
+  running,
+  sendSnapshot,
+  spec,
+  startTestAgent,
+  type TestControlPlane,
+} from '../testing/agent.ts'
 
 const capabilities = ['heartbeat-ack', 'hand-over']
 
@@ -180,4 +188,57 @@ test('S1, F8, O3: a hostile tenant is refused by a code, and nothing of it is ke
   )
   expect(flood).toContainEqual([429, 'too_many_messages'])
   expect(control.handOvers.waiting()).toBe(0)
+})
+
+test('F8: assistants whose messages do not get through keep no others waiting, neither by breaking nor by hanging', async () => {
+  const { control, url } = await start()
+  const session = await control.sessions.next()
+  const sick = ['a1', 'a2', 'a3', 'a4', 'a5']
+  const all = [...sick, 'well']
+  sendSnapshot(
+    session,
+    all.map((assistantId) => spec({ assistantId, userId: assistantId, virtualKey: `vk-${assistantId}` })),
+  )
+  const starting = new Set(all)
+  while (starting.size > 0) {
+    const { assistantId } = await reported(control, ({ phase }) => phase === Phase.PHASE_READY)
+    starting.delete(assistantId)
+  }
+  const say = (assistantId: string) =>
+    post(url, { id: '1', text: 'hello' }, undefined, `vk-${assistantId}`).catch(() => {})
+  for (const assistantId of sick) void say(assistantId)
+  // Each breaks once, and after that nobody answers it.
+  const broken = new Set<string>()
+  while (broken.size < sick.length) {
+    const call = await handedOver(control)
+    if (!broken.has(call.open.assistantId)) call.break()
+    broken.add(call.open.assistantId)
+  }
+  const posted = say('well')
+  for (;;) {
+    const call = await handedOver(control)
+    if (call.open.assistantId !== 'well') continue
+    call.stored()
+    break
+  }
+  expect(await posted).toMatchObject({ status: 200 })
+})
+
+test('M11: what is on its way for a turn that is stopped is asked about once more, and told as refused', async () => {
+  const { control, url, spooled } = await start()
+  const { session } = await running(control)
+  const file = randomBytes(700_000)
+  const posting = post(url, { id: '1', text: 'a film', file: { name: 'film', bytes: file.length } }, file)
+  const first = await handedOver(control)
+  expect(first.open).toMatchObject({ turnId: 't1' })
+  session.call.write({
+    seq: 4n,
+    ack: 0n,
+    body: { $case: 'cancelTurn', cancelTurn: { turnId: 't1', forget: false } },
+  })
+  const again = await handedOver(control)
+  expect(again.open.messageId).toBe(first.open.messageId)
+  again.refuse('turn_stopped', 'They stopped it.')
+  expect(await posting).toMatchObject({ status: 422, body: { error: { code: 'turn_stopped' } } })
+  expect(await spooled()).toEqual([])
 })

@@ -33,6 +33,8 @@ export interface Speech {
    */
   post: Service
   connect(session: LiveSession): void
+  /** A turn was stopped: what it said and is still on its way is not wanted, as the control plane will say. */
+  stopped(turnId: string): void
   /** Messages that wait. */
   waiting(): number
   close(): void
@@ -87,15 +89,20 @@ export function createSpeech(deps: {
       return meanwhile
     }
     const turn = deps.running(assistantId)
-    spool.add({
-      id,
-      assistantId,
-      callId,
-      text,
-      turnId: turn?.turnId ?? '',
-      traceParent: deps.watch.messageTaken(turn?.traceParent),
-      ...(file && { file: { name: file.name, ...written } }),
-    })
+    try {
+      spool.add({
+        id,
+        assistantId,
+        callId,
+        text,
+        turnId: turn?.turnId ?? '',
+        traceParent: deps.watch.messageTaken(turn?.traceParent),
+        ...(file && { file: { name: file.name, ...written } }),
+      })
+    } catch (error) {
+      await spool.drop(id)
+      throw error
+    }
     return { id }
   }
 
@@ -132,6 +139,7 @@ export function createSpeech(deps: {
       }
     },
     connect: carrier.connect,
+    stopped: carrier.interrupt,
     waiting: () => spool.waiting().length,
     close: spool.close,
   }

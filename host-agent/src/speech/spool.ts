@@ -59,8 +59,9 @@ export function openSpool(dir: string, now: () => number = Date.now): Spool {
     text TEXT NOT NULL, turn_id TEXT NOT NULL, trace_parent TEXT NOT NULL, file TEXT, outcome TEXT,
     at_ms INTEGER NOT NULL, UNIQUE (assistant_id, call_id)
   ) STRICT`)
-  const forget = db.prepare('DELETE FROM messages WHERE at_ms < ? OR (outcome IS NOT NULL AND at_ms < ?)')
-  forget.run(now() - keepWaitingMs, now() - keepSettledMs)
+  const forgotten = db.prepare(
+    'DELETE FROM messages WHERE at_ms < ? OR (outcome IS NOT NULL AND at_ms < ?) RETURNING id',
+  )
   const insert =
     db.prepare(`INSERT INTO messages (id, assistant_id, call_id, text, turn_id, trace_parent, file, at_ms)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
@@ -72,6 +73,11 @@ export function openSpool(dir: string, now: () => number = Date.now): Spool {
   const settle = db.prepare("UPDATE messages SET outcome = ?, text = '', file = NULL WHERE id = ?")
 
   const pathOf = (id: string) => join(files, id)
+  /** A kill in between leaves files that the next start does not know. */
+  function forget(): void {
+    for (const { id } of forgotten.all(now() - keepWaitingMs, now() - keepSettledMs))
+      rmSync(pathOf(String(id)), { force: true })
+  }
   const toSpoken = (row: unknown): Spoken => {
     const { id, assistant_id, text, turn_id, trace_parent, file } = rowSchema.parse(row)
     return {
@@ -83,6 +89,7 @@ export function openSpool(dir: string, now: () => number = Date.now): Spool {
       ...(file !== null && { file: { ...fileSchema.parse(JSON.parse(file)), path: pathOf(id) } }),
     }
   }
+  forget()
   // What was being written when the agent before this one died.
   const known = new Set(waiting.all().map(({ id }) => String(id)))
   for (const name of readdirSync(files)) if (!known.has(name)) rmSync(pathOf(name))
@@ -114,7 +121,7 @@ export function openSpool(dir: string, now: () => number = Date.now): Spool {
     drop: (id) => rm(pathOf(id), { force: true }),
     add({ callId, file, ...spoken }) {
       const { id, assistantId, text, turnId, traceParent } = spoken
-      forget.run(now() - keepWaitingMs, now() - keepSettledMs)
+      forget()
       const kept = file ? JSON.stringify(file) : null
       insert.run(id, assistantId, callId, text, turnId, traceParent, kept, now())
       return { ...spoken, ...(file && { file: { ...file, path: pathOf(id) } }) }

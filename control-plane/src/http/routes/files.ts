@@ -6,9 +6,8 @@ import type { Vault } from '../../lib/vault.ts'
 import { dayMs, plan } from '../../plan.ts'
 import type { AttachmentView } from '../../services/attachment/attachment.ts'
 import { fileUrl } from '../../services/attachment/file-url.ts'
-import { fileLimits } from '../../services/attachment/limits.ts'
 import { openFile } from '../../services/attachment/open-file.ts'
-import { fileEmpty, fileTooLarge } from '../../services/attachment/seal-file.ts'
+import { fileEmpty } from '../../services/attachment/seal-file.ts'
 import { uploadFile } from '../../services/attachment/upload-file.ts'
 import type { Store } from '../../storage/store.ts'
 import type { AuthenticatedEnv } from '../middleware/authenticate.ts'
@@ -85,13 +84,16 @@ export function fileRoutes({ ctx, vault, tokens, store }: FileRouteDeps) {
   const withUrl = createFileUrls({ tokens, ctx })
   return new OpenAPIHono<AuthenticatedEnv>({ defaultHook: refuseInvalid })
     .openapi(upload, async (c) => {
-      if (Number(c.req.header('content-length') ?? 0) > fileLimits.inbound) throw fileTooLarge()
       const { body, signal } = c.req.raw
       if (body === null) throw fileEmpty()
-      const mimeType = c.req.header('content-type') ?? ''
-      const input = { userId: c.get('user').id, ...c.req.valid('query'), mimeType, bytes: body, signal }
-      const file = await uploadFile({ ctx, vault, store, input })
-      return c.json(await withUrl(file), 201)
+      const said = z.coerce.number().int().min(1).optional().catch(undefined)
+      const file = {
+        mimeType: c.req.header('content-type') ?? '',
+        sizeBytes: said.parse(c.req.header('content-length')),
+        bytes: body,
+      }
+      const input = { userId: c.get('user').id, ...c.req.valid('query'), ...file, signal }
+      return c.json(await withUrl(await uploadFile({ ctx, vault, store, input })), 201)
     })
     .openapi(download, async (c) => {
       const { id } = c.req.valid('param')

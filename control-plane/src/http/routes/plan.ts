@@ -14,6 +14,9 @@ const view = z
     messagesPerDay: z.number().int(),
     messagesPerMinute: z.number().int(),
     proactivePerDay: z.number().int(),
+    fileMegabytesInPerDay: z.number().int(),
+    fileMegabytesOutPerDay: z.number().int(),
+    listenedMinutesPerDay: z.number().int(),
   })
   .openapi('Plan')
 

@@ -101,6 +101,42 @@ test('M9: what nobody understands, and whose first delivery ended before it was 
   expect(await fixture.db.message.count(told)).toBe(1)
 })
 
+test('M9: a picture that is put in the place of another is taken; a new caption alone brings no file again', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  const picture = (id: string, size: number) => [{ file_id: id, file_size: size, width: 1, height: 1 }]
+  const change = (photo: object[], caption: string) => {
+    const edited_message = { chat: privateChat(address), message_id: 7, photo, caption }
+    return post({}, { raw: JSON.stringify({ update_id: ++updateId, edited_message }) })
+  }
+  const rows = async () => {
+    const all = await fixture.db.attachment.findMany({ where: { userId }, orderBy: { createdAt: 'asc' } })
+    return all.map(({ source, messageId }) => [(source as { fileId: string }).fileId, messageId])
+  }
+  const messages = () => fixture.db.message.findMany({ where: { userId }, orderBy: { seq: 'asc' } })
+  await post({ chat: privateChat(address), message_id: 7, photo: picture('cat', 10), caption: 'look' })
+  await change(picture('cat', 10), 'look here')
+  await change(picture('dog', 20), 'look here')
+  const [first, ...none] = await messages()
+  expect([first?.body, none, await rows()]).toEqual(['look here', [], [['dog', first?.id]]])
+  // Its turn has it by now.
+  const turn = await fixture.db.turn.findFirstOrThrow({ where: { assistant: { userId } } })
+  await fixture.db.message.update({
+    where: { id: first?.id ?? '' },
+    data: { turnId: turn.id, state: 'ANSWERED' },
+  })
+  await change(picture('dog, by another name', 20), 'look there')
+  await change(picture('dog', 20), 'look over there')
+  const [, later] = await messages()
+  expect(later?.context).toBe('[The user changed an earlier message: "look here". It now says:]')
+  expect(await rows()).toEqual([['dog', first?.id]])
+  await change(picture('cow', 30), 'look over there')
+  expect(await rows()).toEqual([
+    ['dog', first?.id],
+    ['cow', later?.id],
+  ])
+  expect(await messages()).toHaveLength(2)
+})
+
 test('I2: a username gains nothing', async () => {
   const { userId } = await createPerson(fixture.db)
   const { code } = await start(userId)

@@ -105,7 +105,7 @@ async function takeEdited(
   const isPlain = files.length === 0 && !isForwarded
   const order = { providerMessageId: String(updateId), providerOrder: BigInt(updateId) }
   const trace = traceParent === undefined ? {} : { traceParent }
-  await takeEdit({ ctx, input: { ...from, ...order, ...trace, body, chatMessageId, isPlain } })
+  await takeEdit({ ctx, input: { ...from, ...order, ...trace, body, files, chatMessageId, isPlain } })
 }
 
 async function takeReacted(ctx: ConversationCtx, { chat, message_id, new_reaction }: TelegramReaction) {

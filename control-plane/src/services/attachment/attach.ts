@@ -1,4 +1,4 @@
-import type { Transaction } from '@yourclaw/db'
+import { Prisma, type Transaction } from '@yourclaw/db'
 import type { OutgoingFile } from '../../channels/sender.ts'
 import { invalidInput } from '../../errors.ts'
 import { maxFiles } from './limits.ts'
@@ -35,6 +35,18 @@ export async function attachTo(
 ): Promise<void> {
   for (const [position, { id }] of files.entries())
     await tx.attachment.update({ where: { id }, data: { messageId, position } })
+}
+
+/** What is refused keeps nothing but what its files were called: they are never fetched, or removed by the next sweep. */
+export async function dropFiles(
+  tx: Transaction,
+  of: { messageId: string } | { message: { turnId: string; direction: 'INBOUND' } },
+  at: Date,
+): Promise<void> {
+  await tx.attachment.updateMany({
+    where: of,
+    data: { state: 'EXPIRED', source: Prisma.DbNull, expiresAt: at },
+  })
 }
 
 /** What goes with a message, in order. */

@@ -4,7 +4,9 @@ import { samplePhoto, sampleVoice } from '../../../../sandbox/src/samples.ts'
 import { inTransaction } from '../../context.ts'
 import { dayMs, plan } from '../../plan.ts'
 import { openTestApp, type TestApp } from '../../testing/open-app.ts'
+import { receiveMessage } from '../conversation/receive-message.ts'
 import { storeOutgoing } from '../conversation/send-notice.ts'
+import { stopTurn } from '../conversation/stop-turn.ts'
 import { storedAttachment } from './attachment.ts'
 import { openFile } from './open-file.ts'
 import { storeFile } from './store-file.ts'
@@ -232,4 +234,65 @@ test('D1: stored files go when their time is over, uploads that nobody sent with
   await db.attachment.delete({ where: { id: lost.id } })
   await sweepLostFiles({ ctx, store })
   expect(await stored()).not.toContain(storedAttachment(lost.id))
+})
+
+test('M9, M14: uploads have their amount a day, and the refusal says when there is more', async () => {
+  const { bearer, id: userId } = await createPerson()
+  const date = new Date(new Date().toISOString().slice(0, 10))
+  const inboundBytes = BigInt(plan.fileMegabytesInPerDay * 2 ** 20 - 10)
+  await world.deps.db.usageDaily.create({ data: { userId, date, inboundBytes } })
+  const send = (bytes: Buffer) => upload(bearer, bytes, 'a', { 'content-length': String(bytes.length) })
+  const refused = await send(samplePhoto())
+  expect([refused.status, await refused.json()]).toMatchObject([
+    429,
+    { code: 'files_day_limit', detail: expect.stringMatching(/500 MB.*from/) },
+  ])
+  expect(await world.deps.db.attachment.count({ where: { userId } })).toBe(0)
+  expect((await send(Buffer.from('ten bytes!'))).status).toBe(201)
+  expect((await send(Buffer.from('.'))).status).toBe(429)
+})
+
+test('M1: files of a message that was refused are neither fetched nor kept', async () => {
+  const { ctx, db, store } = world.deps
+  const { bearer, id: userId } = await createPerson()
+  const file = await uploaded(bearer, samplePhoto())
+  await db.subscription.updateMany({ where: { userId }, data: { status: 'CANCELED' } })
+  const body = { text: 'look', attachmentIds: [file.id] }
+  const refused = await world.call('POST', '/messages', { bearer, body })
+  expect(await refused.json()).toMatchObject({ code: 'not_entitled' })
+  const phone = String(crypto.getRandomValues(new Uint32Array(1))[0])
+  await db.userPhone.create({ data: { userId, channel: 'TELEGRAM', address: phone } })
+  const source = { at: 'telegram', fileId: 'f' } as const
+  const photo = { kind: 'IMAGE', name: '', mimeType: 'image/jpeg', source } as const
+  await receiveMessage({
+    ctx,
+    input: { channel: 'TELEGRAM', address: phone, providerMessageId: phone, body: '', files: [photo] },
+  })
+  const rows = () => db.attachment.findMany({ where: { userId }, orderBy: { createdAt: 'asc' } })
+  expect(await rows()).toMatchObject([
+    { state: 'EXPIRED', source: null },
+    { state: 'EXPIRED', source: null },
+  ])
+  expect((await world.app.request(file.url)).status).toBe(404)
+  expect(await store.list('attachments/')).toContain(storedAttachment(file.id))
+  await sweepFiles({ ctx, store })
+  expect(await store.list('attachments/')).not.toContain(storedAttachment(file.id))
+  expect(await rows()).toMatchObject([{ keyEncrypted: null }, { keyEncrypted: null }])
+})
+
+test('M11: what was not fetched when its turn was stopped is never fetched', async () => {
+  const { ctx, db, store } = world.deps
+  const { id: userId } = await createPerson()
+  const phone = String(crypto.getRandomValues(new Uint32Array(1))[0])
+  await db.userPhone.create({ data: { userId, channel: 'TELEGRAM', address: phone } })
+  const source = { at: 'telegram', fileId: 'f' } as const
+  const files = [{ kind: 'IMAGE', name: '', mimeType: 'image/jpeg', source }] as const
+  const input = { channel: 'TELEGRAM', address: phone, body: '', files } as const
+  await receiveMessage({ ctx, input: { ...input, providerMessageId: phone } })
+  const state = async () => (await db.attachment.findFirstOrThrow({ where: { userId } })).state
+  await sweepFiles({ ctx, store })
+  expect(await state()).toBe('WAITING')
+  await stopTurn({ ctx, input: { userId } })
+  await sweepFiles({ ctx, store })
+  expect(await state()).toBe('EXPIRED')
 })

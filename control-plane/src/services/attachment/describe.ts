@@ -58,6 +58,8 @@ export const reasons: Record<string, string> = {
   sound_too_long: 'it is too long to be listened to',
   transcription_failed: 'it could not be listened to at the moment',
   not_heard: 'nothing in it could be understood',
+  files_day_limit: 'it was more than what can be sent in a day',
+  listening_day_limit: 'no more sound is listened to today',
   too_many_files: 'there were too many files at once',
   host_too_old: 'the host of your assistant cannot take files yet',
 }

@@ -6,6 +6,7 @@ import { ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
 import type { Store } from '../../storage/store.ts'
 import { sourceSchema, storedAttachment } from './attachment.ts'
+import { takeShare } from './day-share.ts'
 import { detectType } from './detect-type.ts'
 import { fileLimits } from './limits.ts'
 import { sealFile } from './seal-file.ts'
@@ -23,8 +24,9 @@ export interface FetchDeps {
 }
 
 /**
- * WAITING → STORED | FAILED: fetches a file of an incoming message once, and keeps it. What it is, its content says. Two
- * replicas that do it at once store the same under the same key. Throws only when `signal` aborts, or what is ours fails.
+ * WAITING → STORED | FAILED: fetches a file of an incoming message once, and keeps it, as far as the person's day has room
+ * for it. What it is, its content says. Two replicas that do it at once store the same under the same key. Throws only
+ * when `signal` aborts, or what is ours fails.
  */
 export async function fetchFile(deps: FetchDeps, row: Attachment, signal: AbortSignal): Promise<Attachment> {
   const { ctx } = deps
@@ -46,17 +48,39 @@ function codeOf(error: unknown): string {
   throw error
 }
 
-async function fetchOnce({ ctx, vault, store, sources }: FetchDeps, row: Attachment, signal: AbortSignal) {
-  if (Number(row.sizeBytes ?? 0) > fileLimits.inbound) throw new SourceError('file_too_large')
+async function fetchOnce(deps: FetchDeps, row: Attachment, signal: AbortSignal) {
+  const declared = row.sizeBytes === null ? undefined : Number(row.sizeBytes)
+  if ((declared ?? 0) > fileLimits.inbound) throw new SourceError('file_too_large')
+  const wanted = declared || fileLimits.inbound
+  const share = await takeShare({ ctx: deps.ctx, input: { userId: row.userId, share: 'in', wanted } })
+  // What came counts, whatever became of it.
+  const read = { bytes: 0 }
+  try {
+    if (share.granted === 0 || share.granted < (declared ?? 0)) throw new SourceError('files_day_limit')
+    return await fetchWithin(deps, row, { maxBytes: share.granted, read, signal })
+  } catch (error) {
+    const isOver = error instanceof ServiceError && error.code === 'file_too_large'
+    if (!isOver || share.granted === fileLimits.inbound) throw error
+    // More than its provider said of it, or than the day has left.
+    throw new SourceError(declared ? 'file_unavailable' : 'files_day_limit')
+  } finally {
+    await share.settle(read.bytes)
+  }
+}
+
+async function fetchWithin(
+  { ctx, vault, store, sources }: FetchDeps,
+  row: Attachment,
+  { maxBytes, read, signal }: { maxBytes: number; read: { bytes: number }; signal: AbortSignal },
+) {
   const source = sourceSchema.parse(row.source)
   const key = Buffer.from(await vault.open(await keyOf(ctx, vault, row.id)), 'base64')
   for (let attempt = 0; ; attempt += 1) {
     const within = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)])
     try {
-      const bytes = await sources.open(source, within)
+      const bytes = counted(broken(await sources.open(source, within)), read)
       const name = storedAttachment(row.id)
-      const limits = { maxBytes: fileLimits.inbound, signal: within }
-      const { sizeBytes, head } = await sealFile({ store, name, key, bytes: broken(bytes), ...limits })
+      const { sizeBytes, head } = await sealFile({ store, name, key, bytes, maxBytes, signal: within })
       const { mimeType, kind } = await detectType(head, row.mimeType)
       const isSticker = row.kind === 'STICKER' && kind === 'IMAGE'
       return { state: 'STORED' as const, mimeType, sizeBytes, kind: isSticker ? row.kind : kind }
@@ -67,6 +91,13 @@ async function fetchOnce({ ctx, vault, store, sources }: FetchDeps, row: Attachm
       if (waitMs === undefined || signal.aborted) throw error
       await pause(waitMs, undefined, { signal })
     }
+  }
+}
+
+async function* counted(bytes: AsyncIterable<Uint8Array>, read: { bytes: number }) {
+  for await (const chunk of bytes) {
+    read.bytes += chunk.length
+    yield chunk
   }
 }
 

@@ -4,7 +4,7 @@ const mebibyte = 1024 * 1024
 export const fileLimits = {
   /** What a person sends: Telegram hands bots no more (https://core.telegram.org/bots/api#getfile). */
   inbound: 20 * mebibyte,
-  /** What is listened to: about half an hour of a voice message. */
+  /** What is listened to, for the memory that it takes; how long it may be, plan.ts says. */
   transcribed: 5 * mebibyte,
   /** What an assistant sends. */
   outbound: 100 * mebibyte,

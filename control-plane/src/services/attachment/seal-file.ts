@@ -1,11 +1,10 @@
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { invalidInput, ServiceError } from '../../errors.ts'
 import { sealStream } from '../../storage/sealed-file.ts'
 import type { Store } from '../../storage/store.ts'
+import { inWorkingFolder } from '../../storage/working-folder.ts'
 import { headBytes } from './detect-type.ts'
 
 export const fileEmpty = () => invalidInput('The file is empty.', 'file_empty')
@@ -24,7 +23,6 @@ export async function sealFile(input: {
   signal?: AbortSignal | undefined
 }): Promise<{ sizeBytes: number; head: Buffer }> {
   const { store, name, key, bytes, maxBytes, signal } = input
-  const folder = await mkdtemp(path.join(tmpdir(), 'yourclaw-file-'))
   let sizeBytes = 0
   let head: Buffer = Buffer.alloc(0)
   const counted = async function* () {
@@ -35,14 +33,12 @@ export async function sealFile(input: {
       yield chunk
     }
   }
-  try {
+  return inWorkingFolder(async (folder) => {
     const sealed = path.join(folder, 'file')
     const file = createWriteStream(sealed, { mode: 0o600 })
     await pipeline(counted, sealStream(key), file, signal ? { signal } : {})
     if (sizeBytes === 0) throw fileEmpty()
     await store.put(name, sealed)
     return { sizeBytes, head }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+  })
 }

@@ -9,13 +9,13 @@ export interface FileSources {
 
 /** Why a file could not be fetched. */
 export class SourceError extends Error {
-  /** file_too_large, file_unavailable. */
+  /** file_too_large, file_unavailable, files_day_limit. */
   readonly code: string
   /** True when it may be there a moment later. */
   readonly isPassing: boolean
 
   constructor(
-    code: 'file_too_large' | 'file_unavailable',
+    code: 'file_too_large' | 'file_unavailable' | 'files_day_limit',
     options: { isPassing?: boolean; cause?: unknown } = {},
   ) {
     super(code, { cause: options.cause })

@@ -1,13 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import type { Ctx } from '../../context.ts'
+import { ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
 import { dayMs, plan } from '../../plan.ts'
 import type { Store } from '../../storage/store.ts'
+import { formatTime, texts } from '../conversation/texts.ts'
 import { type AttachmentView, storedAttachment, viewColumns, viewOf } from './attachment.ts'
+import { type TakenShare, takeShare } from './day-share.ts'
 import { detectType } from './detect-type.ts'
 import { shownName } from './file-name.ts'
 import { fileLimits } from './limits.ts'
-import { sealFile } from './seal-file.ts'
+import { fileTooLarge, sealFile } from './seal-file.ts'
+
+/** Today's share of files is used up. */
+export const filesDayLimitCode = 'files_day_limit'
 
 export interface StoreFileInput {
   userId: string
@@ -16,14 +22,16 @@ export interface StoreFileInput {
   /** What it is said to be: its content decides. */
   mimeType: string
   bytes: AsyncIterable<Uint8Array>
-  /** Absent = what an assistant may send. */
-  maxBytes?: number
+  /** Absent = an assistant sends it. */
+  from?: 'person'
+  /** How long it is, where that is known; it may be no longer then. */
+  sizeBytes?: number | undefined
   signal?: AbortSignal
 }
 
 /**
  * Keeps a file until a message takes it along: whatever has the attachment's id and the user's may do so, once. One that
- * no message took is gone after a day. Errors: file_too_large, file_empty.
+ * no message took is gone after a day. Errors: file_too_large, file_empty, files_day_limit.
  *
  * @example
  * const { id } = await storeFile({ ctx, vault, store, input: { userId, name, mimeType, bytes } })
@@ -40,6 +48,59 @@ export async function storeFile({
   store: Store
   input: StoreFileInput
 }): Promise<AttachmentView> {
+  const { userId, from } = input
+  const most = from === 'person' ? fileLimits.inbound : fileLimits.outbound
+  if ((input.sizeBytes ?? 0) > most) throw fileTooLarge()
+  const wanted = input.sizeBytes || most
+  const share = await takeShare({
+    ctx,
+    input: { userId, share: from === 'person' ? 'in' : 'out', wanted },
+  })
+  // What a person sends counts as it comes; a host sends again what broke off.
+  let came = 0
+  let used = 0
+  async function* bytes() {
+    for await (const chunk of input.bytes) {
+      came += chunk.length
+      if (from === 'person') used = came
+      yield chunk
+    }
+  }
+  try {
+    if (share.granted < (input.sizeBytes || 1)) throw filesDayLimit(share, from)
+    const view = await keep({
+      ctx,
+      vault,
+      store,
+      input: { ...input, bytes: bytes() },
+      maxBytes: share.granted,
+    })
+    used = came
+    return view
+  } catch (error) {
+    const isOver = error instanceof ServiceError && error.code === 'file_too_large'
+    throw isOver && share.granted < wanted ? filesDayLimit(share, from) : error
+  } finally {
+    await share.settle(used)
+  }
+}
+
+function filesDayLimit({ resetsAt, timeZone }: TakenShare, from: 'person' | undefined): ServiceError {
+  const at = formatTime(resetsAt, timeZone)
+  const detail =
+    from === 'person'
+      ? texts.filesInLimit(plan.fileMegabytesInPerDay, at)
+      : `Today's ${plan.fileMegabytesOutPerDay} MB of files are sent. The next file can go out from ${at}.`
+  return new ServiceError(429, filesDayLimitCode, detail)
+}
+
+async function keep({
+  ctx,
+  vault,
+  store,
+  input,
+  maxBytes,
+}: Parameters<typeof storeFile>[0] & { maxBytes: number }): Promise<AttachmentView> {
   const { userId, bytes, signal } = input
   const key = randomBytes(32)
   const now = ctx.clock.now()
@@ -58,7 +119,6 @@ export async function storeFile({
   })
   try {
     const name = storedAttachment(id)
-    const maxBytes = input.maxBytes ?? fileLimits.outbound
     const { sizeBytes, head } = await sealFile({ store, name, key, bytes, maxBytes, signal })
     const type = await detectType(head, input.mimeType)
     const row = await ctx.db.attachment.update({
@@ -68,8 +128,21 @@ export async function storeFile({
     })
     return viewOf(row)
   } catch (error) {
-    await store.delete(storedAttachment(id))
-    await ctx.db.attachment.deleteMany({ where: { id } })
+    await discardFile({ ctx, store, id })
     throw error
   }
+}
+
+/** Removes a file unless a message took it; its row first, as a file without one is swept. */
+export async function discardFile({
+  ctx,
+  store,
+  id,
+}: {
+  ctx: Pick<Ctx, 'db'>
+  store: Store
+  id: string
+}): Promise<void> {
+  const { count } = await ctx.db.attachment.deleteMany({ where: { id, messageId: null } })
+  if (count > 0) await store.delete(storedAttachment(id))
 }

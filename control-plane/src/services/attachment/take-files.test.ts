@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { samplePhoto, sampleVoice } from '../../../../sandbox/src/samples.ts'
+import { plan } from '../../plan.ts'
 import { openTestApp, type TestApp } from '../../testing/open-app.ts'
 import { createPerson } from '../conversation/fixtures.ts'
 import { receiveMessage } from '../conversation/receive-message.ts'
@@ -48,7 +49,20 @@ async function turnWith(...files: Pick<IncomingFile, 'kind' | 'name' | 'mimeType
     const where = { userId: person.userId, code: 'file_not_taken' }
     return (await db.message.findMany({ where })).map(({ body }) => body)
   }
-  return { take, rows, told }
+  /** So much is left of the person's day. */
+  const leave = async (left: { bytes?: number; seconds?: number }) => {
+    const date = new Date(new Date(ctx.clock.now()).toISOString().slice(0, 10))
+    const inboundBytes = plan.fileMegabytesInPerDay * 2 ** 20 - (left.bytes ?? 0)
+    const heardSeconds = plan.listenedMinutesPerDay * 60 - (left.seconds ?? 0)
+    const used = {
+      ...(left.bytes !== undefined && { inboundBytes }),
+      ...(left.seconds !== undefined && { heardSeconds }),
+    }
+    const where = { userId_date: { userId: person.userId, date } }
+    await db.usageDaily.upsert({ where, create: { userId: person.userId, date, ...used }, update: used })
+  }
+  const day = () => db.usageDaily.findFirstOrThrow({ where: { userId: person.userId } })
+  return { take, rows, told, leave, day }
 }
 
 /** Gives one answer after the other, and counts how often it was asked. */
@@ -72,7 +86,7 @@ test('M9: a file is fetched and listened to once, however often its turn is atte
   )
   const source = sourceOf(sampleVoice(), samplePhoto())
   let heard = 0
-  const transcribe: Transcribe = async () => `heard ${++heard}`
+  const transcribe: Transcribe = async () => ({ text: `heard ${++heard}` })
   const first = await turn.take(source, transcribe)
   const again = await turn.take(sourceOf(new Error('nobody asks')), transcribe)
   expect([source.asked, heard]).toEqual([2, 1])
@@ -123,4 +137,76 @@ test('F8, M9: a turn takes so many files, and the person is told once of the oth
     Array.from({ length: 3 }, () => 'too_many_files'),
   )
   expect(await turn.told()).toEqual([expect.stringContaining('I took the first 20')])
+})
+
+const text = { kind: 'DOCUMENT', name: 'a.txt', mimeType: 'text/plain' } as const
+const note = { kind: 'AUDIO', name: '', mimeType: 'audio/ogg' } as const
+const heard: Transcribe = async () => ({ text: 'words' })
+
+test('M9, M14: what a person sends has its amount a day, whatever is fetched at once; over it they are told once', async () => {
+  const turn = await turnWith(text, text, text, text)
+  await turn.leave({ bytes: 25 })
+  const files = await turn.take(sourceOf(Buffer.alloc(10, 'a')))
+  // The size is not known before: what is fetched at once takes what there is.
+  expect(files.length).toBeGreaterThanOrEqual(1)
+  expect(files.length).toBeLessThanOrEqual(2)
+  const over = (await turn.rows()).filter(({ state }) => state === 'FAILED')
+  expect(over.map(({ code }) => code)).toEqual(over.map(() => 'files_day_limit'))
+  expect(over).toHaveLength(4 - files.length)
+  expect(await turn.told()).toEqual([expect.stringMatching(/^You have sent 500 MB of files today.*from \d/)])
+  // Nothing is asked for any more, and the next attempt says nothing again.
+  await turn.leave({ bytes: 0 })
+  const source = sourceOf(Buffer.alloc(10, 'a'))
+  expect(await turn.take(source)).toHaveLength(files.length)
+  expect(source.asked).toBe(0)
+  expect(await turn.told()).toHaveLength(1)
+})
+
+test('M14: what came counts, also of a file that was not taken, and the rest of what was held back is given back', async () => {
+  const turn = await turnWith(text)
+  await turn.take(sourceOf(Buffer.alloc(21 * 2 ** 20)))
+  expect(await turn.rows()).toMatchObject([{ state: 'FAILED', code: 'file_too_large' }])
+  expect(await turn.day()).toMatchObject({ inboundBytes: BigInt(21 * 2 ** 20) })
+  const small = await turnWith(text)
+  await small.take(sourceOf(Buffer.alloc(10, 'a')))
+  expect(await small.day()).toMatchObject({ inboundBytes: 10n })
+})
+
+test('M9, M14: so many minutes a day are listened to, by what the sound itself holds; then they are told once to write', async () => {
+  const turn = await turnWith(note, note, note)
+  await turn.leave({ seconds: 2 })
+  let asked = 0
+  const transcribe: Transcribe = async () => ({ text: `words ${++asked}` })
+  // Those that are not heard lie in the workspace all the same.
+  expect(await turn.take(sourceOf(sampleVoice()), transcribe)).toHaveLength(1)
+  expect(asked).toBe(2)
+  expect((await turn.rows()).filter(({ code }) => code === 'listening_day_limit')).toHaveLength(1)
+  expect(await turn.day()).toMatchObject({ heardSeconds: plan.listenedMinutesPerDay * 60 })
+  expect(await turn.told()).toEqual([expect.stringMatching(/^I have listened to 30 minutes/)])
+})
+
+test('M14: nothing counts as heard that nobody listened to, and what was longer than it looked counts whole', async () => {
+  const refused = await turnWith(note)
+  const deaf: Transcribe = () => Promise.reject(new TranscriptionError('not_heard'))
+  await refused.take(sourceOf(sampleVoice()), deaf)
+  expect(await refused.day()).toMatchObject({ heardSeconds: 0 })
+  const late = await turnWith(note)
+  const lost: Transcribe = () =>
+    Promise.reject(new TranscriptionError('transcription_failed', { mayCost: true }))
+  await late.take(sourceOf(sampleVoice()), lost)
+  expect(await late.day()).toMatchObject({ heardSeconds: 1 })
+  const longer = await turnWith(note)
+  await longer.take(sourceOf(sampleVoice()), async () => ({ text: 'on and on', seconds: 700.5 }))
+  expect(await longer.day()).toMatchObject({ heardSeconds: 701 })
+})
+
+test('M9: a sound that is longer than a day’s minutes is not listened to, however small it is', async () => {
+  const turn = await turnWith(note)
+  const [opus, tags, silence] = sampleVoice()
+    .toString('latin1')
+    .split(/(?=OggS)/)
+  const long = Buffer.from(`${opus}${tags}${silence?.repeat(1_801)}`, 'latin1')
+  await turn.take(sourceOf(long), heard)
+  expect(await turn.rows()).toMatchObject([{ state: 'STORED', code: 'sound_too_long', transcript: null }])
+  expect(await turn.told()).toEqual([expect.stringContaining('too long to be listened to')])
 })

@@ -4,16 +4,21 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Attachment } from '@yourclaw/db'
 import pLimit from 'p-limit'
 import { ServiceError } from '../../errors.ts'
+import { plan } from '../../plan.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
+import { userDay } from '../conversation/limits.ts'
 import { sendNotice } from '../conversation/send-notice.ts'
-import { texts } from '../conversation/texts.ts'
+import { formatTime, texts } from '../conversation/texts.ts'
 import { turnRecipient } from '../conversation/turn-rows.ts'
+import { takeShare } from './day-share.ts'
 import { isPlaced, notTaken } from './describe.ts'
 import { type FetchDeps, fetchFile } from './fetch-file.ts'
 import { fileLimits, maxPictures, maxTurnFiles } from './limits.ts'
 import { openFile } from './open-file.ts'
 import { preparePicture } from './prepare-picture.ts'
-import { type Transcribe, TranscriptionError } from './transcribe.ts'
+import { soundSeconds } from './sound-length.ts'
+import { filesDayLimitCode } from './store-file.ts'
+import { type Heard, type Transcribe, TranscriptionError } from './transcribe.ts'
 import { workspacePath } from './workspace-name.ts'
 
 /** Files of one turn at once. */
@@ -95,24 +100,36 @@ async function look(deps: TakeDeps, row: Attachment): Promise<Taken> {
 }
 
 async function listen(deps: TakeDeps, row: Attachment, signal: AbortSignal): Promise<Attachment> {
-  const { transcribe } = deps
+  const { transcribe, ctx } = deps
   if (!transcribe) return row
   if (Number(row.sizeBytes) > fileLimits.transcribed) return note(deps, row, { code: 'sound_too_long' })
   const input = { bytes: await buffer(await read(deps, row)), mimeType: row.mimeType, signal }
-  const attempt = async (): Promise<Attachment> => {
-    const transcript = (await transcribe(input)).trim()
-    return note(deps, row, transcript === '' ? { code: 'not_heard' } : { transcript })
-  }
+  const seconds = soundSeconds(input.bytes)
+  if (seconds > plan.listenedMinutesPerDay * 60) return note(deps, row, { code: 'sound_too_long' })
+  const share = await takeShare({ ctx, input: { userId: row.userId, share: 'heard', wanted: seconds } })
+  let heardSeconds = 0
   try {
-    return await attempt().catch(async (error: unknown) => {
-      if (!(error instanceof TranscriptionError) || !error.isPassing) throw error
-      await pause(transcriptionPauseMs, undefined, { signal })
-      return attempt()
-    })
+    if (share.granted < seconds) return await note(deps, row, { code: listeningDayLimitCode })
+    heardSeconds = seconds
+    const heard = await transcribeTwice(transcribe, input)
+    heardSeconds = Math.max(seconds, Math.ceil(heard.seconds ?? 0))
+    const transcript = heard.text.trim()
+    return await note(deps, row, transcript === '' ? { code: 'not_heard' } : { transcript })
   } catch (error) {
     if (signal.aborted || !(error instanceof TranscriptionError)) throw error
-    return note(deps, row, { code: error.code })
+    if (!error.mayCost) heardSeconds = 0
+    return await note(deps, row, { code: error.code })
+  } finally {
+    await share.settle(heardSeconds)
   }
+}
+
+function transcribeTwice(transcribe: Transcribe, input: Parameters<Transcribe>[0]): Promise<Heard> {
+  return transcribe(input).catch(async (error: unknown) => {
+    if (!(error instanceof TranscriptionError) || !error.isPassing) throw error
+    await pause(transcriptionPauseMs, undefined, { signal: input.signal })
+    return transcribe(input)
+  })
 }
 
 function note(
@@ -129,10 +146,21 @@ function placedOf(deps: TakeDeps, row: Attachment): HandedFile[] {
   return [{ path: workspacePath(row), mimeType, sizeBytes: Number(sizeBytes), open: () => read(deps, row) }]
 }
 
-/** In the chat where the file came from (M9). */
+/** In the chat where the file came from (M9); what is over for the day, once in it. */
 async function tell(ctx: ConversationCtx, turnId: string, row: Attachment, text: string): Promise<void> {
+  const { userId } = row
   const to = await turnRecipient(ctx.db, turnId)
-  const once = { kind: 'file_not_taken', key: row.id }
-  const notice = { userId: row.userId, code: 'file_not_taken', text, once }
+  const limit = dayLimits[row.code ?? '']
+  const day = limit && (await userDay(ctx.db, userId, new Date(ctx.clock.now())))
+  const said = day
+    ? { text: limit(formatTime(day.endsAt, day.timeZone)), once: { kind: row.code ?? '', key: day.date } }
+    : { text, once: { kind: 'file_not_taken', key: row.id } }
+  const notice = { userId, code: 'file_not_taken', ...said }
   await sendNotice({ ctx, input: to ? { ...notice, to } : notice })
+}
+
+const listeningDayLimitCode = 'listening_day_limit'
+const dayLimits: Record<string, ((resetsAt: string) => string) | undefined> = {
+  [filesDayLimitCode]: (resetsAt) => texts.filesInLimit(plan.fileMegabytesInPerDay, resetsAt),
+  [listeningDayLimitCode]: (resetsAt) => texts.listeningLimit(plan.listenedMinutesPerDay, resetsAt),
 }

@@ -4,7 +4,7 @@ import type { Vault } from '../../lib/vault.ts'
 import type { Store } from '../../storage/store.ts'
 import { requireEntitlement } from '../assistant/require-entitlement.ts'
 import type { AttachmentView } from './attachment.ts'
-import { fileLimits, maxWaitingUploads } from './limits.ts'
+import { maxWaitingUploads } from './limits.ts'
 import { storeFile } from './store-file.ts'
 
 /** Keeps a file that a person uploads for a message. Errors: of storeFile; not_entitled, too_many_files, channel_unavailable. */
@@ -20,6 +20,7 @@ export async function uploadFile({
     name: string
     mimeType: string
     bytes: AsyncIterable<Uint8Array>
+    sizeBytes?: number | undefined
     signal: AbortSignal
   }
 }): Promise<AttachmentView> {
@@ -30,5 +31,5 @@ export async function uploadFile({
   const waiting = await ctx.db.attachment.count({ where: { userId: input.userId, messageId: null } })
   if (waiting >= maxWaitingUploads)
     throw conflict('Send the files that are uploaded first.', 'too_many_files')
-  return storeFile({ ...deps, input: { ...input, maxBytes: fileLimits.inbound } })
+  return storeFile({ ...deps, input: { ...input, from: 'person' } })
 }

@@ -1,6 +1,7 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
 import { raiseAlert } from '../alert/raise-alert.ts'
+import { dropFiles } from '../attachment/attach.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { countAnswer } from './limits.ts'
 import { requestTurn } from './receive-message.ts'
@@ -86,19 +87,16 @@ export async function giveUpIn(
 ): Promise<void> {
   const isCanceled = code === 'turn_canceled'
   const to = await turnRecipient(tx, turn.id)
+  const finishedAt = new Date(ctx.clock.now())
   await tx.turn.update({
     where: { id: turn.id },
-    data: {
-      state: isCanceled ? 'CANCELED' : 'FAILED',
-      errorCode: code,
-      partialText: null,
-      finishedAt: new Date(ctx.clock.now()),
-    },
+    data: { state: isCanceled ? 'CANCELED' : 'FAILED', errorCode: code, partialText: null, finishedAt },
   })
   await tx.message.updateMany({
     where: { turnId: turn.id, direction: 'INBOUND' },
     data: { state: isCanceled ? 'ANSWERED' : 'REFUSED', code },
   })
+  if (!isCanceled) await dropFiles(tx, { message: { turnId: turn.id, direction: 'INBOUND' } }, finishedAt)
   if (turn.hostServerId !== null) nudge(tx, 'turns', turn.hostServerId)
   if (code === 'platform_key_refused') await alertOfKey(tx, turn.userId)
   if (isCanceled) return keepPartialIn(tx, ctx, turn, to, sanitize(partialText))

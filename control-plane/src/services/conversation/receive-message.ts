@@ -1,6 +1,6 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
-import { attachTo, unsentFiles } from '../attachment/attach.ts'
+import { attachTo, dropFiles, unsentFiles } from '../attachment/attach.ts'
 import { type IncomingFile, incomingRows } from '../attachment/incoming.ts'
 import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
@@ -66,6 +66,7 @@ function receiveAlone({ ctx, input }: { ctx: ConversationCtx; input: ReceiveInpu
     const refusal = await findRefusal(tx, ctx, assistant, { to: input, messageId, at, album: input.album })
     if (refusal) {
       await tx.message.update({ where: { id: messageId }, data: { state: 'REFUSED', code: refusal.code } })
+      await dropFiles(tx, { messageId }, at)
       const to = { channel: input.channel, address: input.address }
       const once = { kind: refusal.code, key: refusal.key }
       const { text } = refusal

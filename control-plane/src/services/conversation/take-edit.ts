@@ -1,4 +1,7 @@
+import type { Attachment, Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
+import { sourceSchema } from '../attachment/attachment.ts'
+import { type IncomingFile, incomingRows } from '../attachment/incoming.ts'
 import { messageIn, readCommand } from '../command/read-command.ts'
 import type { ConversationCtx } from './ctx.ts'
 import { quoted } from './quote.ts'
@@ -17,11 +20,12 @@ type EditInput = ReceiveInput & {
 }
 
 /** What is still to be done: nothing; a command, or a message that was none before; a message that tells of a change. */
-type Rest = 'nothing' | 'anew' | { changed: string }
+type Rest = 'nothing' | 'anew' | { changed: string; files: readonly IncomingFile[] }
 
 /**
- * A person changed a message. One that nobody took yet has the new words; of one that was taken, or that we do not know,
- * the new words are a message that says so. What becomes a command is one, and what was one was no message (M8).
+ * A person changed a message: its words, or the file that they stand below. One that nobody took yet has the new ones; of
+ * one that was taken, or that we do not know, they are a message that says so. What becomes a command is one, and what was
+ * one was no message (M8).
  */
 export async function takeEdit({ ctx, input }: { ctx: ConversationCtx; input: EditInput }): Promise<void> {
   const rest = await applyEdit(ctx, input)
@@ -30,37 +34,57 @@ export async function takeEdit({ ctx, input }: { ctx: ConversationCtx; input: Ed
     await takeWritten({ ctx, input, mayAnswer: false })
     return
   }
-  const context = `[The user changed an earlier message${quoted(rest.changed)}. It now says:]`
-  await receiveMessage({ ctx, input: { ...input, context } })
+  const { changed, files } = rest
+  const verb = sanitize(input.body) === '' ? 'is' : 'says'
+  const context = `[The user changed an earlier message${quoted(changed)}. It now ${verb}:]`
+  await receiveMessage({ ctx, input: { ...input, files, context } })
 }
 
 function applyEdit(ctx: ConversationCtx, input: EditInput): Promise<Rest> {
-  const { channel, address, chatMessageId } = input
+  const { channel, address, chatMessageId, files: given = [] } = input
   const bot = ctx.settings.telegramBotUsername
   const body = sanitize(input.body)
-  const isEmpty = body.trim() === ''
+  const isEmpty = body.trim() === '' && given.length === 0
   const isCommand = input.isPlain && readCommand(body, bot) !== undefined
   return inTransaction(ctx, async (tx): Promise<Rest> => {
     const owner = await lockOwner(tx, input)
     if (!owner) return 'nothing'
     const { userId } = owner
-    const before = await tx.message.findFirst({
-      where: { userId, channel, address, chatMessageId, direction: 'INBOUND' },
-      orderBy: { seq: 'desc' },
-    })
+    const where = { userId, channel, address, chatMessageId, direction: 'INBOUND' } as const
+    const before = await tx.message.findFirst({ where, orderBy: { seq: 'desc' } })
+    if (!before) return isEmpty ? 'nothing' : isCommand ? 'anew' : { changed: '', files: given }
+    // An edit of the words alone came without it.
+    const known = await tx.attachment.findFirst({ where: { message: where }, orderBy: { createdAt: 'desc' } })
+    const files = given.filter((file) => !known || !isSameFile(known, file))
     // A link got its preview, or the like; of a command with a message only that was kept.
-    const isSame =
-      before?.body === body || (before?.code?.startsWith('command_') && before.body === messageIn(body, bot))
-    if (isSame) return 'nothing'
-    if (!before) return isEmpty ? 'nothing' : isCommand ? 'anew' : { changed: '' }
+    const hasSameWords =
+      before.body === body || (before.code?.startsWith('command_') && before.body === messageIn(body, bot))
+    if (hasSameWords && files.length === 0) return 'nothing'
     const isWaiting = before.state === 'RECEIVED' && before.turnId === null && before.kind === 'CHAT'
     if (isWaiting) {
       const withdrawn = { kind: 'NOTICE', state: 'ANSWERED', code: becameCommand } as const
       await tx.message.update({ where: { id: before.id }, data: isCommand ? withdrawn : { body } })
+      if (files.length > 0) await replaceFiles(tx, { userId, messageId: before.id, files, at: new Date(ctx.clock.now()) })
       nudge(tx, 'messages', userId)
     }
     if (isEmpty) return 'nothing'
     if (isCommand || before.kind === 'NOTICE') return 'anew'
-    return isWaiting ? 'nothing' : { changed: before.body }
+    return isWaiting ? 'nothing' : { changed: before.body, files }
   })
+}
+
+async function replaceFiles(tx: Transaction, files: Parameters<typeof incomingRows>[0]): Promise<void> {
+  await tx.attachment.deleteMany({ where: { messageId: files.messageId, state: 'WAITING' } })
+  await tx.attachment.createMany({ data: incomingRows(files) })
+}
+
+/** A provider may call one file by several names, but two files are hardly of one length. */
+function isSameFile(
+  { source, sizeBytes }: Pick<Attachment, 'source' | 'sizeBytes'>,
+  file: IncomingFile,
+): boolean {
+  const before = sourceSchema.safeParse(source).data
+  const isNamed =
+    before?.at === 'telegram' && file.source.at === 'telegram' && before.fileId === file.source.fileId
+  return isNamed || (sizeBytes !== null && Number(sizeBytes) === file.sizeBytes)
 }

@@ -70,6 +70,12 @@ export const texts = {
   modelChosen: (name: string) => `Your assistant now thinks with ${name}.`,
   proactiveLimit: (limit: number, resetsAt: string) =>
     `Your assistant has sent you ${limit} messages of its own today, and sends no more until ${resetsAt}. It still answers you.`,
+  filesInLimit: (megabytes: number, resetsAt: string) =>
+    `You have sent ${megabytes} MB of files today, and I take no more in a day. Send me further files from ${resetsAt}; you can still write to me.`,
+  filesOutLimit: (megabytes: number, resetsAt: string) =>
+    `Your assistant has sent you ${megabytes} MB of files today, and can send no more until ${resetsAt}. It still answers you.`,
+  listeningLimit: (minutes: number, resetsAt: string) =>
+    `I have listened to ${minutes} minutes of you today, and listen to no more in a day. From ${resetsAt} I listen again; until then, please write to me.`,
   mediaUnsupported:
     'I cannot read that kind of message. I understand text, pictures, voice messages, documents, videos as files, locations, contacts and stickers.',
   voiceUnsupported: 'I cannot listen to voice messages here. Please write to me instead.',

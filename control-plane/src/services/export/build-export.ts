@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Export, Prisma } from '@yourclaw/db'
 import { type Ctx, inTransaction, nudge } from '../../context.ts'
@@ -7,6 +5,7 @@ import { ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
 import { dayMs, plan } from '../../plan.ts'
 import type { Store } from '../../storage/store.ts'
+import { inWorkingFolder } from '../../storage/working-folder.ts'
 import { awaitArchive, readArchive } from '../host-operation/await-archive.ts'
 import { requestArchive } from '../host-operation/request-archive.ts'
 import { enqueueMail } from '../mail/enqueue-mail.ts'
@@ -58,17 +57,14 @@ export async function buildExport({
     const open = () => readArchive({ ctx, vault, store, input: archive })
     files.push({ name: 'assistant.tar.gz', open })
   }
-  const folder = await mkdtemp(path.join(tmpdir(), 'yourclaw-export-'))
-  try {
+  await inWorkingFolder(async (folder) => {
     const destination = path.join(folder, 'export')
     const key = Buffer.from(await vault.open(found.keyEncrypted), 'base64')
     const { sizeBytes } = await packExport({ files, key, destination, signal: input.signal })
     await report({ step: 'storing', percent: 90 })
     await store.put(storedExport(exportId), destination)
     if (!(await finish(deps, found, sizeBytes))) await store.delete(storedExport(exportId))
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+  })
 }
 
 /** Null for whoever has no assistant, or one that never came up. */

@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Ctx } from '../../context.ts'
@@ -9,6 +7,7 @@ import { invalidInput, notFound } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
 import { sealStream } from '../../storage/sealed-file.ts'
 import type { Store } from '../../storage/store.ts'
+import { inWorkingFolder } from '../../storage/working-folder.ts'
 import { storedArchive } from './stored-archive.ts'
 
 /** More than a tenant's disk is allowed to hold: a host that sends more is not trusted further. */
@@ -40,8 +39,7 @@ export async function storeArchive({
   const operation = await ctx.db.hostOperation.findUnique({ where: { id: operationId } })
   if (!operation) throw notFound('There is no such operation.', 'operation_unknown')
   const key = Buffer.from(await vault.open(operation.keyEncrypted), 'base64')
-  const folder = await mkdtemp(path.join(tmpdir(), 'yourclaw-archive-'))
-  try {
+  return inWorkingFolder(async (folder) => {
     const file = path.join(folder, 'archive')
     const digest = createHash('sha256')
     let bytes = 0
@@ -58,9 +56,7 @@ export async function storeArchive({
     if (expected.bytes !== BigInt(bytes) || expected.sha256 !== digest.digest('hex')) throw damaged()
     await store.put(storedArchive(operationId), file)
     return { sizeBytes: BigInt(bytes) }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+  })
 }
 
 const damaged = () => invalidInput('What came is not what was sent.', 'archive_damaged')

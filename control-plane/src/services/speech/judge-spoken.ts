@@ -38,7 +38,7 @@ interface Speaker {
 
 /**
  * Whether what an assistant says by itself is sent, where to and when. While it answers, the person is there: it goes
- * where the question came from, at once. Else it speaks first, and that is bounded by the switch, the day's limit and
+ * where the question came from, at once, until the person stops it. Else it speaks first, and that is bounded by the switch, the day's limit and
  * quiet hours. Takes the assistant's lock.
  */
 export async function judgeSpoken(
@@ -60,6 +60,8 @@ export async function judgeSpoken(
     return { code: 'not_entitled', detail: 'Nothing can be sent: their subscription is not active.' }
 
   const turn = input.turnId === null ? null : await chatOfTurn(tx, speaker.id, input.turnId, at)
+  if (turn?.isStopped)
+    return { code: 'turn_stopped', detail: 'They stopped this answer: nothing more of it is sent.' }
   if (turn) {
     const said = await tx.spokenMessage.count({ where: { turnId: turn.turnId } })
     if (said >= maxPerTurn)
@@ -67,7 +69,7 @@ export async function judgeSpoken(
         code: 'too_many_messages',
         detail: `At most ${maxPerTurn} messages can be sent in one answer.`,
       }
-    return { userId, ...turn, heldUntil: null }
+    return { userId, turnId: turn.turnId, to: turn.to, heldUntil: null }
   }
 
   if (!speaker.proactive) {
@@ -93,10 +95,10 @@ async function chatOfTurn(tx: Transaction, assistantId: string, turnId: string, 
   const ended = { gt: new Date(at.getTime() - turnGraceMs) }
   const turn = await tx.turn.findFirst({
     where: { id: turnId, assistantId, OR: [{ finishedAt: null }, { finishedAt: ended }] },
-    select: { id: true },
+    select: { id: true, cancelRequestedAt: true },
   })
   const to = turn && (await turnRecipient(tx, turn.id))
-  return to && { turnId, to }
+  return to && { turnId, to, isStopped: turn.cancelRequestedAt !== null }
 }
 
 async function saidToday(tx: Transaction, userId: string, day: { date: string; timeZone: string }) {

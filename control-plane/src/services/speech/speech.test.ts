@@ -13,6 +13,7 @@ import { claimTurns } from '../conversation/claim-turns.ts'
 import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
 import { listMessages } from '../conversation/list-messages.ts'
 import { receiveMessage } from '../conversation/receive-message.ts'
+import { stopTurn } from '../conversation/stop-turn.ts'
 import { releaseHeld } from './release-held.ts'
 import { type Spoken, takeSpoken } from './take-spoken.ts'
 
@@ -201,6 +202,7 @@ test('M12: while it answers, the person is there: no quiet hours, no switch, no 
 /** A file of that content, in two pieces. */
 const file = (name: string, content: Uint8Array) => ({
   name,
+  sizeBytes: content.length,
   bytes: (async function* () {
     yield content.subarray(0, 10)
     yield content.subarray(10)
@@ -215,7 +217,7 @@ test('M9, M12: a file goes with its message, once, and over quiet hours, too', a
     outcome: 'stored',
   })
   // Handed over again, its bytes are not even read.
-  const unread = { name: 'chart.bin', bytes: failing() }
+  const unread = { name: 'chart.bin', sizeBytes: 10, bytes: failing() }
   expect(await say(person, { key, file: unread })).toMatchObject({ outcome: 'stored' })
   await change(person, { quietHours: { from: '12:00', until: '13:00' } })
   await say(person, { text: '', file: file('notes.txt', Buffer.from('a list of things')) })
@@ -234,11 +236,70 @@ test('M9, M12: a file goes with its message, once, and over quiet hours, too', a
 test('M12: a file that breaks off leaves no message, and the next attempt is taken', async () => {
   const person = await newPerson()
   const key = crypto.randomUUID()
-  await expect(say(person, { key, file: { name: 'x', bytes: failing() } })).rejects.toThrow('broke off')
+  await expect(say(person, { key, file: { name: 'x', sizeBytes: 10, bytes: failing() } })).rejects.toThrow(
+    'broke off',
+  )
   expect(await stored(person)).toEqual([])
   expect(await say(person, { key, file: file('x', Buffer.from('all of the bytes')) })).toMatchObject({
     outcome: 'stored',
   })
+})
+
+/** Of the person's own day. */
+const usedOf = (person: Person) => fixture.db.usageDaily.findFirst({ where: { userId: person.userId } })
+
+test('M9, M14: files have their amount a day, together with those on their way; the person is told once, the model each time', async () => {
+  const person = await newPerson({ timeZone: 'America/New_York' })
+  fixture.clock.at = Date.parse('2026-06-02T20:00:00Z')
+  const most = plan.fileMegabytesOutPerDay * 2 ** 20
+  await fixture.db.usageDaily.create({
+    data: { userId: person.userId, date: new Date('2026-06-02'), outboundBytes: most - 250 },
+  })
+  const send = () => say(person, { text: '', file: file('a.txt', Buffer.alloc(100, 'a')) })
+  const outcomes = (await Promise.all([1, 2, 3, 4].map(send))).map((taken) =>
+    'code' in taken ? taken.code : taken.outcome,
+  )
+  expect(outcomes.sort()).toEqual(['files_day_limit', 'files_day_limit', 'stored', 'stored'])
+  expect(await usedOf(person)).toMatchObject({ outboundBytes: BigInt(most - 50) })
+  // Its bytes are not even read, and nothing of it is left.
+  const unread = say(person, { file: { name: 'x', sizeBytes: 100, bytes: failing() } })
+  expect(await unread).toMatchObject({
+    code: 'files_day_limit',
+    detail: expect.stringContaining('3 Jun 2026'),
+  })
+  expect(await fixture.db.attachment.count({ where: { userId: person.userId } })).toBe(2)
+  const notices = (await stored(person)).filter(({ kind }) => kind === 'NOTICE')
+  expect(notices).toMatchObject([{ code: 'files_out_limit', body: expect.stringContaining('500 MB') }])
+  // What breaks off is given back, and words still go; tomorrow, in New York, files do.
+  expect(await say(person)).toMatchObject({ outcome: 'stored' })
+  fixture.clock.at = Date.parse('2026-06-03T04:00:00Z')
+  await expect(say(person, { file: { name: 'x', sizeBytes: 100, bytes: failing() } })).rejects.toThrow()
+  expect(await send()).toMatchObject({ outcome: 'stored' })
+  const tomorrow = { userId: person.userId, date: new Date('2026-06-03') }
+  expect(await fixture.db.usageDaily.findFirst({ where: tomorrow })).toMatchObject({ outboundBytes: 100n })
+})
+
+test('M11: what is said in a turn that its person stopped is not sent, nor kept, even while its file is on its way', async () => {
+  const person = await newPerson()
+  fixture.clock.at = Date.parse('2026-06-10T12:00:00Z')
+  await write('TELEGRAM', person.address)
+  const { turns } = await claimTurns({
+    ctx: fixture.ctx,
+    input: { hostId: person.hostId, sessionEpoch: 1n, limit: 1 },
+  })
+  const turnId = turns[0]?.turnId ?? ''
+  const stopsMeanwhile = async function* () {
+    yield Buffer.from('half of')
+    await stopTurn({ ctx: fixture.ctx, input: { userId: person.userId } })
+    yield Buffer.from(' a film')
+  }
+  const film = { name: 'film.txt', sizeBytes: 14, bytes: stopsMeanwhile() }
+  expect(await say(person, { turnId, file: film })).toMatchObject({ code: 'turn_stopped' })
+  expect(await say(person, { turnId })).toMatchObject({ outcome: 'refused', code: 'turn_stopped' })
+  expect(await stored(person)).toEqual([])
+  expect(await fixture.db.attachment.count({ where: { userId: person.userId } })).toBe(0)
+  // What it says by itself later is another matter.
+  expect(await say(person)).toMatchObject({ outcome: 'stored' })
 })
 
 async function* failing(): AsyncGenerator<Uint8Array> {

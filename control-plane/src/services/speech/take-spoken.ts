@@ -1,11 +1,14 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction } from '../../context.ts'
+import { ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
+import { plan } from '../../plan.ts'
 import type { Store } from '../../storage/store.ts'
-import { fileLimits } from '../attachment/limits.ts'
-import { storeFile } from '../attachment/store-file.ts'
+import { discardFile, filesDayLimitCode, storeFile } from '../attachment/store-file.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
-import { storeOutgoing } from '../conversation/send-notice.ts'
+import { userDay } from '../conversation/limits.ts'
+import { sendNotice, storeOutgoing } from '../conversation/send-notice.ts'
+import { formatTime, texts } from '../conversation/texts.ts'
 import { type Judged, judgeSpoken, type NotSent } from './judge-spoken.ts'
 
 /** What an assistant says by itself, as its host hands it over. */
@@ -19,7 +22,7 @@ export interface Spoken {
   /** The turn that ran when it was said; null = the assistant speaks first. */
   turnId: string | null
   traceParent: string | null
-  file?: { name: string; bytes: AsyncIterable<Uint8Array> }
+  file?: { name: string; sizeBytes: number; bytes: AsyncIterable<Uint8Array> }
 }
 
 export type Taken = { outcome: 'stored'; messageId: string } | ({ outcome: 'refused' } & NotSent)
@@ -47,22 +50,45 @@ export async function takeSpoken({
     return (await findStored(tx, spoken)) ?? refusal(await judgeSpoken(tx, ctx, spoken))
   })
   if ('outcome' in first) return first
-  const attachment = await storeFile({
-    ctx,
-    vault,
-    store,
-    input: {
-      userId: first.userId,
-      name: file.name,
-      // Its bytes say what it is.
-      mimeType: '',
-      bytes: file.bytes,
-      maxBytes: fileLimits.outbound,
-      signal,
-    },
-  })
-  // One that no message takes is removed like every upload that was left behind.
-  return inTransaction(ctx, (tx) => storeIn(tx, ctx, spoken, [attachment.id]))
+  const kept = await keepFile({ ctx, vault, store, input: { file, userId: first.userId, signal } })
+  if ('code' in kept) {
+    // Nothing is said in quiet hours.
+    if (!first.heldUntil) await tellFilesLimit(ctx, first)
+    return { outcome: 'refused', ...kept }
+  }
+  try {
+    return await inTransaction(ctx, (tx) => storeIn(tx, ctx, spoken, [kept.id]))
+  } finally {
+    // Unless its message took it. A kill here leaves it to the sweep, like every upload that was left behind.
+    await discardFile({ ctx, store, id: kept.id })
+  }
+}
+
+async function keepFile({
+  input,
+  ...deps
+}: {
+  ctx: ConversationCtx
+  vault: Vault
+  store: Store
+  input: { file: NonNullable<Spoken['file']>; userId: string; signal: AbortSignal }
+}): Promise<{ id: string } | NotSent> {
+  const { file, userId, signal } = input
+  try {
+    // Its bytes say what it is.
+    return await storeFile({ ...deps, input: { ...file, userId, mimeType: '', signal } })
+  } catch (error) {
+    if (!(error instanceof ServiceError) || error.code !== filesDayLimitCode) throw error
+    const { code, detail } = error
+    return { code, detail }
+  }
+}
+
+async function tellFilesLimit(ctx: ConversationCtx, { userId, to }: Judged): Promise<void> {
+  const day = await userDay(ctx.db, userId, new Date(ctx.clock.now()))
+  const text = texts.filesOutLimit(plan.fileMegabytesOutPerDay, formatTime(day.endsAt, day.timeZone))
+  const once = { kind: 'files_out_limit', key: day.date }
+  await sendNotice({ ctx, input: { userId, to, code: once.kind, text, once } })
 }
 
 async function storeIn(

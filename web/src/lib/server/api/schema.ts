@@ -3586,7 +3586,10 @@ export interface components {
         };
         Plan: {
             currency: string;
+            fileMegabytesInPerDay: number;
+            fileMegabytesOutPerDay: number;
             graceDays: number;
+            listenedMinutesPerDay: number;
             messagesPerDay: number;
             messagesPerMinute: number;
             priceCents: number;
