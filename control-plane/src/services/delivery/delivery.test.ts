@@ -101,6 +101,29 @@ test('M6: what failed for now is sent again once, however often the failure is t
   expect(await states()).toEqual(['PENDING', 'PENDING'])
 })
 
+test('M6: what found no room is not given up as soon as what failed, and waits longer each time', async () => {
+  const { messageId, deliveryId, record, states } = await inFlight()
+  const { ctx, db, buried } = fixture
+  const delays: number[] = []
+  const { enqueueMessage } = ctx.outbox
+  ctx.outbox.enqueueMessage = async (...[tx, to, id, delayMs = 0]) => {
+    delays.push(delayMs)
+    return enqueueMessage(tx, to, id, delayMs)
+  }
+  const full = { state: 'FAILED', failure: { code: 'twilio_63018', kind: 'retry', retryAfterMs: 10_000 } } as const
+  const fail = async (attempts: number) => {
+    await db.delivery.update({ where: { id: deliveryId }, data: { attempts, providerMessageId: null } })
+    await record(full, attempts)
+  }
+  for (const attempts of [1, 5, 6, 35]) await fail(attempts)
+  ctx.outbox.enqueueMessage = enqueueMessage
+  expect(delays).toEqual([10_000, 160_000, 320_000, 3_600_000])
+  expect(await states()).toEqual(['PENDING', 'PENDING'])
+  await fail(36)
+  expect(await states()).toEqual(['DEAD', 'FAILED'])
+  expect(buried).toContain(messageId)
+})
+
 test('M6: what failed for good is a dead letter', async () => {
   const { messageId, record, states } = await inFlight()
   await record(failed('permanent', 'twilio_63024'))

@@ -17,6 +17,9 @@ const rank = { PENDING: 0, SENT: 1, DELIVERED: 2, READ: 3, DEAD: 9 } as const
 /** Attempts of one part that the provider took and then failed, before it is given up. */
 const maxAttempts = 5
 const firstRetryMs = 30_000
+/** The same for those that found no room: waits double up to an hour, so it is a day and more. */
+const maxWaits = 36
+const longestWaitMs = 3_600_000
 
 export interface Failure {
   /** Stable, lower-case, with underscores. */
@@ -98,7 +101,8 @@ async function fail(
     await dropIn(tx, { ...dropped, code: 'opted_out' })
     return true
   }
-  if (kind === 'permanent' || (kind === 'retry' && delivery.attempts >= maxAttempts)) {
+  const most = retryAfterMs === undefined ? maxAttempts : maxWaits
+  if (kind === 'permanent' || (kind === 'retry' && delivery.attempts >= most)) {
     await dropIn(tx, dropped)
     await ctx.outbox.bury(tx, to, messageId)
     return true
@@ -116,7 +120,12 @@ async function fail(
     data: { state: 'PENDING', providerMessageId: part.providerMessageId ?? 'refused', lastErrorCode: code },
   })
   await tx.message.updateMany({ where: { id: messageId, state: 'SENT' }, data: { state: 'PENDING' } })
-  const delayMs = kind === 'window_closed' ? 0 : (retryAfterMs ?? firstRetryMs * 2 ** (delivery.attempts - 1))
+  const delayMs = kind === 'window_closed' ? 0 : delayOf(delivery.attempts, retryAfterMs)
   await ctx.outbox.enqueueMessage(tx, to, messageId, delayMs)
   return true
+}
+
+function delayOf(attempts: number, retryAfterMs: number | undefined): number {
+  const doubled = (retryAfterMs ?? firstRetryMs) * 2 ** (attempts - 1)
+  return retryAfterMs === undefined ? doubled : Math.max(retryAfterMs, Math.min(doubled, longestWaitMs))
 }
