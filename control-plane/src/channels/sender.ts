@@ -20,8 +20,10 @@ export const payloadSchema = z.object({
   template: z.object({ contentSid: z.string(), variables: z.record(z.string(), z.string()) }).optional(),
   /** Goes out with the text as its caption, which may then be empty. */
   file: fileSchema.optional(),
-  /** Telegram: one below the other, each with what a press sends back (at most 64 bytes). */
+  /** One below the other, each with what a press sends back (at most 64 bytes). */
   buttons: z.array(z.object({ label: z.string(), data: z.string() })).optional(),
+  /** WhatsApp: the words above the buttons; `text` says the same with numbers, for where there can be no buttons. */
+  prompt: z.string().optional(),
 })
 export type Button = NonNullable<Payload['buttons']>[number]
 export type Payload = z.infer<typeof payloadSchema>

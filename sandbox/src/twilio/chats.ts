@@ -1,3 +1,4 @@
+import type { Choices } from './contents.ts'
 import type { Message } from './messages.ts'
 
 /** One thing our side did towards a person; the shape of GET /sim/whatsapp/{address}/messages. */
@@ -8,8 +9,10 @@ export interface BusinessEvent {
   body: string
   status: Message['status'] | 'shown'
   errorCode?: number
-  /** Templates only. */
+  /** Contents only; a template is one that may be sent at any time. */
   contentSid?: string
+  /** What can be pressed: POST /sim/whatsapp/{address}/buttons. */
+  choices?: Choices
   /** What came with it, once it was fetched; its bytes are at `url`, a path of the sandbox. */
   file?: EventFile
   at: string
@@ -25,7 +28,7 @@ export interface EventFile {
 /** One thing the person sent. */
 export interface PersonEvent {
   sid: string
-  kind: 'text' | 'image' | 'audio' | 'document' | 'sticker' | 'location'
+  kind: 'text' | 'image' | 'audio' | 'document' | 'sticker' | 'location' | 'interactive'
   body: string
   file?: EventFile
   at: string

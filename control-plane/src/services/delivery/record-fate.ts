@@ -1,5 +1,6 @@
 import type { Delivery, Transaction } from '@yourclaw/db'
-import type { FailureKind } from '../../channels/sender.ts'
+import { type FailureKind, payloadSchema } from '../../channels/sender.ts'
+import { withoutChoices } from '../../channels/whatsapp-choices.ts'
 import { inTransaction, nudge } from '../../context.ts'
 import { type Contact, lockContact, updateContact } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
@@ -101,6 +102,13 @@ async function fail(
     await dropIn(tx, { ...dropped, code: 'opted_out' })
     return true
   }
+  // What has buttons may be refused for them alone: it goes once more, with numbers.
+  const plain = kind === 'permanent' ? withoutChoices(payloadSchema.parse(delivery.payload)) : null
+  if (plain) {
+    await tx.delivery.update({ where: { id: delivery.id }, data: { ...givenBack(part, code), payload: plain } })
+    await reopenIn(tx, ctx, to, messageId, 0)
+    return true
+  }
   const most = retryAfterMs === undefined ? maxAttempts : maxWaits
   if (kind === 'permanent' || (kind === 'retry' && delivery.attempts >= most)) {
     await dropIn(tx, dropped)
@@ -115,14 +123,24 @@ async function fail(
     )
     await updateContact(tx, to, { windowClosedAt: new Date(closedAt) })
   }
-  await tx.delivery.update({
-    where: { id: delivery.id },
-    data: { state: 'PENDING', providerMessageId: part.providerMessageId ?? 'refused', lastErrorCode: code },
-  })
-  await tx.message.updateMany({ where: { id: messageId, state: 'SENT' }, data: { state: 'PENDING' } })
+  await tx.delivery.update({ where: { id: delivery.id }, data: givenBack(part, code) })
   const delayMs = kind === 'window_closed' ? 0 : delayOf(delivery.attempts, retryAfterMs)
-  await ctx.outbox.enqueueMessage(tx, to, messageId, delayMs)
+  await reopenIn(tx, ctx, to, messageId, delayMs)
   return true
+}
+
+const givenBack = (part: { providerMessageId: string | null }, lastErrorCode: string) =>
+  ({ state: 'PENDING', providerMessageId: part.providerMessageId ?? 'refused', lastErrorCode }) as const
+
+async function reopenIn(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  to: Recipient,
+  messageId: string,
+  delayMs: number,
+) {
+  await tx.message.updateMany({ where: { id: messageId, state: 'SENT' }, data: { state: 'PENDING' } })
+  await ctx.outbox.enqueueMessage(tx, to, messageId, delayMs)
 }
 
 function delayOf(attempts: number, retryAfterMs: number | undefined): number {
