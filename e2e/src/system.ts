@@ -19,6 +19,7 @@ export interface WhatsappEvent {
   kind: 'message' | 'template' | 'typing'
   body: string
   status: string
+  choices?: { list?: string; options: { title: string; id: string }[] }
 }
 
 /** Everything in one process over real sockets: sandbox, control plane, one host agent, a database of its own. */

@@ -36,6 +36,22 @@ export interface OutgoingFiles {
   link(fileId: string, reader: 'person' | 'provider'): Promise<string>
 }
 
+/** A part as it goes where its buttons were not taken; null when it has none that could be left out. */
+export function withoutButtons({ prompt, buttons: _buttons, ...plain }: Payload): Payload | null {
+  return prompt === undefined ? null : plain
+}
+
+/** Where it is kept what Twilio calls a content, so that all replicas make it once. */
+export interface ContentStore {
+  /** `ours`: nobody has it, and for `leaseMs` nobody else makes it; null: somebody else does, or Twilio refused it lately. */
+  take(name: string, leaseMs: number): Promise<{ sid: string } | 'ours' | null>
+  keep(name: string, sid: string): Promise<void>
+  /** It could not be made: not to be tried again before. */
+  putOff(name: string, forMs: number): Promise<void>
+  /** It is gone at Twilio. */
+  forget(name: string, sid: string): Promise<void>
+}
+
 /** Which attempt of which delivery it is, for providers that tell later what became of it. */
 export interface Attempt {
   deliveryId: string

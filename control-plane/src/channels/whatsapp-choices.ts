@@ -93,10 +93,3 @@ export function contentOf(shape: Shape): object {
     types: { [shape.type]: types },
   }
 }
-
-/** A part as it goes where its buttons were not taken; null when it has none. */
-export function withoutChoices(payload: Payload): Payload | null {
-  if (payload.prompt === undefined) return null
-  const { prompt: _prompt, buttons: _buttons, ...plain } = payload
-  return plain
-}

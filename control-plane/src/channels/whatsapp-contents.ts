@@ -1,17 +1,7 @@
 import type { Logger } from 'pino'
 import twilio from 'twilio'
+import type { ContentStore } from './sender.ts'
 import { contentOf, nameOf, type Shape } from './whatsapp-choices.ts'
-
-/** Where it is kept what Twilio calls a content, so that all replicas make it once. */
-export interface ContentStore {
-  /** `ours`: nobody has it, and for `leaseMs` nobody else makes it; null: somebody else does, or Twilio refused it lately. */
-  take(name: string, leaseMs: number): Promise<{ sid: string } | 'ours' | null>
-  keep(name: string, sid: string): Promise<void>
-  /** It could not be made: not to be tried again before. */
-  putOff(name: string, forMs: number): Promise<void>
-  /** It is gone at Twilio. */
-  forget(name: string, sid: string): Promise<void>
-}
 
 export interface Contents {
   /** Null: it is not to be had at the moment. Never throws. */

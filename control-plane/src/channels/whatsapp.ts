@@ -1,9 +1,16 @@
 import type { Logger } from 'pino'
 import twilio from 'twilio'
-import { type Attempt, type ChannelSender, type OutgoingFiles, type Payload, SendError } from './sender.ts'
+import {
+  type Attempt,
+  type ChannelSender,
+  type ContentStore,
+  type OutgoingFiles,
+  type Payload,
+  SendError,
+} from './sender.ts'
 import { twilioFailure } from './twilio-errors.ts'
 import { choiceOf } from './whatsapp-choices.ts'
-import { type ContentStore, createContents } from './whatsapp-contents.ts'
+import { createContents } from './whatsapp-contents.ts'
 import { mediaOf } from './whatsapp-files.ts'
 
 export interface WhatsappChannelSettings {

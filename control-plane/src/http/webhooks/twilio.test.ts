@@ -1,8 +1,12 @@
 import twilio from 'twilio'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { inTransaction } from '../../context.ts'
 import { startBinding } from '../../services/channel/start-binding.ts'
 import { createFixture, createPerson, type Fixture } from '../../services/conversation/fixtures.ts'
 import { sendNotice } from '../../services/conversation/send-notice.ts'
+import { askIn } from '../../services/question/ask.ts'
+import { buttonData } from '../../services/question/button.ts'
+import { modelOptions } from '../../services/question/choose-model.ts'
 import { twilioWebhooks } from './twilio.ts'
 
 let fixture: Fixture
@@ -165,6 +169,31 @@ test('STOP is stored and nothing is said or answered; START says so and opens ag
   await say('whatsapp:+19995551', 'STOP')
   await say('whatsapp:+19995551', 'hello?')
   expect(toldTo('whatsapp:+19995551')).toEqual([])
+})
+
+test('M2: a press is an answer: of a button or a list, whatever its words are, and it opts nobody out', async () => {
+  const { userId, address } = await newUser()
+  const { ctx, db } = fixture
+  const to = { channel: 'WHATSAPP', address } as const
+  const options = modelOptions(ctx.clock.now())
+  const ask = () =>
+    inTransaction(ctx, (tx) =>
+      askIn(tx, ctx, { userId, to, kind: 'model', prompt: 'Which?', options, expiresInMs: 60_000 }),
+    )
+  const pressed = { MessageType: 'interactive', OriginalRepliedMessageSid: newSid() }
+  const answerOf = async (id: string) => (await db.question.findUniqueOrThrow({ where: { id } })).answer
+  const first = await ask()
+  await say(address, 'Stop', { ...pressed, ButtonText: 'Stop', ButtonPayload: buttonData(first.questionId, 1) })
+  expect(await answerOf(first.questionId)).toBe(options[1]?.id)
+  const second = await ask()
+  await say(address, '', { ...pressed, ListTitle: 'A model', ListId: buttonData(second.questionId, 2) })
+  expect(await answerOf(second.questionId)).toBe(options[2]?.id)
+  const written = await db.message.findMany({ where: { userId, direction: 'INBOUND' }, orderBy: { seq: 'asc' } })
+  expect(written.map(({ kind, body }) => `${kind} ${body}`)).toEqual(['NOTICE Stop', 'NOTICE A model'])
+  // The same word from a button of somebody else is what it says.
+  await say(address, 'Stop', { MessageType: 'button', ButtonText: 'Stop', ButtonPayload: 'stop' })
+  await say(address, 'hello?')
+  expect(await db.message.findFirst({ where: { userId, state: 'REFUSED' } })).toMatchObject({ body: 'hello?' })
 })
 
 test('M6: statuses move the delivery that their address names', async () => {

@@ -1,4 +1,4 @@
-import type { ContentStore } from '../../channels/whatsapp-contents.ts'
+import type { ContentStore } from '../../channels/sender.ts'
 import type { Ctx } from '../../context.ts'
 
 /** Contents of one account at Twilio, in `whatsapp_contents`: the first replica to ask for one makes it. */

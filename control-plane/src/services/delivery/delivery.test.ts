@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { inTransaction } from '../../context.ts'
 import { hearFrom } from '../channel/hear-from.ts'
 import { unbind } from '../channel/unbind.ts'
 import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
 import { sendNotice } from '../conversation/send-notice.ts'
+import { askIn } from '../question/ask.ts'
 import { planDelivery } from './plan-delivery.ts'
 import { type FateInput, recordFate } from './record-fate.ts'
 
@@ -122,6 +124,29 @@ test('M6: what found no room is not given up as soon as what failed, and waits l
   await fail(36)
   expect(await states()).toEqual(['DEAD', 'FAILED'])
   expect(buried).toContain(messageId)
+})
+
+test('M6: a question whose buttons WhatsApp did not accept goes once more with numbers, then it is given up', async () => {
+  const { userId, to } = await onWhatsapp()
+  const { ctx, db } = fixture
+  const ask = { userId, to, kind: 'model', prompt: 'Which?', expiresInMs: 60_000 } as const
+  const options = [{ id: 'a', label: 'This' }]
+  const { messageId } = await inTransaction(ctx, (tx) => askIn(tx, ctx, { ...ask, options }))
+  const { id: deliveryId, payload } = await db.delivery.findFirstOrThrow({ where: { messageId } })
+  expect(payload).toMatchObject({ prompt: 'Which?', buttons: [{ label: 'This' }] })
+  const fail = async (attempt: number) => {
+    await db.delivery.update({ where: { id: deliveryId }, data: { attempts: attempt, providerMessageId: null } })
+    const fate = failed('permanent', 'twilio_63005')
+    return recordFate({ ctx, input: { deliveryId, attempt, providerMessageId: `SM${attempt}`, fate } })
+  }
+  expect(await fail(1)).toBe(true)
+  expect(await db.delivery.findUniqueOrThrow({ where: { id: deliveryId } })).toMatchObject({
+    state: 'PENDING',
+    payload: { text: expect.stringContaining('1. This') },
+  })
+  expect(fixture.queued.filter((id) => id === messageId)).toHaveLength(2)
+  expect(await fail(2)).toBe(true)
+  expect(fixture.buried).toContain(messageId)
 })
 
 test('M6: what failed for good is a dead letter', async () => {

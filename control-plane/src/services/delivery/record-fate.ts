@@ -1,6 +1,5 @@
 import type { Delivery, Transaction } from '@yourclaw/db'
-import { type FailureKind, payloadSchema } from '../../channels/sender.ts'
-import { withoutChoices } from '../../channels/whatsapp-choices.ts'
+import { type FailureKind, payloadSchema, withoutButtons } from '../../channels/sender.ts'
 import { inTransaction, nudge } from '../../context.ts'
 import { type Contact, lockContact, updateContact } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
@@ -103,7 +102,7 @@ async function fail(
     return true
   }
   // What has buttons may be refused for them alone: it goes once more, with numbers.
-  const plain = kind === 'permanent' ? withoutChoices(payloadSchema.parse(delivery.payload)) : null
+  const plain = kind === 'permanent' ? withoutButtons(payloadSchema.parse(delivery.payload)) : null
   if (plain) {
     await tx.delivery.update({ where: { id: delivery.id }, data: { ...givenBack(part, code), payload: plain } })
     await reopenIn(tx, ctx, to, messageId, 0)
