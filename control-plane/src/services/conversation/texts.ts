@@ -64,6 +64,10 @@ export const texts = {
   modelChosen: (name: string) => `Your assistant now thinks with ${name}.`,
   proactiveLimit: (limit: number, resetsAt: string) =>
     `Your assistant has sent you ${limit} messages of its own today, and sends no more until ${resetsAt}. It still answers you.`,
+  heldSummedUp: (count: number, webUrl: string) =>
+    count === 1
+      ? `While I could not write to you here, your assistant had a message for you that is old by now. You can read it in the chat at ${pages.chat(webUrl)}.`
+      : `While I could not write to you here, your assistant had ${count} messages for you that are old by now. You can read them in the chat at ${pages.chat(webUrl)}.`,
   mediaUnsupported:
     'I cannot read that kind of message. I understand text, pictures, voice messages, documents, videos as files, locations, contacts and stickers.',
   voiceUnsupported: 'I cannot listen to voice messages here. Please write to me instead.',

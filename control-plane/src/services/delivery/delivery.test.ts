@@ -182,6 +182,52 @@ test('M12: outside the window messages wait behind one invitation, and go in ord
   for (const messageId of waiting) expect(await plan(messageId)).toEqual({ action: 'send' })
 })
 
+test('M12: who comes back after long gets the newest few, and one line that counts and finds the others', async () => {
+  const { userId, write, say, plan } = await onWhatsapp()
+  const { db, clock, queued } = fixture
+  await write()
+  clock.at += dayMs
+  const hold = async (text: string) => {
+    const messageId = await say(text)
+    expect(await plan(messageId)).toEqual({ action: 'wait' })
+    return messageId
+  }
+  const late = [await hold('reminder'), await hold('reminder')]
+  clock.at += 3 * dayMs
+  late.push(await hold('one too many'))
+  const fresh: string[] = []
+  for (const text of ['a', 'b', 'c', 'd', 'e']) fresh.push(await hold(text))
+  const before = queued.length
+  await write()
+  const told = await db.message.findMany({ where: { userId, code: 'held_summed_up' } })
+  expect(told).toMatchObject([{ body: expect.stringMatching(/ 3 messages .* at http.*\/dashboard\/chat\.$/) }])
+  expect(queued.slice(before)).toEqual([told[0]?.id, ...fresh])
+  const parts = await db.delivery.findMany({ where: { messageId: { in: late } } })
+  expect(parts.map(({ state, lastErrorCode, heldAt }) => [state, lastErrorCode, heldAt])).toEqual(
+    late.map(() => ['DEAD', 'held_too_long', null]),
+  )
+  expect(await db.message.count({ where: { id: { in: late }, state: 'FAILED' } })).toBe(3)
+  expect(await db.delivery.count({ where: { userId, heldAt: { not: null } } })).toBe(0)
+  // It is done once, and nobody's dead letter.
+  await write()
+  expect(queued.slice(before)).toHaveLength(6)
+  expect(fixture.buried).not.toEqual(expect.arrayContaining(late))
+})
+
+test('M12: of what waited no more goes out than leaves room for the answer', async () => {
+  const { write, say, plan, userId } = await onWhatsapp()
+  const long = 'word '.repeat(1_500)
+  const held = [await say('short'), await say(long), await say('between'), await say(long)]
+  for (const messageId of held) await plan(messageId)
+  const before = fixture.queued.length
+  await write()
+  const [summed, ...sent] = fixture.queued.slice(before)
+  expect(sent).toEqual(held.slice(2))
+  const notice = await fixture.db.message.findUniqueOrThrow({ where: { id: summed ?? '' } })
+  expect([notice.userId, notice.code]).toEqual([userId, 'held_summed_up'])
+  expect(notice.body).toContain(' 2 messages ')
+})
+
 test('M12: outside the window the word that the assistant is ready is its template', async () => {
   const { say, plan, userId, told } = await onWhatsapp()
   await fixture.db.user.update({ where: { id: userId }, data: { name: 'Ada' } })
