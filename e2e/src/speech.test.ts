@@ -175,7 +175,7 @@ test('M12: a reminder goes to the channel that was chosen, wherever the person w
   ] as const) {
     await system.api(ada, 'PATCH', '/users/me', { proactiveChannel: channel })
     // Set on Telegram.
-    await remind(words, 2_000)
+    await remind(words, 6_000)
     await whenDue(words, `It is time to ${words}.`)
     await eventually(async () => expect(await heardOn[channel]()).toContain(`It is time to ${words}.`))
     for (const [other, heard] of Object.entries(heardOn))

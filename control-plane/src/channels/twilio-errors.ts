@@ -44,6 +44,12 @@ const failures: Record<number, TwilioFailure> = {
   63049: { meaning: 'Meta chose not to deliver it', kind: 'permanent' },
 }
 
+/** What a delivery's error code means in words; undefined for what is none of Twilio's. */
+export function twilioMeaning(errorCode: string): string | undefined {
+  const [, number] = /^twilio_(\d+)$/.exec(errorCode) ?? []
+  return number === undefined ? undefined : failures[Number(number)]?.meaning
+}
+
 /** For a number that is not in the table, the HTTP status decides; without one, nothing says that it would pass. */
 export function twilioFailure(code: number | undefined, status?: number): TwilioFailure {
   const known = code === undefined ? undefined : failures[code]

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { inTransaction } from '../../context.ts'
 import { startBinding } from '../../services/channel/start-binding.ts'
 import { createFixture, createPerson, type Fixture } from '../../services/conversation/fixtures.ts'
+import { addressHash } from '../../services/conversation/rows.ts'
 import { sendNotice } from '../../services/conversation/send-notice.ts'
 import { askIn } from '../../services/question/ask.ts'
 import { buttonData } from '../../services/question/button.ts'
@@ -166,6 +167,14 @@ test('STOP is stored and nothing is said or answered; START says so and opens ag
   expect(await fixture.db.message.findFirst({ where: { userId, code: 'opted_in' } })).not.toBeNull()
   await say(address, 'start')
   expect(await fixture.db.turn.count({ where: { assistant: { userId } } })).toBe(1)
+  // Twilio left them out by a word of its own, and takes them back by another.
+  const channelContact = { addressHash: addressHash({ channel: 'WHATSAPP', address }) }
+  const optedOutAt = new Date(fixture.clock.at)
+  await fixture.db.channelContact.update({ where: channelContact, data: { optedOutAt } })
+  await say(address, 'Yes')
+  expect(await fixture.db.message.count({ where: { userId, code: 'opted_in' } })).toBe(2)
+  await say(address, 'Yes')
+  expect(await fixture.db.message.findFirst({ where: { userId, body: 'Yes', kind: 'CHAT' } })).not.toBeNull()
   await say('whatsapp:+19995551', 'STOP')
   await say('whatsapp:+19995551', 'hello?')
   expect(toldTo('whatsapp:+19995551')).toEqual([])

@@ -97,7 +97,8 @@ function readForm(body: string): Parameters {
 }
 
 const stopWords = /^\s*(stop|stopall|unsubscribe)\s*$/i
-const startWords = /^\s*(start|unstop)\s*$/i
+/** Twilio's own; they mean something of who left alone. */
+const startWords = /^\s*(start|unstop|yes)\s*$/i
 
 function handleMessage(
   ctx: ConversationCtx,
