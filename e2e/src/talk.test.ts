@@ -123,7 +123,9 @@ test('I9: on WhatsApp a choice of a list answers what was asked, and not another
   await eventually(async () => expect(await newest(ada)).toMatch(/not for you/))
   expect(await model(ben)).not.toContain('haiku')
   await pressOnWhatsapp(ben, sid, dataOf('Claude Haiku 4.5'))
-  await eventually(async () => expect(await newest(ben)).toBe('Your assistant now thinks with Claude Haiku 4.5.'))
+  await eventually(async () =>
+    expect(await newest(ben)).toBe('Your assistant now thinks with Claude Haiku 4.5.'),
+  )
   await pressOnWhatsapp(ben, sid, dataOf('Claude Opus 4.5'))
   await eventually(async () => expect(await newest(ben)).toBe('You have already chosen Claude Haiku 4.5.'))
   expect(await model(ben)).toContain('haiku')
@@ -137,9 +139,7 @@ test('M6: on WhatsApp a number answers what was asked where its buttons are refu
   await eventually(async () => expect(await newest()).toMatch(/Answer with a number\.$/))
   const [, number = ''] = /^(\d+)\. Claude Opus 4\.5$/m.exec(await newest()) ?? []
   await system.write(ben.whatsappAddress, { body: number })
-  await eventually(async () =>
-    expect(await newest()).toBe('Your assistant now thinks with Claude Opus 4.5.'),
-  )
+  await eventually(async () => expect(await newest()).toBe('Your assistant now thinks with Claude Opus 4.5.'))
   expect(await model(ben)).toContain('opus')
 })
 

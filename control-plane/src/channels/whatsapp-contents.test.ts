@@ -25,7 +25,10 @@ afterAll(async () => {
 
 const sim = async <T>(path: string, body?: object): Promise<T> => {
   const init = body && { method: 'POST', body: JSON.stringify(body) }
-  const response = await fetch(`${sandbox.url}/sim${path}`, { headers: { 'content-type': 'application/json' }, ...init })
+  const response = await fetch(`${sandbox.url}/sim${path}`, {
+    headers: { 'content-type': 'application/json' },
+    ...init,
+  })
   return (await response.json()) as T
 }
 
@@ -73,14 +76,20 @@ const made = async (name: string) => {
   const listed = await client.content.v1.contents.list()
   return listed.filter(({ friendlyName }) => friendlyName === name)
 }
-const withNumbers = { body: expect.stringMatching(/^Which\?\n\n1\. [\s\S]*Answer with a number\.$/), choices: undefined }
+const withNumbers = {
+  body: expect.stringMatching(/^Which\?\n\n1\. [\s\S]*Answer with a number\.$/),
+  choices: undefined,
+}
 
 test('up to three short answers are buttons, up to ten are a list, and what WhatsApp would not take is numbered', async () => {
   const person = await somebody()
   const whatsapp = replica()
   const options = (labels: string[]) => labels.map((title, index) => ({ title, id: `data-${index}` }))
   const three = ['Yes, do it', 'No', 'x'.repeat(20)]
-  expect(await person.send(whatsapp, asked(three))).toEqual({ body: 'Which?', choices: { options: options(three) } })
+  expect(await person.send(whatsapp, asked(three))).toEqual({
+    body: 'Which?',
+    choices: { options: options(three) },
+  })
   const ten = numbered(10)
   const list = { list: 'Choose', options: options(ten) }
   expect(await person.send(whatsapp, asked(ten))).toEqual({ body: 'Which?', choices: list })
@@ -146,7 +155,9 @@ test('M6: what Twilio refuses goes with numbers at once, and is asked of it agai
   expect(await person.send(whatsapp, payload)).toEqual(withNumbers)
   expect(await made(name)).toEqual([])
   fixture.clock.at += 3_600_000
-  const [content] = [await person.send(whatsapp, payload), ...(await made(name))].slice(1) as { sid: string }[]
+  const [content] = [await person.send(whatsapp, payload), ...(await made(name))].slice(1) as {
+    sid: string
+  }[]
   expect((await person.shown()).at(-1)).toMatchObject({ choices: { list: 'Choose' } })
   // Somebody removed it in Twilio's console.
   await client.content.v1.contents(content?.sid ?? '').remove()

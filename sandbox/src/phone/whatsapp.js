@@ -67,7 +67,9 @@ function entries({ business, person }) {
     mine: true,
     content: withFile(
       event.file,
-      ['text', 'interactive'].includes(event.kind) || event.file ? event.body : `[${event.kind}] ${event.body}`,
+      ['text', 'interactive'].includes(event.kind) || event.file
+        ? event.body
+        : `[${event.kind}] ${event.body}`,
     ),
     raw: event.request,
     ticks: personTicks(event),

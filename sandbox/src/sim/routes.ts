@@ -25,8 +25,8 @@ import {
 } from '../telegram/incoming.ts'
 import type { Account } from '../twilio/account.ts'
 import {
-  pressAsPerson as pressOnWhatsapp,
   pressInput,
+  pressAsPerson as pressOnWhatsapp,
   sendAsPerson as sendOnWhatsapp,
   whatsappInput,
 } from '../twilio/incoming.ts'

@@ -1,3 +1,4 @@
+import { type Keepable, refill } from '../kept.ts'
 import type { Choices } from './contents.ts'
 import type { Message } from './messages.ts'
 
@@ -41,9 +42,18 @@ export interface PersonEvent {
 }
 
 /** Both sides of every conversation, by the person's address. */
-export class Chats {
+export class Chats implements Keepable {
   readonly #business = new Map<string, BusinessEvent[]>()
   readonly #person = new Map<string, PersonEvent[]>()
+
+  save(): object {
+    return { business: this.#business, person: this.#person }
+  }
+
+  load(saved: { business: Map<string, BusinessEvent[]>; person: Map<string, PersonEvent[]> }): void {
+    refill(this.#business, saved.business)
+    refill(this.#person, saved.person)
+  }
 
   addBusiness(address: string, event: BusinessEvent): void {
     this.#business.set(address, [...this.business(address), event])

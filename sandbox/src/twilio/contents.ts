@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Keepable } from '../kept.ts'
 import { TwilioError } from './errors.ts'
 import { sid } from './ids.ts'
 
@@ -71,8 +72,16 @@ const approved: readonly Content[] = [
 ]
 
 /** All contents of the account. */
-export class Contents {
+export class Contents implements Keepable {
   #all: Content[] = [...approved]
+
+  save(): Content[] {
+    return this.#all.filter(({ isApproved }) => !isApproved)
+  }
+
+  load(saved: Content[]): void {
+    this.#all = [...approved, ...saved]
+  }
 
   find(contentSid: string): Content | undefined {
     return this.#all.find((content) => content.sid === contentSid)

@@ -167,7 +167,12 @@ describe('messages', () => {
     expect((await seen()).at(-1)).toMatchObject({
       kind: 'message',
       body: 'Which?',
-      choices: { options: [{ title: 'Yes', id: 'a' }, { title: 'No', id: 'b' }] },
+      choices: {
+        options: [
+          { title: 'Yes', id: 'a' },
+          { title: 'No', id: 'b' },
+        ],
+      },
     })
     expect(await fate(await choose(list.sid, { 1: 'Which?', 2: 'x'.repeat(24), 3: 'a' }))).toBe('read')
     expect((await seen()).at(-1)).toMatchObject({ choices: { list: 'Choose' } })
@@ -261,7 +266,9 @@ describe('what people send', () => {
     }
     const press = (messageSid: string, data: string) =>
       post(`${sandbox.url}/sim/whatsapp/${encodeURIComponent(ada)}/buttons`, { messageSid, data })
-    const buttons = await choose({ 'twilio/quick-reply': { body: 'Well?', actions: [{ title: 'Yes', id: 'y' }] } })
+    const buttons = await choose({
+      'twilio/quick-reply': { body: 'Well?', actions: [{ title: 'Yes', id: 'y' }] },
+    })
     const items = [{ item: 'One', id: '1' }]
     const list = await choose({ 'twilio/list-picker': { body: 'Which?', button: 'Choose', items } })
     await press(buttons, 'y')

@@ -192,17 +192,26 @@ test('M2: a press is an answer: of a button or a list, whatever its words are, a
   const pressed = { MessageType: 'interactive', OriginalRepliedMessageSid: newSid() }
   const answerOf = async (id: string) => (await db.question.findUniqueOrThrow({ where: { id } })).answer
   const first = await ask()
-  await say(address, 'Stop', { ...pressed, ButtonText: 'Stop', ButtonPayload: buttonData(first.questionId, 1) })
+  await say(address, 'Stop', {
+    ...pressed,
+    ButtonText: 'Stop',
+    ButtonPayload: buttonData(first.questionId, 1),
+  })
   expect(await answerOf(first.questionId)).toBe(options[1]?.id)
   const second = await ask()
   await say(address, '', { ...pressed, ListTitle: 'A model', ListId: buttonData(second.questionId, 2) })
   expect(await answerOf(second.questionId)).toBe(options[2]?.id)
-  const written = await db.message.findMany({ where: { userId, direction: 'INBOUND' }, orderBy: { seq: 'asc' } })
+  const written = await db.message.findMany({
+    where: { userId, direction: 'INBOUND' },
+    orderBy: { seq: 'asc' },
+  })
   expect(written.map(({ kind, body }) => `${kind} ${body}`)).toEqual(['NOTICE Stop', 'NOTICE A model'])
   // The same word from a button of somebody else is what it says.
   await say(address, 'Stop', { MessageType: 'button', ButtonText: 'Stop', ButtonPayload: 'stop' })
   await say(address, 'hello?')
-  expect(await db.message.findFirst({ where: { userId, state: 'REFUSED' } })).toMatchObject({ body: 'hello?' })
+  expect(await db.message.findFirst({ where: { userId, state: 'REFUSED' } })).toMatchObject({
+    body: 'hello?',
+  })
 })
 
 test('M6: statuses move the delivery that their address names', async () => {

@@ -112,7 +112,10 @@ test('M6: what found no room is not given up as soon as what failed, and waits l
     delays.push(delayMs)
     return enqueueMessage(tx, to, id, delayMs)
   }
-  const full = { state: 'FAILED', failure: { code: 'twilio_63018', kind: 'retry', retryAfterMs: 10_000 } } as const
+  const full = {
+    state: 'FAILED',
+    failure: { code: 'twilio_63018', kind: 'retry', retryAfterMs: 10_000 },
+  } as const
   const fail = async (attempts: number) => {
     await db.delivery.update({ where: { id: deliveryId }, data: { attempts, providerMessageId: null } })
     await record(full, attempts)
@@ -135,7 +138,10 @@ test('M6: a question whose buttons WhatsApp did not accept goes once more with n
   const { id: deliveryId, payload } = await db.delivery.findFirstOrThrow({ where: { messageId } })
   expect(payload).toMatchObject({ prompt: 'Which?', buttons: [{ label: 'This' }] })
   const fail = async (attempt: number) => {
-    await db.delivery.update({ where: { id: deliveryId }, data: { attempts: attempt, providerMessageId: null } })
+    await db.delivery.update({
+      where: { id: deliveryId },
+      data: { attempts: attempt, providerMessageId: null },
+    })
     const fate = failed('permanent', 'twilio_63005')
     return recordFate({ ctx, input: { deliveryId, attempt, providerMessageId: `SM${attempt}`, fate } })
   }
@@ -200,7 +206,9 @@ test('M12: who comes back after long gets the newest few, and one line that coun
   const before = queued.length
   await write()
   const told = await db.message.findMany({ where: { userId, code: 'held_summed_up' } })
-  expect(told).toMatchObject([{ body: expect.stringMatching(/ 3 messages .* at http.*\/dashboard\/chat\.$/) }])
+  expect(told).toMatchObject([
+    { body: expect.stringMatching(/ 3 messages .* at http.*\/dashboard\/chat\.$/) },
+  ])
   expect(queued.slice(before)).toEqual([told[0]?.id, ...fresh])
   const parts = await db.delivery.findMany({ where: { messageId: { in: late } } })
   expect(parts.map(({ state, lastErrorCode, heldAt }) => [state, lastErrorCode, heldAt])).toEqual(

@@ -104,7 +104,10 @@ async function fail(
   // What has buttons may be refused for them alone: it goes once more, with numbers.
   const plain = kind === 'permanent' ? withoutButtons(payloadSchema.parse(delivery.payload)) : null
   if (plain) {
-    await tx.delivery.update({ where: { id: delivery.id }, data: { ...givenBack(part, code), payload: plain } })
+    await tx.delivery.update({
+      where: { id: delivery.id },
+      data: { ...givenBack(part, code), payload: plain },
+    })
     await reopenIn(tx, ctx, to, messageId, 0)
     return true
   }

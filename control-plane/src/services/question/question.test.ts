@@ -87,7 +87,9 @@ test('M8: a question has buttons, on WhatsApp numbers for where there are none, 
       label,
       data: buttonData(few.questionId, index),
     })),
-    text: expect.stringMatching(/1\. Yes, do it\n2\. No\n3\. Always: send mail for me\n\nAnswer with a number\.$/),
+    text: expect.stringMatching(
+      /1\. Yes, do it\n2\. No\n3\. Always: send mail for me\n\nAnswer with a number\.$/,
+    ),
   })
   expect(await fixture.db.message.count({ where: { userId: onWhatsapp.userId, kind: 'CHAT' } })).toBe(0)
 })
@@ -329,7 +331,12 @@ test('M2: a press on WhatsApp answers once, however often it is delivered, and a
   const already = 'NOTICE OUTBOUND You have already chosen GPT-4o.'
   await press(four)
   await press(mini)
-  expect((await saidOf(userId)).slice(3)).toEqual(['NOTICE INBOUND GPT-4o', already, 'NOTICE INBOUND GPT-4o', already])
+  expect((await saidOf(userId)).slice(3)).toEqual([
+    'NOTICE INBOUND GPT-4o',
+    already,
+    'NOTICE INBOUND GPT-4o',
+    already,
+  ])
   expect(await model()).toMatch(isFour)
   expect(await fixture.db.turn.count({ where: { assistant: { userId } } })).toBe(0)
 })
