@@ -116,13 +116,19 @@ test('M6: what found no room is not given up as soon as what failed, and waits l
     state: 'FAILED',
     failure: { code: 'twilio_63018', kind: 'retry', retryAfterMs: 10_000 },
   } as const
-  const fail = async (attempts: number) => {
-    await db.delivery.update({ where: { id: deliveryId }, data: { attempts, providerMessageId: null } })
-    await record(full, attempts)
+  // However often it was refused at once before: those have their own bound.
+  const fail = async (failures: number, fate: FateInput['fate'] = full) => {
+    const attempts = 500 + failures
+    await db.delivery.update({
+      where: { id: deliveryId },
+      data: { attempts, failures: failures - 1, providerMessageId: null },
+    })
+    await record(fate, attempts)
   }
-  for (const attempts of [1, 5, 6, 35]) await fail(attempts)
+  for (const failures of [1, 5, 6, 35]) await fail(failures)
+  await fail(1, failed('retry'))
   ctx.outbox.enqueueMessage = enqueueMessage
-  expect(delays).toEqual([10_000, 160_000, 320_000, 3_600_000])
+  expect(delays).toEqual([10_000, 160_000, 320_000, 3_600_000, 30_000])
   expect(await states()).toEqual(['PENDING', 'PENDING'])
   await fail(36)
   expect(await states()).toEqual(['DEAD', 'FAILED'])

@@ -14,8 +14,8 @@ import { dropIn } from './drop.ts'
  */
 
 const rank = { PENDING: 0, SENT: 1, DELIVERED: 2, READ: 3, DEAD: 9 } as const
-/** Attempts of one part that the provider took and then failed, before it is given up. */
-const maxAttempts = 5
+/** Attempts of one part that the provider took and then failed, before it is given up; those that it refused do not count. */
+const maxFailures = 5
 const firstRetryMs = 30_000
 /** The same for those that found no room: waits double up to an hour, so it is a day and more. */
 const maxWaits = 36
@@ -111,8 +111,9 @@ async function fail(
     await reopenIn(tx, ctx, to, messageId, 0)
     return true
   }
-  const most = retryAfterMs === undefined ? maxAttempts : maxWaits
-  if (kind === 'permanent' || (kind === 'retry' && delivery.attempts >= most)) {
+  const failures = delivery.failures + 1
+  const most = retryAfterMs === undefined ? maxFailures : maxWaits
+  if (kind === 'permanent' || (kind === 'retry' && failures >= most)) {
     await dropIn(tx, dropped)
     await ctx.outbox.bury(tx, to, messageId)
     return true
@@ -125,8 +126,9 @@ async function fail(
     )
     await updateContact(tx, to, { windowClosedAt: new Date(closedAt) })
   }
-  await tx.delivery.update({ where: { id: delivery.id }, data: givenBack(part, code) })
-  const delayMs = kind === 'window_closed' ? 0 : delayOf(delivery.attempts, retryAfterMs)
+  const counted = kind === 'retry' ? { failures } : {}
+  await tx.delivery.update({ where: { id: delivery.id }, data: { ...givenBack(part, code), ...counted } })
+  const delayMs = kind === 'window_closed' ? 0 : delayOf(failures, retryAfterMs)
   await reopenIn(tx, ctx, to, messageId, delayMs)
   return true
 }
@@ -145,7 +147,7 @@ async function reopenIn(
   await ctx.outbox.enqueueMessage(tx, to, messageId, delayMs)
 }
 
-function delayOf(attempts: number, retryAfterMs: number | undefined): number {
-  const doubled = (retryAfterMs ?? firstRetryMs) * 2 ** (attempts - 1)
+function delayOf(failures: number, retryAfterMs: number | undefined): number {
+  const doubled = (retryAfterMs ?? firstRetryMs) * 2 ** (failures - 1)
   return retryAfterMs === undefined ? doubled : Math.max(retryAfterMs, Math.min(doubled, longestWaitMs))
 }
