@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Person } from './people.ts'
 import { type System, startTestSystem } from './system.ts'
@@ -151,6 +152,37 @@ test('M12: outside the 24-hour window a message waits behind one invitation, and
       { kind: 'message', body: 'what is it?' },
     ]),
   )
+})
+
+test('M12: who comes back after days is told of an old message, gets the answer, and finds it on the web', async () => {
+  const { whatsappAddress } = ada
+  const database = new pg.Client(system.databaseUrl)
+  await database.connect()
+  const held = async () => {
+    const { rows } = await database.query('SELECT 1 FROM deliveries WHERE held_at IS NOT NULL')
+    return rows.length
+  }
+  const requests = async () => JSON.stringify(await system.sandbox('/sim/models/requests'))
+  await system.sandbox('/sim/models/script', { match: 'muse', reply: 'A thought.', delayMs: 1_500 })
+  await say(ada, 'muse on this')
+  await eventually(async () => expect(await requests()).toContain('muse on this'))
+  await advanceClock(25 * 3600)
+  await eventually(async () => expect(await held()).toBe(1))
+  await database.query(
+    "UPDATE deliveries SET held_at = held_at - interval '3 days' WHERE held_at IS NOT NULL",
+  )
+  await database.end()
+  const before = (await sent(whatsappAddress)).length
+  await say(ada, 'I am back')
+  await eventually(async () =>
+    expect((await texts(whatsappAddress)).slice(before)).toEqual([
+      expect.stringMatching(/^While I could not write to you here, .* old by now.*\/dashboard\/chat\.$/),
+      'I am back',
+    ]),
+  )
+  const page = await system.api(ada, 'GET', '/messages?limit=10')
+  const { messages } = (await page.json()) as { messages: { body: string; state: string }[] }
+  expect(messages).toContainEqual(expect.objectContaining({ body: 'A thought.', state: 'FAILED' }))
 })
 
 test('M12: the word that the assistant is ready is a template outside the window', async () => {
