@@ -36,6 +36,7 @@ import type { Transcribe } from './services/attachment/transcribe.ts'
 import type { ConversationCtx } from './services/conversation/ctx.ts'
 import { createTogether } from './services/conversation/together.ts'
 import type { OpenTopUpPage } from './services/credit/top-up.ts'
+import { createContentStore } from './services/delivery/content-store.ts'
 import type { IntegrationCtx } from './services/integration/ctx.ts'
 import type { BillingCtx } from './services/subscription/ctx.ts'
 import { createTopUpPages } from './services/subscription/top-ups.ts'
@@ -135,6 +136,8 @@ export async function openDeps(env: Env, databaseUrl: string, log: Logger): Prom
     apiBase: env.TWILIO_API_BASE,
     statusUrl: `${env.API_URL}/api/v1/webhooks/twilio/status`,
     files,
+    contents: createContentStore(ctx, env.TWILIO_ACCOUNT_SID),
+    log,
   })
   const isOn = (name: Env['CHANNELS_ENABLED'][number]) => env.CHANNELS_ENABLED.includes(name)
   const replica = randomUUID()

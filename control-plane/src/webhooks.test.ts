@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTelegram } from './channels/telegram.ts'
 import { createWhatsapp } from './channels/whatsapp.ts'
 import { commands } from './services/command/commands.ts'
+import { noContents } from './testing/no-contents.ts'
 import { noFiles } from './testing/no-files.ts'
 import { registerWebhooks, repairWebhooks } from './webhooks.ts'
 
@@ -46,6 +47,8 @@ test('a webhook is set at start, and afterwards only when it is lost', async () 
   const telegram = createTelegram({ token: 'T', apiRoot: root, files: noFiles })
   const whatsapp = createWhatsapp({
     files: noFiles,
+    contents: noContents,
+    log: pino({ enabled: false }),
     accountSid: `AC${'0'.repeat(32)}`,
     authToken: 'secret-token',
     number: '+15550100',

@@ -157,6 +157,33 @@ test('M12: a person who wants no messages gets none, and the model is told so', 
   expect(await system.heard(ada)).not.toContain('Milk!')
 }, 300_000)
 
+test('M12: a reminder goes to the channel that was chosen, wherever the person wrote last', async () => {
+  const onWhatsapp = async () => (await system.whatsapp(ada.whatsappAddress)).map(({ body }) => body)
+  const onWeb = async () => {
+    const page = await system.api(ada, 'GET', '/messages?limit=20')
+    const { messages } = (await page.json()) as { messages: { body: string; channel: string }[] }
+    return messages.flatMap(({ body, channel }) => (channel === 'WEB' ? [body] : []))
+  }
+  await script({ match: 'opens the window', reply: 'It is open.' })
+  await system.write(ada.whatsappAddress, { body: 'this opens the window' })
+  await eventually(async () => expect(await onWhatsapp()).toContain('It is open.'))
+  const heardOn = { WHATSAPP: onWhatsapp, WEB: onWeb, TELEGRAM: () => system.heard(ada) }
+  for (const [channel, words] of [
+    ['WHATSAPP', 'call Zoe'],
+    ['WEB', 'call Yan'],
+    ['TELEGRAM', 'call Xia'],
+  ] as const) {
+    await system.api(ada, 'PATCH', '/users/me', { proactiveChannel: channel })
+    // Set on Telegram.
+    await remind(words, 6_000)
+    await whenDue(words, `It is time to ${words}.`)
+    await eventually(async () => expect(await heardOn[channel]()).toContain(`It is time to ${words}.`))
+    for (const [other, heard] of Object.entries(heardOn))
+      if (other !== channel) expect(await heard()).not.toContain(`It is time to ${words}.`)
+  }
+  await system.api(ada, 'PATCH', '/users/me', { proactiveChannel: null })
+}, 300_000)
+
 test('M9, M12: on WhatsApp a file goes as an address, and outside of the window an invitation goes first', async () => {
   const { whatsappAddress } = ada
   const sent = async () =>

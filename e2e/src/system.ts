@@ -13,13 +13,20 @@ import { z } from 'zod'
 import { inherited } from './child.ts'
 import { type Person, peopleSchema, request } from './people.ts'
 
+const whatsappEventSchema = z.object({
+  sid: z.string(),
+  kind: z.enum(['message', 'template', 'typing']),
+  body: z.string(),
+  status: z.string(),
+  choices: z
+    .object({
+      list: z.string().optional(),
+      options: z.array(z.object({ title: z.string(), id: z.string() })),
+    })
+    .optional(),
+})
 /** What our side did on somebody's WhatsApp. */
-export interface WhatsappEvent {
-  sid: string
-  kind: 'message' | 'template' | 'typing'
-  body: string
-  status: string
-}
+export type WhatsappEvent = z.infer<typeof whatsappEventSchema>
 
 /** Everything in one process over real sockets: sandbox, control plane, one host agent, a database of its own. */
 export interface System {
@@ -150,8 +157,7 @@ export async function startTestSystem(
     },
     async whatsapp(address) {
       const sent = await request(`${sandbox.url}/sim/whatsapp/${encodeURIComponent(address)}/messages`)
-      const kind = z.enum(['message', 'template', 'typing'])
-      return z.array(z.object({ sid: z.string(), kind, body: z.string(), status: z.string() })).parse(sent)
+      return z.array(whatsappEventSchema).parse(sent)
     },
     api: (person, method, path, body) =>
       fetch(`${apiUrl}/api/v1${path}`, {

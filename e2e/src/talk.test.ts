@@ -106,16 +106,41 @@ test('I9: a model is chosen by a button, and not by one that somebody else makes
   expect(question2.status).toBe(404)
 })
 
-test('on WhatsApp a number answers what was asked', async () => {
+const newestOnWhatsapp = async ({ whatsappAddress }: Person) =>
+  (await system.whatsapp(whatsappAddress)).findLast(({ kind }) => kind !== 'typing')
+const pressOnWhatsapp = ({ whatsappAddress }: Person, messageSid: string, data: string) =>
+  system.sandbox(`/sim/whatsapp/${encodeURIComponent(whatsappAddress)}/buttons`, { messageSid, data })
+
+test('I9: on WhatsApp a choice of a list answers what was asked, and not another person’s, nor twice', async () => {
+  const newest = async (person: Person) => (await newestOnWhatsapp(person))?.body ?? ''
+  await system.write(ben.whatsappAddress, { body: '/model' })
+  await eventually(async () => expect((await newestOnWhatsapp(ben))?.choices?.list).toBe('Choose'))
+  const { sid = '', body, choices } = (await newestOnWhatsapp(ben)) ?? {}
+  expect(body).toMatch(/^Your assistant thinks with \*.*\*\. Which model should it use\?$/)
+  const dataOf = (name: string) => choices?.options.find(({ title }) => title === name)?.id ?? ''
+  const adas = await model(ada)
+  await pressOnWhatsapp(ada, sid, dataOf('Claude Haiku 4.5'))
+  await eventually(async () => expect(await newest(ada)).toMatch(/not for you/))
+  expect(await model(ben)).not.toContain('haiku')
+  await pressOnWhatsapp(ben, sid, dataOf('Claude Haiku 4.5'))
+  await eventually(async () =>
+    expect(await newest(ben)).toBe('Your assistant now thinks with Claude Haiku 4.5.'),
+  )
+  await pressOnWhatsapp(ben, sid, dataOf('Claude Opus 4.5'))
+  await eventually(async () => expect(await newest(ben)).toBe('You have already chosen Claude Haiku 4.5.'))
+  expect(await model(ben)).toContain('haiku')
+  expect(await model(ada)).toBe(adas)
+})
+
+test('M6: on WhatsApp a number answers what was asked where its buttons are refused', async () => {
+  await system.sandbox('/sim/faults', { provider: 'twilio', status: 400, errorCode: 21656, count: 1 })
   await system.write(ben.whatsappAddress, { body: '/model' })
   const newest = async () => (await system.whatsapp(ben.whatsappAddress)).at(-1)?.body ?? ''
   await eventually(async () => expect(await newest()).toMatch(/Answer with a number\.$/))
-  const [, number = ''] = /^(\d+)\. Claude Haiku 4\.5$/m.exec(await newest()) ?? []
+  const [, number = ''] = /^(\d+)\. Claude Opus 4\.5$/m.exec(await newest()) ?? []
   await system.write(ben.whatsappAddress, { body: number })
-  await eventually(async () =>
-    expect(await newest()).toBe('Your assistant now thinks with Claude Haiku 4.5.'),
-  )
-  expect(await model(ben)).toContain('haiku')
+  await eventually(async () => expect(await newest()).toBe('Your assistant now thinks with Claude Opus 4.5.'))
+  expect(await model(ben)).toContain('opus')
 })
 
 test('M11: an answer is seen while it is written; /stop ends it, and what is there of it is kept and marked', async () => {

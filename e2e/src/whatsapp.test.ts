@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Person } from './people.ts'
 import { type System, startTestSystem } from './system.ts'
@@ -99,6 +100,34 @@ test('I1, I2: a code sent from a phone without a number binds that phone, and no
   expect(profile.channels).toContainEqual(expect.objectContaining({ channel: 'WHATSAPP', address }))
 })
 
+test('I9: of one person’s three channels each gets the answer to what was asked there, and the web shows all', async () => {
+  await system.sandbox('/sim/models/script', { match: 'over there', reply: 'Slowly, there.', delayMs: 1_000 })
+  const onTelegram = async () => (await system.heard(ada)).slice(-1)
+  const before = { telegram: await system.heard(ada), whatsapp: await texts(ada.whatsappAddress) }
+  await say(ada, 'over there, on WhatsApp')
+  await eventually(async () => expect((await texts(ada.whatsappAddress)).at(-1)).toBe('Slowly, there.'))
+  await system.say(ada, 'here on Telegram')
+  await eventually(async () => expect(await onTelegram()).toEqual(['here on Telegram']))
+  expect((await system.api(ada, 'POST', '/messages', { text: 'here on the web' })).status).toBe(202)
+  const newest = async () => {
+    const page = await system.api(ada, 'GET', '/messages?limit=6')
+    const { messages } = (await page.json()) as { messages: { channel: string; body: string }[] }
+    return messages.map(({ channel, body }) => `${channel} ${body}`).toReversed()
+  }
+  await eventually(async () =>
+    expect(await newest()).toEqual([
+      'WHATSAPP over there, on WhatsApp',
+      'WHATSAPP Slowly, there.',
+      'TELEGRAM here on Telegram',
+      'TELEGRAM here on Telegram',
+      'WEB here on the web',
+      'WEB here on the web',
+    ]),
+  )
+  expect(await system.heard(ada)).toEqual([...before.telegram, 'here on Telegram'])
+  expect(await texts(ada.whatsappAddress)).toEqual([...before.whatsapp, 'Slowly, there.'])
+})
+
 test('M12: outside the 24-hour window a message waits behind one invitation, and comes when the person writes', async () => {
   const { whatsappAddress } = ada
   await system.sandbox('/sim/models/script', { match: 'ponder', reply: 'a late answer', delayMs: 1500 })
@@ -123,6 +152,37 @@ test('M12: outside the 24-hour window a message waits behind one invitation, and
       { kind: 'message', body: 'what is it?' },
     ]),
   )
+})
+
+test('M12: who comes back after days is told of an old message, gets the answer, and finds it on the web', async () => {
+  const { whatsappAddress } = ada
+  const database = new pg.Client(system.databaseUrl)
+  await database.connect()
+  const held = async () => {
+    const { rows } = await database.query('SELECT 1 FROM deliveries WHERE held_at IS NOT NULL')
+    return rows.length
+  }
+  const requests = async () => JSON.stringify(await system.sandbox('/sim/models/requests'))
+  await system.sandbox('/sim/models/script', { match: 'muse', reply: 'A thought.', delayMs: 1_500 })
+  await say(ada, 'muse on this')
+  await eventually(async () => expect(await requests()).toContain('muse on this'))
+  await advanceClock(25 * 3600)
+  await eventually(async () => expect(await held()).toBe(1))
+  await database.query(
+    "UPDATE deliveries SET held_at = held_at - interval '3 days' WHERE held_at IS NOT NULL",
+  )
+  await database.end()
+  const before = (await sent(whatsappAddress)).length
+  await say(ada, 'I am back')
+  await eventually(async () =>
+    expect((await texts(whatsappAddress)).slice(before)).toEqual([
+      expect.stringMatching(/^While I could not write to you here, .* old by now.*\/dashboard\/chat\.$/),
+      'I am back',
+    ]),
+  )
+  const page = await system.api(ada, 'GET', '/messages?limit=10')
+  const { messages } = (await page.json()) as { messages: { body: string; state: string }[] }
+  expect(messages).toContainEqual(expect.objectContaining({ body: 'A thought.', state: 'FAILED' }))
 })
 
 test('M12: the word that the assistant is ready is a template outside the window', async () => {
@@ -183,6 +243,23 @@ test('M6: a refusal by Twilio is tried again, and the order is kept', async () =
   await eventually(async () =>
     expect((await texts(ada.whatsappAddress)).slice(before)).toEqual(['first', 'second']),
   )
+})
+
+test('M1, M4: fifty messages in a second reach the model, in order, in a few turns', async () => {
+  await system.sandbox('/sim/models/script', { match: 'flood', reply: 'Taken.', delayMs: 1_000 })
+  const requests = async () => (await system.sandbox('/sim/models/requests')) as { body: unknown }[]
+  const before = (await requests()).length
+  await Promise.all(Array.from({ length: 50 }, (_, index) => say(ada, `flood ${index}.`)))
+  const turns = async () => (await requests()).slice(before).map(({ body }) => JSON.stringify(body))
+  // Each request holds the conversation so far.
+  const reached = async () => [...new Set((await turns()).join('').match(/flood \d+\./g) ?? [])]
+  await eventually(async () => expect(await reached()).toHaveLength(50))
+  const page = await system.api(ada, 'GET', '/messages?limit=60')
+  const { messages } = (await page.json()) as { messages: { body: string; direction: string }[] }
+  const stored = messages.filter(({ body, direction }) => direction === 'INBOUND' && body.startsWith('flood'))
+  expect(await reached()).toEqual(stored.map(({ body }) => body).toReversed())
+  expect((await turns()).length).toBeLessThan(10)
+  await eventually(async () => expect((await texts(ada.whatsappAddress)).at(-1)).toBe('Taken.'))
 })
 
 test('I4: a webhook without a signature or with a wrong one is refused', async () => {

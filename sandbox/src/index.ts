@@ -5,6 +5,7 @@ import { Hono } from 'hono'
 import { type Env, Faults } from './faults.ts'
 import { Provider } from './google/provider.ts'
 import { googleRoutes } from './google/routes.ts'
+import { keepIn } from './kept.ts'
 import { anthropicRoutes } from './models/anthropic.ts'
 import { Brain } from './models/brain.ts'
 import { geminiRoutes } from './models/gemini.ts'
@@ -44,6 +45,8 @@ export interface SandboxOptions {
   googleClientSecret?: string
   /** The id of the one price that is there from the start: $20 a month. */
   stripePriceId?: string
+  /** Where what people, payments and conversations are is kept; without it all is forgotten at the end. */
+  stateFile?: string
 }
 
 /** The one account of a sandbox that is told nothing else. */
@@ -85,7 +88,22 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const mailbox = new Mailbox()
   const contacts = new Contacts()
   const stripe = new StripeAccount()
-  seedPrice(stripe, options.stripePriceId ?? stripeDefaults.priceId)
+  const parts = {
+    people,
+    stripe,
+    mailbox,
+    telegramChats: bot.chats,
+    telegramFiles: bot.files,
+    twilioContacts: twilio.contacts,
+    twilioContents: twilio.contents,
+    twilioChats: twilio.chats,
+    twilioMessages: twilio.messages,
+    googleAccounts: google.accounts,
+    googleGrants: google.grants,
+  }
+  const kept = options.stateFile === undefined ? undefined : keepIn(options.stateFile, parts)
+  const priceId = options.stripePriceId ?? stripeDefaults.priceId
+  if (!stripe.objects.find(priceId)) seedPrice(stripe, priceId)
 
   const app = new Hono<Env>()
   app.route('/', phoneRoutes())
@@ -118,6 +136,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
         server.close(() => resolve())
         server.closeAllConnections()
       })
+      kept?.stop()
     },
   }
 }

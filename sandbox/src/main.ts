@@ -19,6 +19,8 @@ const env = z
     GOOGLE_CLIENT_SECRET: z.string().min(1).default(googleDefaults.clientSecret),
     /** The price that is there from the start. */
     STRIPE_PRICE_ID: z.string().min(1).default(stripeDefaults.priceId),
+    /** Where what is here outlives a restart; without it all is forgotten. */
+    SANDBOX_STATE_FILE: z.string().min(1).optional(),
   })
   .parse(process.env)
 
@@ -31,6 +33,7 @@ const sandbox = await startSandbox({
   googleClientId: env.GOOGLE_CLIENT_ID,
   googleClientSecret: env.GOOGLE_CLIENT_SECRET,
   stripePriceId: env.STRIPE_PRICE_ID,
+  ...(env.SANDBOX_STATE_FILE !== undefined && { stateFile: env.SANDBOX_STATE_FILE }),
 })
 console.log(`sandbox listens on ${sandbox.url}`)
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Keepable } from './kept.ts'
 
 /** A phone user. `userId` and `bearer` are null until someone who knows the control plane registers them. */
 export interface Person {
@@ -21,8 +22,16 @@ export const personInput = z.object({
 export type PersonInput = z.infer<typeof personInput>
 
 /** The people who own phones here. Two are always there, so that a test needs no set-up. */
-export class People {
+export class People implements Keepable {
   readonly all: Person[] = [seeded('Ada', 1), seeded('Ben', 2)]
+
+  save(): Person[] {
+    return this.all
+  }
+
+  load(saved: Person[]): void {
+    this.all.splice(0, this.all.length, ...saved)
+  }
 
   byTelegram(telegramUserId: number): Person | undefined {
     return this.all.find((person) => person.telegramUserId === telegramUserId)

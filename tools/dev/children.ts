@@ -39,6 +39,7 @@ export function sandbox(dev: Development): ChildSpec {
     env: async () => ({
       ...withDefaults(dev, { TELEGRAM_BOT_USERNAME: botUsername }),
       PORT: String(dev.ports.sandbox),
+      SANDBOX_STATE_FILE: join(dev.args.dataDir, 'sandbox.state'),
     }),
     isHealthy: () => answers(`${dev.addresses.sandbox}/sim/people`),
   }

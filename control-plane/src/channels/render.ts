@@ -3,6 +3,7 @@ import { withFiles } from './file-parts.ts'
 import { parseMarkdown } from './markdown.ts'
 import type { Button, OutgoingFile, Payload } from './sender.ts'
 import { formatTelegram } from './telegram-format.ts'
+import { withChoices } from './whatsapp-choices.ts'
 import { formatWhatsapp } from './whatsapp-format.ts'
 
 /** What a message has beside its words. */
@@ -13,7 +14,7 @@ export interface Extras {
 
 /**
  * What a channel is sent for one message. The web reads messages from the table, so nothing is sent there. Where there
- * are no buttons they are numbered, and the person answers with a number.
+ * can be no buttons they are numbered, and the person answers with a number.
  */
 export function render(
   channel: Channel,
@@ -24,7 +25,7 @@ export function render(
     case 'TELEGRAM':
       return withFiles(withButtons(formatTelegram(markdown), buttons), files)
     case 'WHATSAPP':
-      return withFiles(formatWhatsapp(markdown + numbered(buttons)), files)
+      return withFiles(withChoicesOrNumbers(markdown, buttons), files)
     case 'WEB':
       return []
     default:
@@ -43,6 +44,14 @@ function withButtons(payloads: Payload[], buttons: readonly Button[]): Payload[]
   const last = payloads.at(-1)
   if (!last || buttons.length === 0) return payloads
   return [...payloads.slice(0, -1), { ...last, buttons: [...buttons] }]
+}
+
+function withChoicesOrNumbers(markdown: string, buttons: readonly Button[]): Payload[] {
+  const numbers = numbered(buttons)
+  if (numbers === '') return formatWhatsapp(markdown)
+  const parts = formatWhatsapp(markdown)
+  const last = withChoices(parts.at(-1)?.text ?? '', numbers, buttons)
+  return last ? [...parts.slice(0, -1), last] : formatWhatsapp(markdown + numbers)
 }
 
 function numbered(buttons: readonly Button[]): string {

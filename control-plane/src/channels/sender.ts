@@ -20,8 +20,10 @@ export const payloadSchema = z.object({
   template: z.object({ contentSid: z.string(), variables: z.record(z.string(), z.string()) }).optional(),
   /** Goes out with the text as its caption, which may then be empty. */
   file: fileSchema.optional(),
-  /** Telegram: one below the other, each with what a press sends back (at most 64 bytes). */
+  /** One below the other, each with what a press sends back (at most 64 bytes). */
   buttons: z.array(z.object({ label: z.string(), data: z.string() })).optional(),
+  /** WhatsApp: the words above the buttons; `text` says the same with numbers, for where there can be no buttons. */
+  prompt: z.string().optional(),
 })
 export type Button = NonNullable<Payload['buttons']>[number]
 export type Payload = z.infer<typeof payloadSchema>
@@ -32,6 +34,22 @@ export interface OutgoingFiles {
   open(fileId: string): Promise<Readable>
   /** An address that gives the file to whoever has it, for a while: to the person, or to the provider. */
   link(fileId: string, reader: 'person' | 'provider'): Promise<string>
+}
+
+/** A part as it goes where its buttons were not taken; null when it has none that could be left out. */
+export function withoutButtons({ prompt, buttons: _buttons, ...plain }: Payload): Payload | null {
+  return prompt === undefined ? null : plain
+}
+
+/** Where it is kept what Twilio calls a content, so that all replicas make it once. */
+export interface ContentStore {
+  /** `ours`: nobody has it, and for `leaseMs` nobody else makes it; null: somebody else does, or Twilio refused it lately. */
+  take(name: string, leaseMs: number): Promise<{ sid: string } | 'ours' | null>
+  keep(name: string, sid: string): Promise<void>
+  /** It could not be made: not to be tried again before. */
+  putOff(name: string, forMs: number): Promise<void>
+  /** It is gone at Twilio. */
+  forget(name: string, sid: string): Promise<void>
 }
 
 /** Which attempt of which delivery it is, for providers that tell later what became of it. */

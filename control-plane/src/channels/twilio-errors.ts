@@ -11,7 +11,7 @@ interface TwilioFailure {
 const failures: Record<number, TwilioFailure> = {
   20003: { meaning: 'our credentials were refused', kind: 'retry' },
   20404: { meaning: 'the account is not there', kind: 'permanent' },
-  20429: { meaning: 'too many requests', kind: 'retry' },
+  20429: { meaning: 'too many requests', kind: 'retry', retryAfterMs: 10_000 },
   20500: { meaning: 'Twilio failed', kind: 'retry' },
   20503: { meaning: 'Twilio is not available', kind: 'retry' },
   21211: { meaning: 'not an address', kind: 'permanent' },
@@ -44,10 +44,17 @@ const failures: Record<number, TwilioFailure> = {
   63049: { meaning: 'Meta chose not to deliver it', kind: 'permanent' },
 }
 
+/** What a delivery's error code means in words; undefined for what is none of Twilio's. */
+export function twilioMeaning(errorCode: string): string | undefined {
+  const [, number] = /^twilio_(\d+)$/.exec(errorCode) ?? []
+  return number === undefined ? undefined : failures[Number(number)]?.meaning
+}
+
 /** For a number that is not in the table, the HTTP status decides; without one, nothing says that it would pass. */
 export function twilioFailure(code: number | undefined, status?: number): TwilioFailure {
   const known = code === undefined ? undefined : failures[code]
   if (known) return known
-  const mayPass = status !== undefined && (status >= 500 || status === 429)
+  if (status === 429) return { meaning: 'too many requests', kind: 'retry', retryAfterMs: 10_000 }
+  const mayPass = status !== undefined && status >= 500
   return { meaning: 'not known to us', kind: mayPass ? 'retry' : 'permanent' }
 }

@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { pino } from 'pino'
 import { expect, test } from 'vitest'
+import { noContents } from '../testing/no-contents.ts'
 import { noFiles } from '../testing/no-files.ts'
 import { createWhatsapp } from './whatsapp.ts'
 
@@ -37,6 +39,8 @@ const accountSid = `AC${'0'.repeat(32)}`
 const connect = (apiBase: string) =>
   createWhatsapp({
     files: noFiles,
+    contents: noContents,
+    log: pino({ enabled: false }),
     accountSid,
     authToken: 'secret-token',
     number: '+15550100',

@@ -1,6 +1,16 @@
+import type { Logger } from 'pino'
 import twilio from 'twilio'
-import { type Attempt, type ChannelSender, type OutgoingFiles, type Payload, SendError } from './sender.ts'
+import {
+  type Attempt,
+  type ChannelSender,
+  type ContentStore,
+  type OutgoingFiles,
+  type Payload,
+  SendError,
+} from './sender.ts'
 import { twilioFailure } from './twilio-errors.ts'
+import { choiceOf } from './whatsapp-choices.ts'
+import { createContents } from './whatsapp-contents.ts'
 import { mediaOf } from './whatsapp-files.ts'
 
 export interface WhatsappChannelSettings {
@@ -13,6 +23,9 @@ export interface WhatsappChannelSettings {
   /** Where Twilio tells what became of a message. */
   statusUrl: string
   files: OutgoingFiles
+  /** Where it is kept which contents of ours Twilio has. */
+  contents: ContentStore
+  log: Logger
 }
 
 export interface Whatsapp extends ChannelSender {
@@ -34,6 +47,27 @@ export function createWhatsapp(settings: WhatsappChannelSettings): Whatsapp {
     connected ??= connect(settings)
     return connected
   }
+  const contents = createContents({ client, store: settings.contents, log: settings.log })
+  const post = async (address: string, content: object, attempt: Attempt | undefined) => {
+    const statusCallback = attempt && { statusCallback: retried(statusUrl(settings.statusUrl, attempt)) }
+    const { sid } = await client().messages.create({ from, to: address, ...content, ...statusCallback })
+    return { providerMessageId: sid }
+  }
+  /** Null when the part has no buttons, or Twilio does not take them: then it goes with numbers. */
+  const postChoice = async (address: string, payload: Payload, attempt: Attempt | undefined) => {
+    const choice = choiceOf(payload)
+    const contentSid = choice && (await contents.sidOf(choice.shape))
+    if (!choice || contentSid === null) return null
+    try {
+      const contentVariables = JSON.stringify(choice.variables)
+      return await post(address, { contentSid, contentVariables }, attempt)
+    } catch (error) {
+      if (toSendError(error).kind !== 'permanent') throw error
+      const code = error instanceof twilio.RestException ? error.code : undefined
+      await contents.refused(choice.shape, contentSid, code)
+      return null
+    }
+  }
   /** Undefined when the account has no such sender. */
   const findSender = async () => {
     const senders = await client().messaging.v2.channelsSenders.list({ channel: 'whatsapp' })
@@ -44,15 +78,9 @@ export function createWhatsapp(settings: WhatsappChannelSettings): Whatsapp {
     typingLastsMs: 25_000,
     tellsFate: true,
     async send(address, payload, attempt) {
-      const statusCallback = attempt && retried(statusUrl(settings.statusUrl, attempt))
       try {
-        const { sid } = await client().messages.create({
-          from,
-          to: address,
-          ...(await contentOf(payload, settings.files)),
-          ...(statusCallback === undefined ? {} : { statusCallback }),
-        })
-        return { providerMessageId: sid }
+        const chosen = await postChoice(address, payload, attempt)
+        return chosen ?? (await post(address, await contentOf(payload, settings.files), attempt))
       } catch (error) {
         throw toSendError(error)
       }
@@ -91,7 +119,7 @@ export function createWhatsapp(settings: WhatsappChannelSettings): Whatsapp {
 function connect({ accountSid, authToken, apiBase }: WhatsappChannelSettings): twilio.Twilio {
   const client = twilio(accountSid, authToken, { timeout: timeoutMs })
   if (apiBase !== undefined) {
-    for (const domain of [client.api, client.messaging]) domain.baseUrl = apiBase
+    for (const domain of [client.api, client.messaging, client.content]) domain.baseUrl = apiBase
   }
   return client
 }

@@ -1,5 +1,6 @@
 import type { Database } from '@yourclaw/db'
 import { fromPrisma, type PgBoss } from 'pg-boss'
+import { twilioMeaning } from '../channels/twilio-errors.ts'
 import { inTransaction } from '../context.ts'
 import { deliveryJobSchema } from './deliver.ts'
 import { createOutbox, deadDeliveryQueue } from './deliveries.ts'
@@ -13,6 +14,8 @@ export interface DeadLetter {
   diedAt: Date
   /** Why its last part was not taken. */
   code?: string
+  /** What that code means, where it is one of Twilio's. */
+  meaning?: string
 }
 
 interface DeadLetterDeps {
@@ -33,7 +36,10 @@ export async function listDeadLetters({ db, boss }: DeadLetterDeps): Promise<Dea
         where: { messageId, state: 'DEAD' },
         select: { lastErrorCode: true },
       })
-      return { ...letter, messageId, ...(part?.lastErrorCode && { code: part.lastErrorCode }) }
+      if (!part?.lastErrorCode) return { ...letter, messageId }
+      const code = part.lastErrorCode
+      const meaning = twilioMeaning(code)
+      return { ...letter, messageId, code, ...(meaning !== undefined && { meaning }) }
     }),
   )
 }

@@ -14,13 +14,18 @@ import { recordFate } from '../services/delivery/record-fate.ts'
 import { takePace } from '../services/delivery/take-pace.ts'
 import { type Due, type DuePart, nowhere } from './load-due.ts'
 import type { SentPart } from './settle-sent.ts'
+import { waitedSchema } from './wait-longer.ts'
 
-const channelSchema = z.enum(['TELEGRAM', 'WHATSAPP', 'WEB'])
+const lineSchema = z.object({
+  channel: z.enum(['TELEGRAM', 'WHATSAPP', 'WEB']),
+  address: z.string(),
+  waited: waitedSchema.optional(),
+})
 /** A stored message, whose parts are in the table, a text that belongs to no user, or a message to take buttons off. */
 export const deliveryJobSchema = z.union([
-  z.object({ channel: channelSchema, address: z.string(), messageId: z.uuid() }),
-  z.object({ channel: channelSchema, address: z.string(), payload: payloadSchema }),
-  z.object({ channel: channelSchema, address: z.string(), closes: z.uuid() }),
+  lineSchema.extend({ messageId: z.uuid() }),
+  lineSchema.extend({ payload: payloadSchema }),
+  lineSchema.extend({ closes: z.uuid() }),
 ])
 export type DeliveryJob = z.infer<typeof deliveryJobSchema>
 

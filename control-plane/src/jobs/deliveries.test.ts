@@ -101,6 +101,32 @@ test('M4: messages go out in the order in which they were stored, whenever their
   await expect.poll(() => textsTo(address), wait).toEqual(['zero', 'one', 'two'])
 })
 
+test('M6: waiting for room at the provider is no failed try, and ends by its age alone', async () => {
+  const { db, clock } = fixture
+  const noRoom = () => new SendError('telegram_429', { retryAfterMs: 3_000 })
+  const waiting = async (sinceMs: number, text: string) => {
+    const { userId, address } = await createPerson(db)
+    failures.set(address, [noRoom(), noRoom()])
+    await say(userId, text)
+    const key = `TELEGRAM:${address}`
+    await expect.poll(async () => (await boss.findJobs(deliveryQueue, { key }))[0]?.state, wait).toBe('retry')
+    // As if it had been put off many more times than it may be tried.
+    const waited = JSON.stringify({ waited: { count: 500, sinceMs } })
+    await db.$executeRaw`UPDATE pgboss.job SET retry_count = 500, retry_limit = 560, data = data || ${waited}::jsonb
+      WHERE singleton_key = ${key}`
+    return { userId, address }
+  }
+  const patient = await waiting(clock.at - 47 * 3_600_000, 'in the end')
+  const late = await waiting(clock.at - 48 * 3_600_000, 'too late')
+  await expect.poll(() => textsTo(patient.address), wait).toEqual(['in the end'])
+  await expect.poll(() => db.delivery.count({ where: { userId: late.userId, state: 'DEAD' } }), wait).toBe(1)
+  expect(textsTo(late.address)).toEqual([])
+  const letters = await boss.findJobs<object>(deadDeliveryQueue)
+  expect(letters.filter(({ data }) => 'waited' in data)).toEqual([])
+  // They are this test's alone.
+  for (const { id } of letters) await boss.deleteJob(deadDeliveryQueue, id)
+})
+
 /** A provider that tells later: here right before its answer, which for our own messages is lost on the way. */
 const followed: ChannelSender = {
   typingLastsMs: 25_000,
@@ -237,5 +263,5 @@ test('O2: messages sent and given up are counted by channel', async () => {
   const jobs = (channel: string) => sent.filter((item) => item.channel === channel).length
   await expect
     .poll(counted, wait)
-    .toEqual(['TELEGRAM dead 2', `TELEGRAM sent ${jobs('TELEGRAM')}`, `WHATSAPP sent ${jobs('WHATSAPP')}`])
+    .toEqual(['TELEGRAM dead 3', `TELEGRAM sent ${jobs('TELEGRAM')}`, `WHATSAPP sent ${jobs('WHATSAPP')}`])
 })

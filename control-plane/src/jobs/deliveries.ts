@@ -20,13 +20,14 @@ import {
 import { type Due, dueOf, loadDue } from './load-due.ts'
 import { type QueueRunner, runQueue, type TakingRunner } from './run-queue.ts'
 import { type SentPart, settleSent } from './settle-sent.ts'
+import { hasWaitedTooLong, triesOf, waitLonger } from './wait-longer.ts'
 
 /*
  * What goes out. One job a message, so that its parts stay in order; one line a recipient, so that messages do: a
  * job that waits for its retry holds back the recipient's next ones. A job is
  *   completed  every part was accepted, or it was buried: its parts DEAD, its data in the dead letter queue; or the
  *              channel's rules held it back, and it has another job when they let it go
- *   retry      it waits: the backoff, or as long as the provider asked
+ *   retry      it waits: the backoff, or, without counting as a try, as long as the provider asked
  *   failed     its last attempt died with its process; pg-boss closes the line behind it until `reopenLines`
  */
 export const deliveryQueue = 'deliveries'
@@ -209,14 +210,20 @@ async function attempt(deps: DeliveryDeps & Delivering, job: Job<unknown>): Prom
       { jobId: job.id, code, err: failure.cause, attempt: job.retryCount + 1 },
       'delivery failed',
     )
-    if (failure.kind === 'permanent' || job.retryCount >= retryLimit) {
+    const { retryAfterMs } = failure
+    const isOver =
+      triesOf(job, data?.waited) >= retryLimit ||
+      (retryAfterMs !== undefined && hasWaitedTooLong(data?.waited, ctx.clock.now()))
+    if (failure.kind === 'permanent' || isOver) {
       await bury(deps, job, data, code)
       watch?.dead(code)
       return
     }
     watch?.retried(code)
-    if (failure.retryAfterMs !== undefined) await retryAfter(deps, job, failure.retryAfterMs)
-    else await boss.fail(deliveryQueue, job, { code })
+    if (retryAfterMs !== undefined) {
+      const wait = { data, waitMs: retryAfterMs, retryLimit }
+      await waitLonger({ ctx, boss, queue: deliveryQueue }, job, wait)
+    } else await boss.fail(deliveryQueue, job, { code })
   }
 }
 
@@ -229,7 +236,8 @@ async function bury(
   await ctx.db.$transaction(async (tx) => {
     const within = { db: fromPrisma(tx) }
     await markDead(tx, data)
-    await boss.send(deadDeliveryQueue, job.data as object, within)
+    // Sent again by an operator, it begins anew.
+    await boss.send(deadDeliveryQueue, { ...(job.data as object), waited: undefined }, within)
     await boss.complete(deliveryQueue, job, { code, dead: true }, within)
   })
 }
@@ -239,14 +247,4 @@ async function markDead(tx: Transaction, data: DeliveryJob | undefined): Promise
   const { messageId } = data
   await tx.delivery.updateMany({ where: { messageId, state: 'PENDING' }, data: { state: 'DEAD' } })
   await tx.message.updateMany({ where: { id: messageId, state: 'PENDING' }, data: { state: 'FAILED' } })
-}
-
-/** The provider's own wait replaces the backoff. */
-async function retryAfter({ ctx, boss }: DeliveryDeps, job: Job<unknown>, waitMs: number): Promise<void> {
-  await ctx.db.$transaction(async (tx) => {
-    const within = { db: fromPrisma(tx) }
-    await boss.fail(deliveryQueue, job, { code: 'rate_limited' }, within)
-    const startAfter = Math.ceil(waitMs / 1000)
-    await boss.update(deliveryQueue, undefined, { id: job.id, startAfter, ...within })
-  })
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { type Keepable, refill } from '../kept.ts'
 import type { People } from '../people.ts'
 
 export const accountInput = z.object({
@@ -13,12 +14,20 @@ export type GoogleAccount = z.infer<typeof accountInput> & {
 }
 
 /** Who can sign in with Google: everybody who owns a phone here, and who was added. */
-export class Accounts {
+export class Accounts implements Keepable {
   readonly #people: People
   readonly #added = new Map<string, GoogleAccount>()
 
   constructor(people: People) {
     this.#people = people
+  }
+
+  save(): Map<string, GoogleAccount> {
+    return this.#added
+  }
+
+  load(saved: Map<string, GoogleAccount>): void {
+    refill(this.#added, saved)
   }
 
   all(): GoogleAccount[] {

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { type Keepable, refill } from '../kept.ts'
 
 export const codeLifetimeMs = 10 * 60_000
 export const tokenLifetimeS = 3_599
@@ -37,12 +38,24 @@ export class TokenError extends Error {
 }
 
 /** Codes and tokens, and what stands behind them. */
-export class Grants {
+export class Grants implements Keepable {
   readonly #codes = new Map<string, Code>()
   readonly #access = new Map<string, { grant: Grant; expiresAtMs: number }>()
   readonly #refresh = new Map<string, Grant>()
   /** Whether a refresh gives a new refresh token, and ends the old one. */
   rotates = false
+
+  save(): object {
+    return { access: this.#access, refresh: this.#refresh }
+  }
+
+  load(saved: {
+    access: Map<string, { grant: Grant; expiresAtMs: number }>
+    refresh: Map<string, Grant>
+  }): void {
+    refill(this.#access, saved.access)
+    refill(this.#refresh, saved.refresh)
+  }
 
   issueCode(grant: Grant): string {
     const code = random('4/0')

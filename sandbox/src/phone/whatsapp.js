@@ -53,6 +53,13 @@ const businessTicks = {
   read: { text: '✓✓', label: 'Read', kind: 'read' },
 }
 
+/** A list is shown open, below what opens it on a phone. */
+function buttonsOf(choices) {
+  if (!choices) return []
+  const rows = choices.options.map(({ title, id }) => [{ text: title, data: id }])
+  return choices.list ? [[{ text: `☰ ${choices.list}` }], ...rows] : rows
+}
+
 function entries({ business, person }) {
   const mine = person.map((event) => ({
     ...event,
@@ -60,7 +67,9 @@ function entries({ business, person }) {
     mine: true,
     content: withFile(
       event.file,
-      event.kind === 'text' || event.file ? event.body : `[${event.kind}] ${event.body}`,
+      ['text', 'interactive'].includes(event.kind) || event.file
+        ? event.body
+        : `[${event.kind}] ${event.body}`,
     ),
     raw: event.request,
     ticks: personTicks(event),
@@ -71,6 +80,7 @@ function entries({ business, person }) {
       ...event,
       id: `b${event.sid}`,
       content: withFile(event.file, said(event.body)),
+      buttons: buttonsOf(event.choices),
       raw: event.request,
       look: event.errorCode ? 'lost' : '',
       bad: Boolean(event.errorCode),
@@ -95,6 +105,7 @@ export const whatsapp = {
       ...(isPhoto ? { photo: base64 } : { document: { name, base64 } }),
       ...(caption && { body: caption }),
     }),
+  press: (person, entry, data) => call(`${at(person)}/buttons`, { messageSid: entry.sid, data }),
   entries,
   state({ business, windowOpen, optedOut }) {
     const last = business.at(-1)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import type { Keepable } from '../kept.ts'
 import { ResendError } from './errors.ts'
 
 const address = z.string().regex(/^([^<>]*<)?[^\s<>@]+@[^\s<>@]+>?$/)
@@ -50,9 +51,17 @@ export interface Mail {
 }
 
 /** All mail that was sent, oldest first. */
-export class Mailbox {
+export class Mailbox implements Keepable {
   all: Mail[] = []
   #byKey = new Map<string, { payload: string; ids: string[] }>()
+
+  save(): Mail[] {
+    return this.all
+  }
+
+  load(saved: Mail[]): void {
+    this.all = saved
+  }
 
   clear(): void {
     this.all = []

@@ -24,7 +24,12 @@ import {
   stopInput,
 } from '../telegram/incoming.ts'
 import type { Account } from '../twilio/account.ts'
-import { sendAsPerson as sendOnWhatsapp, whatsappInput } from '../twilio/incoming.ts'
+import {
+  pressInput,
+  pressAsPerson as pressOnWhatsapp,
+  sendAsPerson as sendOnWhatsapp,
+  whatsappInput,
+} from '../twilio/incoming.ts'
 import { baseOf } from '../twilio/routes.ts'
 import { BadInput, read } from './input.ts'
 
@@ -86,6 +91,9 @@ export function simRoutes({
   // Matched before it is decoded, so %3A and : both begin an address.
   app.post('/whatsapp/:address{whatsapp.+}/messages', async (c) =>
     c.json(await sendOnWhatsapp(twilio, c.req.param('address'), await read(c, whatsappInput), baseOf(c))),
+  )
+  app.post('/whatsapp/:address{whatsapp.+}/buttons', async (c) =>
+    c.json(await pressOnWhatsapp(twilio, c.req.param('address'), await read(c, pressInput), baseOf(c))),
   )
   app.get('/whatsapp/:address{whatsapp.+}/messages', (c) =>
     c.json(twilio.chats.business(c.req.param('address'))),

@@ -1,3 +1,4 @@
+import { type Keepable, refill } from '../kept.ts'
 import { Idempotency } from './api/idempotency.ts'
 import { newId } from './ids.ts'
 import { type AnyObject, Objects, type StripeEvent } from './objects.ts'
@@ -11,8 +12,18 @@ export interface Dunning {
   outcome: 'cancel' | 'unpaid' | 'past_due'
 }
 
+interface Saved {
+  objects: AnyObject[]
+  idempotency: never
+  cards: Map<string, string>
+  announced: Set<string>
+  dunning: Dunning
+  aheadS: number
+  invoices: number
+}
+
 /** One Stripe account in test mode, with a clock of its own. Every `sk_…` key reaches it. */
-export class Account {
+export class Account implements Keepable {
   readonly objects = new Objects()
   readonly idempotency = new Idempotency()
   readonly deliveries = new Deliveries(this.objects)
@@ -28,6 +39,24 @@ export class Account {
   #aheadS = 0
   #frozenAtS: number | undefined
   #invoices = 0
+
+  save(): object {
+    const { objects, idempotency, cards, announced, dunning } = this
+    const own = { cards, announced, dunning, aheadS: this.#aheadS, invoices: this.#invoices }
+    return { objects: objects.save(), idempotency: idempotency.save(), ...own }
+  }
+
+  /** What was not delivered yet is delivered from now on. */
+  load(saved: Saved): void {
+    this.objects.load(saved.objects)
+    this.idempotency.load(saved.idempotency)
+    refill(this.cards, saved.cards)
+    for (const id of saved.announced) this.announced.add(id)
+    this.dunning = saved.dunning
+    this.#aheadS = saved.aheadS
+    this.#invoices = saved.invoices
+    for (const event of this.objects.all('event')) if (event.pending_webhooks > 0) this.deliveries.send(event)
+  }
 
   /** Seconds, as all of Stripe's times. */
   nowS(): number {

@@ -1,4 +1,5 @@
 import type Stripe from 'stripe'
+import type { Keepable } from '../kept.ts'
 import { missing } from './api/errors.ts'
 
 // The SDK reads decimals into a class of its own; on the wire they are text.
@@ -72,7 +73,7 @@ const spoken: Partial<Record<Kind, string>> = {
 }
 
 /** Every object there is, in the order of making. */
-export class Objects {
+export class Objects implements Keepable {
   readonly #byId = new Map<string, AnyObject>()
   readonly #byKind = new Map<string, AnyObject[]>()
 
@@ -82,6 +83,16 @@ export class Objects {
     kind.push(object)
     this.#byKind.set(object.object, kind)
     return object
+  }
+
+  save(): AnyObject[] {
+    return [...this.#byId.values()]
+  }
+
+  load(saved: AnyObject[]): void {
+    this.#byId.clear()
+    this.#byKind.clear()
+    for (const object of saved) this.add(object as never)
   }
 
   find(id: string): AnyObject | undefined {

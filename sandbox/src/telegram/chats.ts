@@ -1,4 +1,5 @@
 import type { Chat, InlineKeyboardMarkup, MessageEntity, User } from '@grammyjs/types'
+import { type Keepable, refill } from '../kept.ts'
 import type { People } from '../people.ts'
 import { badRequest } from './errors.ts'
 
@@ -75,8 +76,16 @@ export interface ChatState {
   sent: Map<number, SentMessage>
 }
 
+interface Saved {
+  chats: Map<number, ChatState>
+  usernames: Map<number, string>
+  fromBot: Map<number, BotEvent[]>
+  fromPerson: Map<number, PersonEvent[]>
+  lastMessageId: number
+}
+
 /** The chats the bot can reach, and everything said in them, kept under the person's Telegram id. */
-export class Chats {
+export class Chats implements Keepable {
   #people: People
   #onEvent: BotEventListener
   #chats = new Map<number, ChatState>()
@@ -88,6 +97,24 @@ export class Chats {
   constructor(people: People, onEvent: BotEventListener = () => {}) {
     this.#people = people
     this.#onEvent = onEvent
+  }
+
+  save(): Saved {
+    return {
+      chats: this.#chats,
+      usernames: this.#usernames,
+      fromBot: this.#fromBot,
+      fromPerson: this.#fromPerson,
+      lastMessageId: this.#lastMessageId,
+    }
+  }
+
+  load(saved: Saved): void {
+    refill(this.#chats, saved.chats)
+    refill(this.#usernames, saved.usernames)
+    refill(this.#fromBot, saved.fromBot)
+    refill(this.#fromPerson, saved.fromPerson)
+    this.#lastMessageId = saved.lastMessageId
   }
 
   nextMessageId(): number {

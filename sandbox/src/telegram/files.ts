@@ -1,4 +1,5 @@
 import type { File } from '@grammyjs/types'
+import { type Keepable, refill } from '../kept.ts'
 import { badRequest } from './errors.ts'
 
 export interface StoredFile {
@@ -8,9 +9,19 @@ export interface StoredFile {
 }
 
 /** The files that people and the bot sent, by file_id and by path. */
-export class Files {
+export class Files implements Keepable {
   #byId = new Map<string, StoredFile>()
   #count = 0
+
+  save(): Map<string, StoredFile> {
+    return this.#byId
+  }
+
+  load(saved: Map<string, StoredFile>): void {
+    refill(this.#byId, saved)
+    for (const file of saved.values()) file.bytes = Buffer.from(file.bytes)
+    this.#count = saved.size
+  }
 
   add(folder: string, extension: string, mimeType: string, bytes: Buffer): StoredFile {
     this.#count += 1

@@ -3,6 +3,7 @@ import type { People } from '../people.ts'
 import { Callbacks } from './callbacks.ts'
 import { Chats } from './chats.ts'
 import { Contacts } from './contacts.ts'
+import { Contents } from './contents.ts'
 import { Messages } from './messages.ts'
 
 export interface AccountOptions {
@@ -20,6 +21,7 @@ export class Account {
   readonly contacts: Contacts
   readonly messages = new Messages()
   readonly chats = new Chats()
+  readonly contents = new Contents()
   readonly callbacks: Callbacks
   readonly faults: Faults
   /** Where messages of people are posted to; set through the Senders API. */
@@ -47,7 +49,7 @@ export class Account {
     })
   }
 
-  /** Forgets what was said. Windows and opt-outs stay, as the other side remembers them too. */
+  /** Forgets what was said. Windows, contents and opt-outs stay, as the other side remembers them too. */
   clear(): void {
     this.chats.clear()
     this.messages.clear()

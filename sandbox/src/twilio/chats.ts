@@ -1,3 +1,5 @@
+import { type Keepable, refill } from '../kept.ts'
+import type { Choices } from './contents.ts'
 import type { Message } from './messages.ts'
 
 /** One thing our side did towards a person; the shape of GET /sim/whatsapp/{address}/messages. */
@@ -8,8 +10,10 @@ export interface BusinessEvent {
   body: string
   status: Message['status'] | 'shown'
   errorCode?: number
-  /** Templates only. */
+  /** Contents only; a template is one that may be sent at any time. */
   contentSid?: string
+  /** What can be pressed: POST /sim/whatsapp/{address}/buttons. */
+  choices?: Choices
   /** What came with it, once it was fetched; its bytes are at `url`, a path of the sandbox. */
   file?: EventFile
   at: string
@@ -25,7 +29,7 @@ export interface EventFile {
 /** One thing the person sent. */
 export interface PersonEvent {
   sid: string
-  kind: 'text' | 'image' | 'audio' | 'document' | 'sticker' | 'location'
+  kind: 'text' | 'image' | 'audio' | 'document' | 'sticker' | 'location' | 'interactive'
   body: string
   file?: EventFile
   at: string
@@ -38,9 +42,18 @@ export interface PersonEvent {
 }
 
 /** Both sides of every conversation, by the person's address. */
-export class Chats {
+export class Chats implements Keepable {
   readonly #business = new Map<string, BusinessEvent[]>()
   readonly #person = new Map<string, PersonEvent[]>()
+
+  save(): object {
+    return { business: this.#business, person: this.#person }
+  }
+
+  load(saved: { business: Map<string, BusinessEvent[]>; person: Map<string, PersonEvent[]> }): void {
+    refill(this.#business, saved.business)
+    refill(this.#person, saved.person)
+  }
 
   addBusiness(address: string, event: BusinessEvent): void {
     this.#business.set(address, [...this.business(address), event])

@@ -1,3 +1,4 @@
+import { type Keepable, refill } from '../kept.ts'
 import type { People } from '../people.ts'
 
 /** How long free text may be sent after a person last wrote. */
@@ -9,13 +10,22 @@ interface Contact {
 }
 
 /** What WhatsApp knows of the people it reaches, by address. Its clock can be moved on, to close windows. */
-export class Contacts {
+export class Contacts implements Keepable {
   readonly #people: People
   readonly #contacts = new Map<string, Contact>()
   #advancedMs = 0
 
   constructor(people: People) {
     this.#people = people
+  }
+
+  save(): object {
+    return { contacts: this.#contacts, advancedMs: this.#advancedMs }
+  }
+
+  load({ contacts, advancedMs }: { contacts: Map<string, Contact>; advancedMs: number }): void {
+    refill(this.#contacts, contacts)
+    this.#advancedMs = advancedMs
   }
 
   nowMs(): number {

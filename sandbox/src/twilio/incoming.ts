@@ -22,6 +22,8 @@ export const whatsappInput = z
     forwarded: z.boolean().optional(),
     /** Sid of a message of either side. */
     replyTo: z.string().optional(),
+    /** A press on a button, or the choice of a line, below the message that `replyTo` names; its title is the body. */
+    pressed: z.object({ data: z.string(), isList: z.boolean().default(false) }).optional(),
     profileName: z.string().optional(),
     /** The same message again: what Twilio does when it did not hear our answer. */
     messageSid: z
@@ -97,14 +99,39 @@ export async function sendAsPerson(
   return { messageSid }
 }
 
+export const pressInput = z.object({
+  /** Sid of the message that has the buttons. */
+  messageSid: z.string(),
+  /** What the button was sent with; anything, as with a forged client. */
+  data: z.string(),
+  /** What it says; for what no button of that message sends. */
+  title: z.string().default('A button'),
+})
+
+/** The person presses a button below a message of ours. */
+export function pressAsPerson(
+  account: Account,
+  address: string,
+  { messageSid, data, title }: z.output<typeof pressInput>,
+  base: string,
+): Promise<{ messageSid: string }> {
+  const choices = account.chats.business(address).find(({ sid }) => sid === messageSid)?.choices
+  const body = choices?.options.find(({ id }) => id === data)?.title ?? title
+  const pressed = { data, isList: choices?.list !== undefined }
+  return sendAsPerson(account, address, { body, replyTo: messageSid, pressed }, base)
+}
+
 /** What Twilio adds for what a message is beside its text. */
-function extrasOf(account: Account, { location, forwarded, replyTo, document }: WhatsappInput) {
+function extrasOf(account: Account, input: WhatsappInput) {
+  const { body, location, forwarded, replyTo, document, pressed } = input
   return {
     ...(location && { Latitude: String(location.latitude), Longitude: String(location.longitude) }),
     ...(location?.label && { Label: location.label }),
     ...(forwarded && { Forwarded: 'true' }),
     ...(replyTo && { OriginalRepliedMessageSid: replyTo, OriginalRepliedMessageSender: account.sender }),
     ...(document && { MediaFilename0: document.name }),
+    ...(pressed && !pressed.isList && { ButtonText: body, ButtonPayload: pressed.data }),
+    ...(pressed?.isList && { ListTitle: body, ListId: pressed.data }),
   }
 }
 
@@ -150,6 +177,7 @@ async function mediaOf(input: WhatsappInput): Promise<{ kind: PersonEvent['kind'
   })
   const decode = (given: true | string, sample: () => Buffer) =>
     given === true ? sample() : Buffer.from(given, 'base64')
+  if (input.pressed) return { kind: 'interactive', media: [] }
   if (input.location) return { kind: 'location', media: [] }
   if (input.sticker) return one('sticker', 'image/webp', samplePhoto())
   if (input.photo) return one('image', 'image/png', decode(input.photo, samplePhoto))

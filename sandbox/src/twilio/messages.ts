@@ -1,3 +1,5 @@
+import { type Keepable, refill } from '../kept.ts'
+
 /** A message in either direction, as GET …/Messages/{sid} tells it. */
 export interface Message {
   sid: string
@@ -25,8 +27,18 @@ export const fileOf = (message: Message, { sid, contentType, bytes }: Media) => 
 })
 
 /** All messages of the account, oldest first. */
-export class Messages {
+export class Messages implements Keepable {
   readonly #bySid = new Map<string, Message>()
+
+  save(): Map<string, Message> {
+    return this.#bySid
+  }
+
+  load(saved: Map<string, Message>): void {
+    refill(this.#bySid, saved)
+    // Of bytes, what was saved has no more than bytes.
+    for (const { media } of saved.values()) for (const file of media) file.bytes = Buffer.from(file.bytes)
+  }
 
   add(message: Message): void {
     this.#bySid.set(message.sid, message)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Account } from './account.ts'
 import type { BusinessEvent } from './chats.ts'
-import { findContent, renderContent } from './contents.ts'
+import { isShown, type Rendered, renderContent } from './contents.ts'
 import { TwilioError } from './errors.ts'
 import { sid } from './ids.ts'
 import { fileOf, type Message } from './messages.ts'
@@ -10,6 +10,8 @@ import { fileOf, type Message } from './messages.ts'
 const longestBody = 1600
 const windowClosed = 63016
 const mediaNotFetched = 63019
+/** The channel did not accept the content. */
+const notAccepted = 63005
 /** https://www.twilio.com/docs/whatsapp/guidance-whatsapp-media-messages */
 const largestMediaBytes = 16 * 1024 * 1024
 const address = /^whatsapp:(\+[1-9]\d{4,14}|[A-Z]{2}\.[A-Za-z0-9]{1,128})$/
@@ -28,7 +30,7 @@ const input = z.object({
 export function createMessage(account: Account, path: string, form: Record<string, string>): Message {
   const given = input.parse(form)
   check(account, given.From, given.To)
-  const { body, kind } = contentOf(given)
+  const { body, choices, kind, isAccepted } = contentOf(account, given)
   const message: Message = {
     sid: sid('SM'),
     direction: 'outbound-api',
@@ -46,13 +48,15 @@ export function createMessage(account: Account, path: string, form: Record<strin
     kind,
     body,
     status: message.status,
-    ...(kind === 'template' && given.ContentSid !== undefined ? { contentSid: given.ContentSid } : {}),
+    ...(given.ContentSid !== undefined && { contentSid: given.ContentSid }),
+    ...(choices && { choices }),
     at: message.at.toISOString(),
     request: { path, body: form },
   }
   account.chats.addBusiness(given.To, event)
+  const refusal = isAccepted ? null : notAccepted
   const fate =
-    account.faults.takeErrorCode('twilio') ?? (isAllowed(account, kind, given.To) ? null : windowClosed)
+    account.faults.takeErrorCode('twilio') ?? (isAllowed(account, kind, given.To) ? refusal : windowClosed)
   const target = given.StatusCallback ?? account.webhook.statusUrl
   account.enqueue(message.sid, async () => {
     const fetched = given.MediaUrl === undefined || (await attach(message, event, given.MediaUrl))
@@ -84,11 +88,18 @@ function check(account: Account, from: string, to: string): void {
   }
 }
 
-function contentOf(given: z.output<typeof input>): { body: string; kind: 'message' | 'template' } {
+interface Contained extends Rendered {
+  kind: 'message' | 'template'
+  isAccepted: boolean
+}
+
+function contentOf({ contents }: Account, given: z.output<typeof input>): Contained {
   if (given.ContentSid !== undefined) {
-    const content = findContent(given.ContentSid)
+    const content = contents.find(given.ContentSid)
     if (!content) throw new TwilioError(400, 21655, 'The ContentSid is Invalid')
-    return { body: renderContent(content, given.ContentVariables), kind: 'template' }
+    const rendered = renderContent(content, given.ContentVariables)
+    const kind = content.isApproved ? 'template' : 'message'
+    return { ...rendered, kind, isAccepted: isShown(rendered, content) }
   }
   const body = given.Body ?? ''
   if (body.trim() === '' && given.MediaUrl === undefined) {
@@ -98,7 +109,7 @@ function contentOf(given: z.output<typeof input>): { body: string; kind: 'messag
     const message = 'The concatenated message body exceeds the 1600 character limit.'
     throw new TwilioError(400, 21617, message)
   }
-  return { body, kind: 'message' }
+  return { body, kind: 'message', isAccepted: true }
 }
 
 const isAllowed = ({ contacts }: Account, kind: 'message' | 'template', to: string) =>

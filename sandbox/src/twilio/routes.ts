@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { type Context, Hono } from 'hono'
 import { type Env, faulty } from '../faults.ts'
 import type { Account } from './account.ts'
-import { approvalResource, type Content, contentResource, contents, findContent } from './contents.ts'
+import { contentRoutes, metaOf } from './content-routes.ts'
 import { errorBody, faultBody, notFound, TwilioError } from './errors.ts'
 import { fileOf, messageResource } from './messages.ts'
 import { createMessage, showTyping } from './outgoing.ts'
@@ -76,14 +76,7 @@ export function twilioRoutes(account: Account): Hono<Env> {
     return c.json(senderResource(account, baseOf(c), c.req.param('sid')), 202)
   })
 
-  app.get('/v1/Content', (c) => {
-    const listed = contents.map((content) => contentResource(content, account.accountSid, baseOf(c)))
-    return c.json({ contents: listed, meta: metaOf(c, 'contents') })
-  })
-  app.get('/v1/Content/:sid', (c) => c.json(contentResource(contentAt(c), account.accountSid, baseOf(c))))
-  app.get('/v1/Content/:sid/ApprovalRequests', (c) =>
-    c.json(approvalResource(contentAt(c), account.accountSid, baseOf(c))),
-  )
+  app.route('/', contentRoutes(account, baseOf))
 
   app.onError((error, c) => {
     if (!(error instanceof TwilioError)) throw error
@@ -111,23 +104,4 @@ function isOurs(account: Account, authorization: string | undefined): boolean {
 
 function requireAccount(account: Account, c: Context<Env>): void {
   if (c.req.param('account') !== account.accountSid) throw notFound(c.req.path)
-}
-
-function contentAt(c: Context<Env>): Content {
-  const content = findContent(c.req.param('sid') ?? '')
-  if (!content) throw notFound(c.req.path)
-  return content
-}
-
-function metaOf(c: Context<Env>, key: string): object {
-  const url = c.req.url
-  return {
-    key,
-    page: 0,
-    page_size: 50,
-    url,
-    first_page_url: url,
-    next_page_url: null,
-    previous_page_url: null,
-  }
 }

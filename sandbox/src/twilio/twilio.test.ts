@@ -135,6 +135,58 @@ describe('messages', () => {
     expect(await refusal(odd)).toMatchObject({ code: 21656 })
   })
 
+  test('contents: created, found by their name, sent within the window without approval, and removed', async () => {
+    const name = `choice_${crypto.randomUUID()}`
+    const actions = [2, 4].map((place) => ({ title: `{{${place}}}`, id: `{{${place + 1}}}` }))
+    const create = (types: object) =>
+      // The SDK hands JSON bodies on as they are; its types say otherwise.
+      client.content.v1.contents.create({ friendly_name: name, language: 'en', types } as never)
+    const { sid } = await create({ 'twilio/quick-reply': { body: '{{1}}', actions } })
+    const found = await client.content.v2.contents.list({ contentName: name })
+    expect(found.map((content) => [content.sid, content.friendlyName])).toEqual([[sid, name]])
+    const items = [{ item: '{{2}}', id: '{{3}}' }]
+    const list = await create({ 'twilio/list-picker': { body: '{{1}}', button: 'Choose', items } })
+    for (const types of [
+      {},
+      { 'twilio/list-picker': { body: 'x', items } },
+      { 'twilio/quick-reply': { body: 'x', actions: [] } },
+      { 'twilio/of-tomorrow': { body: 'x' } },
+    ])
+      expect(await refusal(create(types))).toMatchObject({ status: 400, code: 20001 })
+
+    await say(ada, { body: 'hi' })
+    const choose = (contentSid: string, variables: Record<string, string>) =>
+      client.messages.create({ from, to: ada, contentSid, contentVariables: JSON.stringify(variables) })
+    const fate = async (message: { sid: string }) => {
+      const told = () => client.messages(message.sid).fetch()
+      await vi.waitFor(async () => expect((await told()).status).toMatch(/read|failed/))
+      return (await told()).errorCode ?? (await told()).status
+    }
+    const two = { 1: 'Which?', 2: 'Yes', 3: 'a', 4: 'No', 5: 'b' }
+    expect(await fate(await choose(sid, two))).toBe('read')
+    expect((await seen()).at(-1)).toMatchObject({
+      kind: 'message',
+      body: 'Which?',
+      choices: {
+        options: [
+          { title: 'Yes', id: 'a' },
+          { title: 'No', id: 'b' },
+        ],
+      },
+    })
+    expect(await fate(await choose(list.sid, { 1: 'Which?', 2: 'x'.repeat(24), 3: 'a' }))).toBe('read')
+    expect((await seen()).at(-1)).toMatchObject({ choices: { list: 'Choose' } })
+    // What is too long, or there twice, WhatsApp does not accept.
+    const odd = [{ 1: 'x'.repeat(1025) }, { 2: 'x'.repeat(21) }, { 4: 'Yes' }, { 5: 'a' }]
+    for (const values of odd) expect(await fate(await choose(sid, { ...two, ...values }))).toBe(63005)
+    expect(await fate(await choose(list.sid, { 2: 'x'.repeat(25), 3: 'a' }))).toBe(63005)
+    expect(await refusal(choose(sid, { ...two, 1: '' }))).toMatchObject({ code: 21656 })
+    await post(`${sandbox.url}/sim/whatsapp/clock`, { advanceSeconds: 24 * 3600 })
+    expect(await fate(await choose(sid, two))).toBe(63016)
+    await client.content.v1.contents(sid).remove()
+    expect(await refusal(choose(sid, two))).toMatchObject({ code: 21655 })
+  })
+
   test('who wrote STOP gets nothing until START', async () => {
     await say(ada, { body: 'Stop' })
     expect(await refusal(send('x'))).toMatchObject({ status: 400, code: 21610 })
@@ -201,6 +253,35 @@ describe('what people send', () => {
     await hook.reached(4)
     expect(hook.taken.map(({ parameters }) => parameters.Body)).toEqual(['one', 'one', 'one', 'two'])
     expect(hook.taken.every(({ isSigned }) => isSigned)).toBe(true)
+    hook.stop()
+  })
+
+  test('a press arrives with what the button was sent with, and the choice of a list by its own names', async () => {
+    const hook = await receiver()
+    await hook.listen(hook.url)
+    const choose = async (types: object) => {
+      const asked = { friendly_name: 'choice', language: 'en', types } as never
+      const { sid: contentSid } = await client.content.v1.contents.create(asked)
+      return (await client.messages.create({ from, to: ada, contentSid })).sid
+    }
+    const press = (messageSid: string, data: string) =>
+      post(`${sandbox.url}/sim/whatsapp/${encodeURIComponent(ada)}/buttons`, { messageSid, data })
+    const buttons = await choose({
+      'twilio/quick-reply': { body: 'Well?', actions: [{ title: 'Yes', id: 'y' }] },
+    })
+    const items = [{ item: 'One', id: '1' }]
+    const list = await choose({ 'twilio/list-picker': { body: 'Which?', button: 'Choose', items } })
+    await press(buttons, 'y')
+    await press(list, '1')
+    await press(buttons, 'forged')
+    await hook.reached(3)
+    expect(hook.taken.every(({ isSigned }) => isSigned)).toBe(true)
+    const common = { MessageType: 'interactive', From: ada, OriginalRepliedMessageSender: from }
+    expect(hook.taken.map(({ parameters }) => parameters)).toMatchObject([
+      { ...common, Body: 'Yes', ButtonText: 'Yes', ButtonPayload: 'y', OriginalRepliedMessageSid: buttons },
+      { ...common, Body: 'One', ListTitle: 'One', ListId: '1', OriginalRepliedMessageSid: list },
+      { ...common, Body: 'A button', ButtonPayload: 'forged' },
+    ])
     hook.stop()
   })
 

@@ -33,11 +33,11 @@ export const dutyCommands: Command[] = [
     async run({ ctx, boss }) {
       const deadLetters = await listDeadLetters({ db: ctx.db, boss: started(boss) })
       const nowMs = ctx.clock.now()
-      const rows = deadLetters.map(({ id, channel, diedAt, code = null, messageId = null }) => [
+      const rows = deadLetters.map(({ id, channel, diedAt, code = null, meaning, messageId = null }) => [
         id,
         when(diedAt.toISOString(), nowMs),
         channel,
-        code,
+        meaning === undefined ? code : `${code}: ${meaning}`,
         messageId,
       ])
       const heads = ['ID', 'GIVEN UP', 'CHANNEL', 'WHY', 'MESSAGE']

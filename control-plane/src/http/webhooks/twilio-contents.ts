@@ -18,6 +18,11 @@ const contents = z.looseObject({
   FrequentlyForwarded: z.string().optional().catch(undefined),
   /** The sid of the message that this one answers. */
   OriginalRepliedMessageSid: z.string().max(100).optional().catch(undefined),
+  /** What the pressed button, or the chosen line of a list, was sent with. */
+  ButtonPayload: z.string().max(300).optional().catch(undefined),
+  ListId: z.string().max(300).optional().catch(undefined),
+  ButtonText: z.string().default('').catch(''),
+  ListTitle: z.string().default('').catch(''),
 })
 
 export interface TwilioContents {
@@ -26,6 +31,9 @@ export interface TwilioContents {
   files: IncomingFile[]
   forwarded: string
   repliedSid: string | undefined
+  /** What a pressed button says, to us and to the person. */
+  pressed: string | undefined
+  title: string
   /** It holds something, and none of it is known here. */
   isUnknown: boolean
 }
@@ -46,6 +54,8 @@ export function contentsOf(parameters: unknown): TwilioContents {
     files,
     forwarded: isForwarded ? '[Forwarded:]' : '',
     repliedSid: found.OriginalRepliedMessageSid,
+    pressed: found.ButtonPayload ?? found.ListId,
+    title: found.ButtonText || found.ListTitle,
     isUnknown: words === '' && files.length === 0 && (found.NumMedia > 0 || meantKinds.has(type)),
   }
 }

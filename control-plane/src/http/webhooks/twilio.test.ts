@@ -1,8 +1,13 @@
 import twilio from 'twilio'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { inTransaction } from '../../context.ts'
 import { startBinding } from '../../services/channel/start-binding.ts'
 import { createFixture, createPerson, type Fixture } from '../../services/conversation/fixtures.ts'
+import { addressHash } from '../../services/conversation/rows.ts'
 import { sendNotice } from '../../services/conversation/send-notice.ts'
+import { askIn } from '../../services/question/ask.ts'
+import { buttonData } from '../../services/question/button.ts'
+import { modelOptions } from '../../services/question/choose-model.ts'
 import { twilioWebhooks } from './twilio.ts'
 
 let fixture: Fixture
@@ -162,9 +167,51 @@ test('STOP is stored and nothing is said or answered; START says so and opens ag
   expect(await fixture.db.message.findFirst({ where: { userId, code: 'opted_in' } })).not.toBeNull()
   await say(address, 'start')
   expect(await fixture.db.turn.count({ where: { assistant: { userId } } })).toBe(1)
+  // Twilio left them out by a word of its own, and takes them back by another.
+  const channelContact = { addressHash: addressHash({ channel: 'WHATSAPP', address }) }
+  const optedOutAt = new Date(fixture.clock.at)
+  await fixture.db.channelContact.update({ where: channelContact, data: { optedOutAt } })
+  await say(address, 'Yes')
+  expect(await fixture.db.message.count({ where: { userId, code: 'opted_in' } })).toBe(2)
+  await say(address, 'Yes')
+  expect(await fixture.db.message.findFirst({ where: { userId, body: 'Yes', kind: 'CHAT' } })).not.toBeNull()
   await say('whatsapp:+19995551', 'STOP')
   await say('whatsapp:+19995551', 'hello?')
   expect(toldTo('whatsapp:+19995551')).toEqual([])
+})
+
+test('M2: a press is an answer: of a button or a list, whatever its words are, and it opts nobody out', async () => {
+  const { userId, address } = await newUser()
+  const { ctx, db } = fixture
+  const to = { channel: 'WHATSAPP', address } as const
+  const options = modelOptions(ctx.clock.now())
+  const ask = () =>
+    inTransaction(ctx, (tx) =>
+      askIn(tx, ctx, { userId, to, kind: 'model', prompt: 'Which?', options, expiresInMs: 60_000 }),
+    )
+  const pressed = { MessageType: 'interactive', OriginalRepliedMessageSid: newSid() }
+  const answerOf = async (id: string) => (await db.question.findUniqueOrThrow({ where: { id } })).answer
+  const first = await ask()
+  await say(address, 'Stop', {
+    ...pressed,
+    ButtonText: 'Stop',
+    ButtonPayload: buttonData(first.questionId, 1),
+  })
+  expect(await answerOf(first.questionId)).toBe(options[1]?.id)
+  const second = await ask()
+  await say(address, '', { ...pressed, ListTitle: 'A model', ListId: buttonData(second.questionId, 2) })
+  expect(await answerOf(second.questionId)).toBe(options[2]?.id)
+  const written = await db.message.findMany({
+    where: { userId, direction: 'INBOUND' },
+    orderBy: { seq: 'asc' },
+  })
+  expect(written.map(({ kind, body }) => `${kind} ${body}`)).toEqual(['NOTICE Stop', 'NOTICE A model'])
+  // The same word from a button of somebody else is what it says.
+  await say(address, 'Stop', { MessageType: 'button', ButtonText: 'Stop', ButtonPayload: 'stop' })
+  await say(address, 'hello?')
+  expect(await db.message.findFirst({ where: { userId, state: 'REFUSED' } })).toMatchObject({
+    body: 'hello?',
+  })
 })
 
 test('M6: statuses move the delivery that their address names', async () => {

@@ -1,6 +1,7 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
 import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
+import { releaseHeldIn } from '../delivery/release-held.ts'
 import { lockContact, updateContact } from './contact.ts'
 
 /** The shortest time after which a carrier gives a number to somebody else (47 CFR 64.1200(l)). */
@@ -13,7 +14,7 @@ export type OptOut = 'STOP' | 'START'
 export type Heard = 'open' | 'out' | 'stopped' | 'back'
 
 /**
- * Notes that somebody wrote on WhatsApp: that opens the 24-hour window, and what waited for it goes out, in its order.
+ * Notes that somebody wrote on WhatsApp: that opens the 24-hour window, and what waited for it goes out.
  * START of somebody who never left is a word like any other.
  */
 export function hearFrom({
@@ -33,13 +34,7 @@ export function hearFrom({
     const silentMs = now.getTime() - (contact.lastInboundAt ?? now).getTime()
     if (silentMs >= numberAgesMs && to.address.startsWith('whatsapp:+')) await lapseIn(tx, to, now)
     if (optedOutAt !== null) return wasOut ? 'out' : 'stopped'
-    const released = await tx.$queryRaw<{ messageId: string }[]>`
-      WITH freed AS (
-        UPDATE deliveries SET held_at = NULL
-        WHERE channel = ${to.channel}::"Channel" AND address = ${to.address} AND held_at IS NOT NULL
-        RETURNING message_id)
-      SELECT m.id AS "messageId" FROM messages m WHERE m.id IN (SELECT message_id FROM freed) ORDER BY m.seq`
-    for (const { messageId } of released) await ctx.outbox.enqueueMessage(tx, to, messageId)
+    await releaseHeldIn(tx, ctx, to, now)
     return wasOut ? 'back' : 'open'
   })
 }

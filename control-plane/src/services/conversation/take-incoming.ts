@@ -29,6 +29,8 @@ export interface IncomingInput {
   repliedWords?: RepliedWords | undefined
   /** What its chat calls it. */
   chatMessageId?: string | undefined
+  /** The button below one of our messages that it is a press on, as the button says it. */
+  pressed?: string | undefined
   /** Files that its provider keeps. */
   files: readonly IncomingFile[]
   /** What it carries is nothing that we understand. */
@@ -97,7 +99,7 @@ export async function takeIncoming({
     const { outcome } =
       heard === 'out' || !isPlain
         ? await receiveMessage({ ctx, input: received })
-        : await takeWritten({ ctx, input: received, mayAnswer })
+        : await takeWritten({ ctx, input: received, mayAnswer, pressed: input.pressed })
     // A duplicate goes on: the first delivery may have ended before it told.
     if (outcome === 'refused' || outcome === 'unknown_sender') return
   }

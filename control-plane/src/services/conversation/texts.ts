@@ -76,6 +76,10 @@ export const texts = {
     `Your assistant has sent you ${megabytes} MB of files today, and can send no more until ${resetsAt}. It still answers you.`,
   listeningLimit: (minutes: number, resetsAt: string) =>
     `I have listened to ${minutes} minutes of you today, and listen to no more in a day. From ${resetsAt} I listen again; until then, please write to me.`,
+  heldSummedUp: (count: number, webUrl: string) =>
+    count === 1
+      ? `While I could not write to you here, your assistant had a message for you that is old by now. You can read it in the chat at ${pages.chat(webUrl)}.`
+      : `While I could not write to you here, your assistant had ${count} messages for you that are old by now. You can read them in the chat at ${pages.chat(webUrl)}.`,
   mediaUnsupported:
     'I cannot read that kind of message. I understand text, pictures, voice messages, documents, videos as files, locations, contacts and stickers.',
   voiceUnsupported: 'I cannot listen to voice messages here. Please write to me instead.',

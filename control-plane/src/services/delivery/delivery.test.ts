@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { inTransaction } from '../../context.ts'
 import { hearFrom } from '../channel/hear-from.ts'
 import { unbind } from '../channel/unbind.ts'
 import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
 import { sendNotice } from '../conversation/send-notice.ts'
+import { askIn } from '../question/ask.ts'
 import { planDelivery } from './plan-delivery.ts'
 import { type FateInput, recordFate } from './record-fate.ts'
 
@@ -101,6 +103,64 @@ test('M6: what failed for now is sent again once, however often the failure is t
   expect(await states()).toEqual(['PENDING', 'PENDING'])
 })
 
+test('M6: what found no room is not given up as soon as what failed, and waits longer each time', async () => {
+  const { messageId, deliveryId, record, states } = await inFlight()
+  const { ctx, db, buried } = fixture
+  const delays: number[] = []
+  const { enqueueMessage } = ctx.outbox
+  ctx.outbox.enqueueMessage = async (...[tx, to, id, delayMs = 0]) => {
+    delays.push(delayMs)
+    return enqueueMessage(tx, to, id, delayMs)
+  }
+  const full = {
+    state: 'FAILED',
+    failure: { code: 'twilio_63018', kind: 'retry', retryAfterMs: 10_000 },
+  } as const
+  // However often it was refused at once before: those have their own bound.
+  const fail = async (failures: number, fate: FateInput['fate'] = full) => {
+    const attempts = 500 + failures
+    await db.delivery.update({
+      where: { id: deliveryId },
+      data: { attempts, failures: failures - 1, providerMessageId: null },
+    })
+    await record(fate, attempts)
+  }
+  for (const failures of [1, 5, 6, 35]) await fail(failures)
+  await fail(1, failed('retry'))
+  ctx.outbox.enqueueMessage = enqueueMessage
+  expect(delays).toEqual([10_000, 160_000, 320_000, 3_600_000, 30_000])
+  expect(await states()).toEqual(['PENDING', 'PENDING'])
+  await fail(36)
+  expect(await states()).toEqual(['DEAD', 'FAILED'])
+  expect(buried).toContain(messageId)
+})
+
+test('M6: a question whose buttons WhatsApp did not accept goes once more with numbers, then it is given up', async () => {
+  const { userId, to } = await onWhatsapp()
+  const { ctx, db } = fixture
+  const ask = { userId, to, kind: 'model', prompt: 'Which?', expiresInMs: 60_000 } as const
+  const options = [{ id: 'a', label: 'This' }]
+  const { messageId } = await inTransaction(ctx, (tx) => askIn(tx, ctx, { ...ask, options }))
+  const { id: deliveryId, payload } = await db.delivery.findFirstOrThrow({ where: { messageId } })
+  expect(payload).toMatchObject({ prompt: 'Which?', buttons: [{ label: 'This' }] })
+  const fail = async (attempt: number) => {
+    await db.delivery.update({
+      where: { id: deliveryId },
+      data: { attempts: attempt, providerMessageId: null },
+    })
+    const fate = failed('permanent', 'twilio_63005')
+    return recordFate({ ctx, input: { deliveryId, attempt, providerMessageId: `SM${attempt}`, fate } })
+  }
+  expect(await fail(1)).toBe(true)
+  expect(await db.delivery.findUniqueOrThrow({ where: { id: deliveryId } })).toMatchObject({
+    state: 'PENDING',
+    payload: { text: expect.stringContaining('1. This') },
+  })
+  expect(fixture.queued.filter((id) => id === messageId)).toHaveLength(2)
+  expect(await fail(2)).toBe(true)
+  expect(fixture.buried).toContain(messageId)
+})
+
 test('M6: what failed for good is a dead letter', async () => {
   const { messageId, record, states } = await inFlight()
   await record(failed('permanent', 'twilio_63024'))
@@ -132,6 +192,54 @@ test('M12: outside the window messages wait behind one invitation, and go in ord
   expect(await write()).toBe('open')
   expect(fixture.queued.slice(before)).toEqual(waiting)
   for (const messageId of waiting) expect(await plan(messageId)).toEqual({ action: 'send' })
+})
+
+test('M12: who comes back after long gets the newest few, and one line that counts and finds the others', async () => {
+  const { userId, write, say, plan } = await onWhatsapp()
+  const { db, clock, queued } = fixture
+  await write()
+  clock.at += dayMs
+  const hold = async (text: string) => {
+    const messageId = await say(text)
+    expect(await plan(messageId)).toEqual({ action: 'wait' })
+    return messageId
+  }
+  const late = [await hold('reminder'), await hold('reminder')]
+  clock.at += 3 * dayMs
+  late.push(await hold('one too many'))
+  const fresh: string[] = []
+  for (const text of ['a', 'b', 'c', 'd', 'e']) fresh.push(await hold(text))
+  const before = queued.length
+  await write()
+  const told = await db.message.findMany({ where: { userId, code: 'held_summed_up' } })
+  expect(told).toMatchObject([
+    { body: expect.stringMatching(/ 3 messages .* at http.*\/dashboard\/chat\.$/) },
+  ])
+  expect(queued.slice(before)).toEqual([told[0]?.id, ...fresh])
+  const parts = await db.delivery.findMany({ where: { messageId: { in: late } } })
+  expect(parts.map(({ state, lastErrorCode, heldAt }) => [state, lastErrorCode, heldAt])).toEqual(
+    late.map(() => ['DEAD', 'held_too_long', null]),
+  )
+  expect(await db.message.count({ where: { id: { in: late }, state: 'FAILED' } })).toBe(3)
+  expect(await db.delivery.count({ where: { userId, heldAt: { not: null } } })).toBe(0)
+  // It is done once, and nobody's dead letter.
+  await write()
+  expect(queued.slice(before)).toHaveLength(6)
+  expect(fixture.buried).not.toEqual(expect.arrayContaining(late))
+})
+
+test('M12: of what waited no more goes out than leaves room for the answer', async () => {
+  const { write, say, plan, userId } = await onWhatsapp()
+  const long = 'word '.repeat(1_500)
+  const held = [await say('short'), await say(long), await say('between'), await say(long)]
+  for (const messageId of held) await plan(messageId)
+  const before = fixture.queued.length
+  await write()
+  const [summed, ...sent] = fixture.queued.slice(before)
+  expect(sent).toEqual(held.slice(2))
+  const notice = await fixture.db.message.findUniqueOrThrow({ where: { id: summed ?? '' } })
+  expect([notice.userId, notice.code]).toEqual([userId, 'held_summed_up'])
+  expect(notice.body).toContain(' 2 messages ')
 })
 
 test('M12: outside the window the word that the assistant is ready is its template', async () => {

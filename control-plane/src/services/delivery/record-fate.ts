@@ -1,5 +1,5 @@
 import type { Delivery, Transaction } from '@yourclaw/db'
-import type { FailureKind } from '../../channels/sender.ts'
+import { type FailureKind, payloadSchema, withoutButtons } from '../../channels/sender.ts'
 import { inTransaction, nudge } from '../../context.ts'
 import { type Contact, lockContact, updateContact } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
@@ -14,9 +14,12 @@ import { dropIn } from './drop.ts'
  */
 
 const rank = { PENDING: 0, SENT: 1, DELIVERED: 2, READ: 3, DEAD: 9 } as const
-/** Attempts of one part that the provider took and then failed, before it is given up. */
-const maxAttempts = 5
+/** Attempts of one part that the provider took and then failed, before it is given up; those that it refused do not count. */
+const maxFailures = 5
 const firstRetryMs = 30_000
+/** The same for those that found no room: waits double up to an hour, so it is a day and more. */
+const maxWaits = 36
+const longestWaitMs = 3_600_000
 
 export interface Failure {
   /** Stable, lower-case, with underscores. */
@@ -98,7 +101,19 @@ async function fail(
     await dropIn(tx, { ...dropped, code: 'opted_out' })
     return true
   }
-  if (kind === 'permanent' || (kind === 'retry' && delivery.attempts >= maxAttempts)) {
+  // What has buttons may be refused for them alone: it goes once more, with numbers.
+  const plain = kind === 'permanent' ? withoutButtons(payloadSchema.parse(delivery.payload)) : null
+  if (plain) {
+    await tx.delivery.update({
+      where: { id: delivery.id },
+      data: { ...givenBack(part, code), payload: plain },
+    })
+    await reopenIn(tx, ctx, to, messageId, 0)
+    return true
+  }
+  const failures = delivery.failures + 1
+  const most = retryAfterMs === undefined ? maxFailures : maxWaits
+  if (kind === 'permanent' || (kind === 'retry' && failures >= most)) {
     await dropIn(tx, dropped)
     await ctx.outbox.bury(tx, to, messageId)
     return true
@@ -111,12 +126,28 @@ async function fail(
     )
     await updateContact(tx, to, { windowClosedAt: new Date(closedAt) })
   }
-  await tx.delivery.update({
-    where: { id: delivery.id },
-    data: { state: 'PENDING', providerMessageId: part.providerMessageId ?? 'refused', lastErrorCode: code },
-  })
-  await tx.message.updateMany({ where: { id: messageId, state: 'SENT' }, data: { state: 'PENDING' } })
-  const delayMs = kind === 'window_closed' ? 0 : (retryAfterMs ?? firstRetryMs * 2 ** (delivery.attempts - 1))
-  await ctx.outbox.enqueueMessage(tx, to, messageId, delayMs)
+  const counted = kind === 'retry' ? { failures } : {}
+  await tx.delivery.update({ where: { id: delivery.id }, data: { ...givenBack(part, code), ...counted } })
+  const delayMs = kind === 'window_closed' ? 0 : delayOf(failures, retryAfterMs)
+  await reopenIn(tx, ctx, to, messageId, delayMs)
   return true
+}
+
+const givenBack = (part: { providerMessageId: string | null }, lastErrorCode: string) =>
+  ({ state: 'PENDING', providerMessageId: part.providerMessageId ?? 'refused', lastErrorCode }) as const
+
+async function reopenIn(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  to: Recipient,
+  messageId: string,
+  delayMs: number,
+) {
+  await tx.message.updateMany({ where: { id: messageId, state: 'SENT' }, data: { state: 'PENDING' } })
+  await ctx.outbox.enqueueMessage(tx, to, messageId, delayMs)
+}
+
+function delayOf(failures: number, retryAfterMs: number | undefined): number {
+  const doubled = (retryAfterMs ?? firstRetryMs) * 2 ** (failures - 1)
+  return retryAfterMs === undefined ? doubled : Math.max(retryAfterMs, Math.min(doubled, longestWaitMs))
 }

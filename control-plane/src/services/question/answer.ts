@@ -22,6 +22,8 @@ export interface AnswerInput {
  */
 export interface Answered {
   outcome: 'answered' | 'not_asked' | 'already_answered' | 'expired' | 'no_such_option' | 'refused'
+  /** It was given before, so that it did nothing now. */
+  isRepeated?: boolean
   text: string
 }
 
@@ -52,7 +54,7 @@ export async function answerIn(tx: Transaction, ctx: ConversationCtx, input: Ans
   if (question.answer !== null) {
     const given = options.find(({ id }) => id === question.answer)?.label ?? question.answer
     const outcome = option?.id === question.answer ? 'answered' : 'already_answered'
-    return { outcome, text: texts.questionAnswered(given) }
+    return { outcome, text: texts.questionAnswered(given), isRepeated: true }
   }
   const now = new Date(ctx.clock.now())
   if (question.expiresAt <= now) return { outcome: 'expired', text: texts.questionExpired }

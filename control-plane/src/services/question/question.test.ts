@@ -63,7 +63,7 @@ async function asked(channel: Channel = 'TELEGRAM', kind: 'model' | 'tool_action
 
 const isFour = /gpt-4o$/
 
-test('M8: a question has buttons on Telegram and numbers on WhatsApp, and is no part of the conversation', async () => {
+test('M8: a question has buttons, on WhatsApp numbers for where there are none, and is no part of the conversation', async () => {
   const onTelegram = await asked()
   const part = async (messageId: string) =>
     (await fixture.db.delivery.findFirstOrThrow({ where: { messageId } })).payload
@@ -75,8 +75,21 @@ test('M8: a question has buttons on Telegram and numbers on WhatsApp, and is no 
     })),
   })
   const onWhatsapp = await asked('WHATSAPP')
-  expect(await part(onWhatsapp.messageId)).toMatchObject({
+  // Eleven are too many for buttons there.
+  expect(onWhatsapp.options).toHaveLength(11)
+  expect(await part(onWhatsapp.messageId)).toEqual({
     text: expect.stringMatching(/Which\?\n\n1\. Claude Sonnet 4\.5\n2\. [\s\S]*\n\nAnswer with a number\.$/),
+  })
+  const few = await asked('WHATSAPP', 'tool_action')
+  expect(await part(few.messageId)).toMatchObject({
+    prompt: 'Which?\n\n• Always: send mail for me',
+    buttons: ['Yes, do it', 'No', 'Always'].map((label, index) => ({
+      label,
+      data: buttonData(few.questionId, index),
+    })),
+    text: expect.stringMatching(
+      /1\. Yes, do it\n2\. No\n3\. Always: send mail for me\n\nAnswer with a number\.$/,
+    ),
   })
   expect(await fixture.db.message.count({ where: { userId: onWhatsapp.userId, kind: 'CHAT' } })).toBe(0)
 })
@@ -289,4 +302,72 @@ test('M8: a number that replies to another message is a word, and what replies t
   await takeIncoming({ ctx, input: { ...input, providerMessageId: 'SMwhy', body: 'why?' } })
   const said = await db.message.findFirstOrThrow({ where: { userId: again.userId, body: 'why?' } })
   expect([said.kind, said.context]).toEqual(['CHAT', null])
+})
+
+/** Somebody on WhatsApp who was asked; `press` is what Twilio posts when they press. */
+async function askedWithButtons() {
+  const person = await asked('WHATSAPP')
+  const { ctx } = fixture
+  const pressAt = (address: string, data: string, providerMessageId = `SM${crypto.randomUUID()}`) => {
+    const to = { channel: 'WHATSAPP', address } as const
+    const input = { to, providerMessageId, body: 'GPT-4o', files: [], pressed: data, repliedSid: 'SMx' }
+    return takeIncoming({ ctx, input })
+  }
+  const data = (id: string) => buttonData(person.questionId, placeOf(id))
+  const press = (id: string, sid?: string) => pressAt(person.address, data(id), sid)
+  const saidOf = async (userId: string) =>
+    (await fixture.db.message.findMany({ where: { userId }, orderBy: { seq: 'asc' } })).map(
+      ({ kind, direction, body }) => `${kind} ${direction} ${body}`,
+    )
+  return { ...person, pressAt, press, data, saidOf }
+}
+
+test('M2: a press on WhatsApp answers once, however often it is delivered, and an old one is told', async () => {
+  const { press, model, userId, saidOf } = await askedWithButtons()
+  await Promise.all([press(four, 'SMpress'), press(four, 'SMpress'), press(four, 'SMpress')])
+  expect(await model()).toMatch(isFour)
+  const once = ['NOTICE INBOUND GPT-4o', 'NOTICE OUTBOUND Your assistant now thinks with GPT-4o.']
+  expect((await saidOf(userId)).slice(1)).toEqual(once)
+  const already = 'NOTICE OUTBOUND You have already chosen GPT-4o.'
+  await press(four)
+  await press(mini)
+  expect((await saidOf(userId)).slice(3)).toEqual([
+    'NOTICE INBOUND GPT-4o',
+    already,
+    'NOTICE INBOUND GPT-4o',
+    already,
+  ])
+  expect(await model()).toMatch(isFour)
+  expect(await fixture.db.turn.count({ where: { assistant: { userId } } })).toBe(0)
+})
+
+test('I9: a press on WhatsApp by another, by a stranger, too late or made up is answered in words and changes nothing', async () => {
+  const { pressAt, press, data, model, address, userId, questionId, saidOf } = await askedWithButtons()
+  const before = await model()
+  const other = await askedWithButtons()
+  await pressAt(other.address, data(four))
+  expect((await other.saidOf(other.userId)).at(-1)).toMatch(/not for you/)
+  const stranger = 'whatsapp:+19995552'
+  await pressAt(stranger, data(four))
+  expect(fixture.told.filter(({ to }) => to.address === stranger)).toMatchObject([
+    { text: expect.stringContaining("don't know this chat") },
+  ])
+  await pressAt(address, data(four).replace(/\.\w$/, '.z'))
+  expect((await saidOf(userId)).at(-1)).toMatch(/not for you/)
+  // What is no button of ours is what it says.
+  await pressAt(address, 'an operator’s own')
+  expect((await saidOf(userId)).at(-1)).toBe('CHAT INBOUND GPT-4o')
+  fixture.clock.at += 60_000
+  await press(four)
+  expect((await saidOf(userId)).at(-1)).toMatch(/expired/)
+  expect(await model()).toBe(before)
+  const asked = await fixture.db.question.findUniqueOrThrow({ where: { id: questionId } })
+  expect(asked.answer).toBeNull()
+})
+
+test('M8: presses without end are answered in words twenty times a minute', async () => {
+  const { pressAt, address, userId } = await askedWithButtons()
+  for (let count = 0; count < 25; count += 1) await pressAt(address, buttonData(crypto.randomUUID(), 0))
+  const where = { userId, direction: 'OUTBOUND', code: 'answer' } as const
+  expect(await fixture.db.message.count({ where })).toBe(20)
 })

@@ -1,3 +1,4 @@
+import { type Keepable, refill } from '../../kept.ts'
 import { StripeError } from './errors.ts'
 
 interface Kept {
@@ -7,8 +8,16 @@ interface Kept {
 }
 
 /** First answers by their idempotency key (https://docs.stripe.com/api/idempotent_requests). */
-export class Idempotency {
+export class Idempotency implements Keepable {
   readonly #kept = new Map<string, Kept>()
+
+  save(): Map<string, Kept> {
+    return this.#kept
+  }
+
+  load(saved: Map<string, Kept>): void {
+    refill(this.#kept, saved)
+  }
 
   /**
    * The answer that was given before.

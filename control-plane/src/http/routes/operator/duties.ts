@@ -20,6 +20,7 @@ const letter = z.object({
   messageId: z.string().optional(),
   diedAt: z.string(),
   code: z.string().optional(),
+  meaning: z.string().optional(),
 })
 const tags = ['operator']
 

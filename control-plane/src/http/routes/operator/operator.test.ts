@@ -241,9 +241,12 @@ test('what was given up is listed and sent again', async () => {
   const to = { channel: 'TELEGRAM', address: '77' } as const
   const message = { ...to, direction: 'OUTBOUND', body: 'x', seq: 1n, state: 'FAILED', userId } as const
   const { id } = await deps.db.message.create({ data: message })
+  const part = { messageId: id, userId, ...to, part: 0, payload: { text: 'x' }, state: 'DEAD' } as const
+  await deps.db.delivery.create({ data: { ...part, lastErrorCode: 'twilio_63024' } })
   await deps.db.$transaction((tx) => createOutbox(deps.boss).bury(tx, to, id))
   const { deadLetters } = (await call('GET', '/dead-letters')).body
-  expect(deadLetters).toMatchObject([{ messageId: id, channel: 'TELEGRAM' }])
+  const why = { code: 'twilio_63024', meaning: 'nobody on WhatsApp has this address' }
+  expect(deadLetters).toMatchObject([{ messageId: id, channel: 'TELEGRAM', ...why }])
   const resend = () => call('POST', `/dead-letters/${deadLetters[0].id}/resend`)
   expect(await resend()).toMatchObject({ status: 200, body: { resent: true } })
   expect(await resend()).toMatchObject({ status: 404, body: { code: 'unknown_dead_letter' } })

@@ -1938,6 +1938,7 @@ export interface paths {
                                 code?: string;
                                 diedAt: string;
                                 id: string;
+                                meaning?: string;
                                 messageId?: string;
                             }[];
                         };
