@@ -64,7 +64,8 @@ function applyEdit(ctx: ConversationCtx, input: EditInput): Promise<Rest> {
     if (isWaiting) {
       const withdrawn = { kind: 'NOTICE', state: 'ANSWERED', code: becameCommand } as const
       await tx.message.update({ where: { id: before.id }, data: isCommand ? withdrawn : { body } })
-      if (files.length > 0) await replaceFiles(tx, { userId, messageId: before.id, files, at: new Date(ctx.clock.now()) })
+      if (files.length > 0)
+        await replaceFiles(tx, { userId, messageId: before.id, files, at: new Date(ctx.clock.now()) })
       nudge(tx, 'messages', userId)
     }
     if (isEmpty) return 'nothing'
