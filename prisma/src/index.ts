@@ -12,7 +12,14 @@ export type Transaction = Prisma.TransactionClient
 
 /** Opens a pool. `maxConnections` bounds it; callers end it with `$disconnect()`. */
 export function openDatabase(url: string, maxConnections = 20): Database {
-  const pool = { connectionString: url, max: maxConnections }
+  const pool = {
+    connectionString: url,
+    max: maxConnections,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    // What a frozen process holds locked is free again after that.
+    idle_in_transaction_session_timeout: 60_000,
+  }
   const nameOf = createStatementNames()
   return new PrismaClient({
     adapter: new PrismaPg(pool, { statementNameGenerator: ({ sql }) => nameOf(sql) }),

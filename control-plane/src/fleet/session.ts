@@ -238,11 +238,10 @@ export async function runSession(
     every(timing.sweepMs, async () => {
       const standing = await mayGoOn()
       if (!standing) return
-      await hosts.recount(hostId)
-      await placeWaiting()
-      await push(standing)
-      await turns.sweep()
-      await operations.pump()
+      const recount = () => hosts.recount(hostId)
+      // One that fails keeps none of the others back.
+      for (const work of [recount, placeWaiting, () => push(standing), turns.sweep, operations.pump])
+        await work().catch(failed)
     })
 
     const quiet = endAfter(leaseMs, silent)

@@ -120,6 +120,18 @@ test('M11: a stop between two attempts keeps what had been streamed; so does the
   ])
 })
 
+test('M11: a stop that comes while its turn is being claimed elsewhere reaches it', async () => {
+  const { turns, stopping, forgotten, announced } = setUp()
+  const kept = turns.reserve(1)
+  stopping.push('wanted no more')
+  await turns.stop()
+  expect(forgotten).toEqual([])
+  kept.take([turn('wanted no more')])
+  await expect.poll(() => forgotten).toEqual(['wanted no more'])
+  expect(announced).toEqual(['wanted no more'])
+  turns.close()
+})
+
 test('M11: a turn that was ended elsewhere is let go of by the second sweep that sees it', async () => {
   const { turns, running, forgotten, announced } = setUp()
   turns.reserve(2).take([turn('runs'), turn('over')])

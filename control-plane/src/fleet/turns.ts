@@ -61,6 +61,8 @@ export function sessionTurns(
   let ended = new Set<string>()
   /** Places for what is being claimed elsewhere. */
   let reserved = 0
+  /** Stops were looked for while something was being claimed elsewhere, which may have to be stopped. */
+  let stopAgain = false
   let closed = false
   let pumping: Promise<void> | null = null
   let again = false
@@ -84,11 +86,10 @@ export function sessionTurns(
     })
   }
   const hold = async (turns: ClaimedTurn[]) => {
-    for (const turn of turns) {
-      const entry: HeldTurn = { ...turn, phase: 'ANNOUNCED', announcedAtMs: 0 }
-      held.set(turn.turnId, entry)
-      await announce(entry, turn.input)
-    }
+    const announcedAtMs = ctx.clock.now()
+    const entries = turns.map((turn): HeldTurn => ({ ...turn, phase: 'ANNOUNCED', announcedAtMs }))
+    for (const entry of entries) held.set(entry.turnId, entry)
+    for (const entry of entries) await announce(entry, entry.input)
   }
   const freePlaces = () => Math.max(0, deps.maxTurnsPerHost - held.size - reserved)
   const claim = async () => {
@@ -114,6 +115,7 @@ export function sessionTurns(
   const stop = async () => {
     // What is being claimed is held in a moment.
     await pumping?.catch(() => {})
+    stopAgain = reserved > 0
     for (const turnId of await conversation.turnsToStop({ ctx, input })) {
       const turn = held.get(turnId)
       if (!turn || closed) continue
@@ -191,7 +193,9 @@ export function sessionTurns(
         take(turns) {
           reserved -= places
           // After the end of this session they are the next one's to take over.
-          if (turns.length > 0 && !closed) later(() => hold(deps.onClaimed(turns)))
+          if (turns.length === 0 || closed) return
+          later(() => hold(deps.onClaimed(turns)))
+          if (stopAgain) later(stop)
         },
       }
     },
