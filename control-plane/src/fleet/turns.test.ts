@@ -74,6 +74,16 @@ test('places that are kept for others are not claimed, and come back with what w
   turns.close()
 })
 
+test('M1: the session that carried a turn to its end looks for the next one, once, and nobody has to tell it', async () => {
+  const { turns, limits } = setUp()
+  turns.reserve(1).take([turn('first')])
+  turns.open('first', 1)
+  turns.finished('first')
+  turns.broken('first')
+  await expect.poll(() => limits).toEqual([3])
+  turns.close()
+})
+
 /** As it comes with its claim. */
 const claimed = (turnId: string, text: string): ClaimedTurn => ({
   ...turn(turnId),
