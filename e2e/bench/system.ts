@@ -43,8 +43,8 @@ export async function startSystem(options: {
   chmodSync(folder, 0o755)
   const cleanups: (() => Promise<void>)[] = []
   const stop = async () => {
-    for (const name of ['control-plane.log', 'agent.log']) tellErrors(path.join(folder, name))
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+    for (const name of ['control-plane.log', 'agent.log']) tellErrors(path.join(folder, name))
     rmSync(folder, { recursive: true, force: true })
   }
   try {

@@ -1,3 +1,4 @@
+import { logLines } from '@yourclaw/telemetry'
 import { pino } from 'pino'
 import { startAgent } from './agent.ts'
 import { type AgentEnv, readEnv } from './env.ts'
@@ -25,7 +26,7 @@ function refuse(error: unknown): never {
 }
 
 const env = settings()
-const log = pino({ level: env.LOG_LEVEL })
+const log = pino({ level: env.LOG_LEVEL }, pino.destination(logLines(env.LOG_LEVEL)))
 const signal = new Promise<NodeJS.Signals>((resolve) => {
   // Terminals and launchers often say it twice; the second time changes nothing.
   process.on('SIGTERM', resolve)

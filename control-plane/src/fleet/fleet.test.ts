@@ -112,13 +112,13 @@ test('S5: the newest session wins and a renewal sends the session away', async (
   expect((await second.next('goAway')).goAway.reason).toBe('certificate_renewed')
 })
 
-test('a turn is announced, answered and stored; a failed attempt is announced again; strangers are refused', async () => {
+test('a turn is announced, answered and stored, and then the next one; a failed attempt is announced again; strangers are refused', async () => {
   const host = await enroll()
   const client = connect(host)
   const agent = open(client)
   await agent.next('welcome')
   await agent.next('snapshot')
-  waiting.push({
+  const announced = {
     turnId: 't1',
     assistantId: 'a',
     userId: 'u',
@@ -126,7 +126,8 @@ test('a turn is announced, answered and stored; a failed attempt is announced ag
     conversation: 0,
     traceParent: null,
     receivedAt: new Date(),
-  })
+  }
+  waiting.push(announced)
   await inTransaction(ctx, async (tx) => nudge(tx, 'turns', host.hostId))
   expect((await agent.next('startTurn')).startTurn).toMatchObject({ turnId: 't1', attempt: 1 })
   const run = (turnId: string, attempt: number, sessionEpoch = 1n) => {
@@ -147,6 +148,7 @@ test('a turn is announced, answered and stored; a failed attempt is announced ag
     body: { $case: 'failed', failed: { cause: undefined, retryable: true, partialText: '' } },
   })
   expect((await agent.next('startTurn')).startTurn).toMatchObject({ turnId: 't1', attempt: 2 })
+  waiting.push({ ...announced, turnId: 't3' })
   const { call } = run('t1', 2)
   const { next } = reader(call)
   expect((await next('input')).input).toMatchObject({
@@ -161,4 +163,6 @@ test('a turn is announced, answered and stored; a failed attempt is announced ag
   await next('stored')
   expect(stored).toEqual(['hello'])
   await expect.poll(() => shown).toEqual(['he', 'hello', 'typed'])
+  // Nobody told the session of this one.
+  expect((await agent.next('startTurn')).startTurn).toMatchObject({ turnId: 't3', attempt: 1 })
 })

@@ -66,7 +66,7 @@ async function carry(
       ? await hand(deps, call, session, turnId, { read, readInput, events })
       : events
     const { traceParent, receivedAt } = claimed
-    const known = { userId, channel, address, hostServerId: session.hostId, traceParent, receivedAt }
+    const known = { userId, channel, address, traceParent, receivedAt }
     const ended = await follow(deps, session, { ...turn, turn: known }, heard, listener)
     if (ended === undefined) return outcome
     outcome = ended

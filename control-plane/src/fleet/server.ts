@@ -24,8 +24,9 @@ import type { FleetDeps } from './deps.ts'
 import { relayHandOver } from './hand-over.ts'
 import { relayOperation } from './operations.ts'
 import { relayTurn } from './relay.ts'
-import { type PeerHost, runSession, type Sessions } from './session.ts'
+import { runSession, type Sessions } from './session.ts'
 import { toStatus } from './status.ts'
+import { nameConnections, type PeerHost, trustedPeers } from './trusted-peers.ts'
 
 export interface FleetServer {
   /** The port it listens on. */
@@ -39,7 +40,7 @@ const forceMs = 2_500
 
 type Stream = Pick<ServerDuplexStream<unknown, unknown>, 'emit' | 'cancelled'>
 type Unary<In> = ServerUnaryCall<In, unknown>
-type Peer = Pick<ServerWritableStream<unknown, unknown>, 'getAuthContext'>
+type Peer = Pick<ServerWritableStream<unknown, unknown>, 'getAuthContext' | 'getPeer'>
 
 /** Serves hosts on `port` (0 = any free one) with mutual TLS: who has no certificate of ours does not get in. */
 export async function startFleetServer(
@@ -52,15 +53,22 @@ export async function startFleetServer(
   let isDraining = false
 
   const lookUp = shareLooks((serial) => identifyHost({ ctx, input: { serial } }))
-  /** A host is its certificate, never its connection: asked anew for every call, so a revocation counts at once. */
+  const peers = trustedPeers({ clock: ctx.clock, trustMs: deps.timing.sweepMs })
+  /** A host is its certificate: sessions, renewals and tools ask of it anew each time. */
   const identify = async (peer: Peer): Promise<PeerHost> => {
     const serial = peer.getAuthContext().sslPeerCertificate?.serialNumber
     if (!serial) throw unauthenticated('A client certificate is needed.')
     return lookUp(serial)
   }
-  const serve = <In, Out>(call: ServerDuplexStream<In, Out>, work: (host: PeerHost) => Promise<void>) => {
+  /** What comes on a trusted session's connection has shown the same certificate, and waits for nothing. */
+  const recognize = async (peer: Peer) => peers.hostOf(peer.getPeer()) ?? identify(peer)
+  const serve = <In, Out>(
+    call: ServerDuplexStream<In, Out>,
+    from: Promise<PeerHost>,
+    work: (host: PeerHost) => Promise<void>,
+  ) => {
     call.on('error', (err) => ctx.log.debug({ err }, 'host stream broke'))
-    const done = identify(call)
+    const done = from
       .then(async (host) => {
         const own = streams.get(host.hostId) ?? new Set()
         streams.set(host.hostId, own.add(call))
@@ -97,20 +105,23 @@ export async function startFleetServer(
   const server = new Server({
     'grpc.max_receive_message_length': 4 * 1024 * 1024,
     'grpc.keepalive_time_ms': 20_000,
+    interceptors: [nameConnections],
   })
   server.addService(HostServiceService, {
     session: (call: Parameters<typeof runSession>[2]) =>
-      serve(call, async (host) => {
+      serve(call, identify(call), async (host) => {
         if (isDraining)
           throw new ServiceError(503, 'draining', 'Connect to another replica.', { retryable: true })
-        await runSession(deps, sessions, call, host).catch(cutRevoked(host.hostId))
+        const trust = peers.open(call.getPeer(), host)
+        call.once('cancelled', trust.end)
+        await runSession(deps, sessions, call, host, trust).catch(cutRevoked(host.hostId)).finally(trust.end)
       }),
     runTurn: (call: Parameters<typeof relayTurn>[1]) =>
-      serve(call, (host) => relayTurn(deps, call, sessions.get(host.hostId))),
+      serve(call, recognize(call), (host) => relayTurn(deps, call, sessions.get(host.hostId))),
     runOperation: (call: Parameters<typeof relayOperation>[1]) =>
-      serve(call, (host) => relayOperation(deps, call, sessions.get(host.hostId))),
+      serve(call, recognize(call), (host) => relayOperation(deps, call, sessions.get(host.hostId))),
     handOver: (call: Parameters<typeof relayHandOver>[1]) =>
-      serve(call, (host) => relayHandOver(deps, call, sessions.get(host.hostId))),
+      serve(call, recognize(call), (host) => relayHandOver(deps, call, sessions.get(host.hostId))),
     listTools: (call: Unary<ListToolsRequest>, answer: sendUnaryData<ListToolsResponse>) =>
       once(call, answer, async ({ hostId }) => {
         const { assistantId } = call.request

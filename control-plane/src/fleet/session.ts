@@ -7,6 +7,7 @@ import { handOverCapability } from './hand-over.ts'
 import { type SessionOperations, sessionOperations } from './operations.ts'
 import { sessionSpending } from './spending.ts'
 import { writeTo } from './stream.ts'
+import type { PeerHost, PeerTrust } from './trusted-peers.ts'
 import { turnFilesCapability } from './turn-files.ts'
 import { type SessionTurns, sessionTurns } from './turns.ts'
 
@@ -18,12 +19,6 @@ import { type SessionTurns, sessionTurns } from './turns.ts'
  */
 type Call = ServerDuplexStream<AgentMessage, ServerMessage>
 type Body = NonNullable<ServerMessage['body']>
-
-export interface PeerHost {
-  hostId: string
-  serial: string
-  notAfter: Date
-}
 
 export interface Session {
   hostId: string
@@ -46,12 +41,13 @@ const protocolVersion = 1
 /** The sessions on this replica, newest of each host. */
 export type Sessions = Map<string, Session>
 
-/** Runs a session until it ends; rejects with the reason when that is an error. */
+/** Runs a session until it ends; rejects with the reason when that is an error. `trust` hears how its host stands. */
 export async function runSession(
   deps: FleetDeps,
   sessions: Sessions,
   call: Call,
   host: PeerHost,
+  trust?: PeerTrust,
 ): Promise<void> {
   const { ctx, hosts, timing } = deps
   const leaseMs = timing.sessionLeaseMs
@@ -141,7 +137,9 @@ export async function runSession(
     }
     /** How the host stands; undefined when this session may not go on, which it is then told. */
     const mayGoOn = async () => {
+      const settle = trust?.question()
       const standing = await hosts.standing(host)
+      settle?.(standing.isTrusted)
       if (!standing.isTrusted) {
         const told = send({ $case: 'goAway', goAway: { reason: 'revoked' } })
         await Promise.race([told, delay(revokedGraceMs)])
@@ -220,13 +218,19 @@ export async function runSession(
     onNotice('stops', () => step(turns.stop))
     // Nothing repeats these: a session that cannot begin ends, and the agent's next one tries again.
     const begin = working.then(async () => {
+      // It may have been revoked after it was let in and before we listened.
+      if (!(await mayGoOn())) return false
       for (const observed of hello.observed) await observe(observed)
       await placeWaiting()
       await pushSnapshot()
       await turns.adopt(hello.heldTurns.map((turn) => turn.turnId))
+      return true
     })
-    working = begin.catch(() => {})
-    await begin
+    working = begin.then(
+      () => {},
+      () => {},
+    )
+    if (!(await begin)) return await ended.promise
     deps.hostsHere.set(hostId, turns)
     cleanups.push(() => {
       if (deps.hostsHere.get(hostId) === turns) deps.hostsHere.delete(hostId)

@@ -147,6 +147,16 @@ test('M11: a turn that was ended elsewhere is let go of by the second sweep that
   turns.close()
 })
 
+test('M1: the session that carried a turn to its end looks for the next one, once, and nobody has to tell it', async () => {
+  const { turns, limits } = setUp()
+  turns.reserve(1).take([turn('first')])
+  turns.open('first', 1)
+  turns.finished('first')
+  turns.broken('first')
+  await expect.poll(() => limits).toEqual([3])
+  turns.close()
+})
+
 /** As it comes with its claim. */
 const claimed = (turnId: string, text: string): ClaimedTurn => ({
   ...turn(turnId),

@@ -1,4 +1,5 @@
 import { type Runtime, readEnv, startAgent } from '@yourclaw/host-agent/testing'
+import { logLines } from '@yourclaw/telemetry'
 import { pino } from 'pino'
 import { monotonicMs } from '../figures.ts'
 
@@ -26,6 +27,6 @@ const runtime: Runtime = {
   close: async () => {},
 }
 
-const log = pino({ timestamp: () => `,"time":${monotonicMs()}` })
+const log = pino({ timestamp: () => `,"time":${monotonicMs()}` }, pino.destination(logLines('info')))
 const agent = await startAgent(readEnv(process.env), { log, ...(url !== undefined && { runtime }) })
 process.once('SIGTERM', () => void agent.stop(2_000).then(() => process.exit(0)))

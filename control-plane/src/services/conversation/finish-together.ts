@@ -26,7 +26,7 @@ type Ctx = Pick<ConversationCtx, 'pool' | 'clock' | 'outbox' | 'wake'>
 export async function finishTogether({ ctx, inputs }: { ctx: Ctx; inputs: FinishInput[] }) {
   const answers = await write(ctx, inputs)
   if (answers.length === 0) return inputs.map(() => null)
-  const nudges = new Set(answers.flatMap(nudgesOf))
+  const nudges = new Set(answers.map(({ userId }): Nudge => `messages:${userId}`))
   const at = new Date(ctx.clock.now())
   const jobs = answers.map(({ channel, address, messageId }) => ({ to: { channel, address }, messageId }))
   const { parts, send } = await ctx.pool.transaction(async (tx) => {
@@ -49,9 +49,6 @@ export async function finishTogether({ ctx, inputs }: { ctx: Ctx; inputs: Finish
   })
 }
 
-const nudgesOf = ({ userId, hostServerId }: AnsweredTurn): Nudge[] =>
-  hostServerId === null ? [`messages:${userId}`] : [`messages:${userId}`, `turns:${hostServerId}`]
-
 /** What is to be stored, ready for its channel: of turns that are there and answers that say something. */
 async function write(ctx: Ctx, inputs: FinishInput[]): Promise<Answer[]> {
   const unknown = inputs.flatMap(({ turnId, turn }) => (turn ? [] : [turnId]))
@@ -70,7 +67,7 @@ async function write(ctx: Ctx, inputs: FinishInput[]): Promise<Answer[]> {
 
 function look({ pool }: Ctx, turnIds: string[]): Promise<(AnsweredTurn & { turnId: string })[]> {
   return pool.query(Prisma.sql`
-    SELECT t.id AS "turnId", a.user_id AS "userId", t.host_server_id AS "hostServerId", m.channel::text, m.address,
+    SELECT t.id AS "turnId", a.user_id AS "userId", m.channel::text, m.address,
       t.trace_parent AS "traceParent", t.created_at AS "receivedAt"
     FROM turns t JOIN assistants a ON a.id = t.assistant_id
     CROSS JOIN LATERAL (SELECT channel, address FROM messages

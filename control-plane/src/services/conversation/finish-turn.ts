@@ -9,7 +9,6 @@ import { assertRunningUnder, lockTurn, type TurnRow } from './turn-rows.ts'
 /** What an answer takes of its turn: whose it is, where it goes and what it belongs to, the same for the turn's life. */
 export interface AnsweredTurn extends Recipient {
   userId: string
-  hostServerId: string | null
   traceParent: string | null
   receivedAt: Date
 }
@@ -26,6 +25,9 @@ export interface FinishInput {
 /**
  * Stores the one answer of a turn with its delivery, in one transaction. The same answer again changes nothing;
  * anything else that is not the running attempt's throws stale_epoch.
+ *
+ * No nudge for the assistant's next turn: the session that carried this one looks for it itself. One that ends or dies
+ * before it does is followed by one that adopts, which waits for this commit or makes it write nothing, and looks then.
  */
 export async function finishTurn({ ctx, input }: { ctx: ConversationCtx; input: FinishInput }) {
   return (await ctx.together.finish(input)) ?? finishAlone({ ctx, input })
@@ -47,7 +49,6 @@ function finishAlone({ ctx, input }: { ctx: ConversationCtx; input: FinishInput 
     const at = new Date(ctx.clock.now())
     const isSilent = text.trim() === ''
     const to = await closeTurn(tx, turn, at, isSilent ? 0 : 1)
-    if (turn.hostServerId !== null) nudge(tx, 'turns', turn.hostServerId)
     if (!to || isSilent) {
       nudge(tx, 'messages', turn.userId)
       return { messageId: null }
