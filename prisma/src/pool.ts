@@ -84,20 +84,26 @@ export function openPool(url: string, maxConnections = 8): Pool {
       sound = true
     }
     gather(client)
-    const query = async <Row>({ text, values }: Sql) => (await ask(client, text, values)).rows as Row[]
+    /** Somebody else may have the connection by then. */
+    const within = <Row extends pg.QueryResultRow>(text: string, values: unknown[]) => {
+      if (over) throw new Error('the transaction is over')
+      return ask<Row>(client, text, values)
+    }
+    const query = async <Row>({ text, values }: Sql) => (await within(text, values)).rows as Row[]
     try {
       // Not waited for: when it fails, so does everything after it.
       client.query('BEGIN').catch(onError)
       const result = await work({
         query,
         async last(sql) {
+          if (over) throw new Error('the transaction is over')
           // After a statement that failed, COMMIT means ROLLBACK.
           const [rows, ended] = await Promise.allSettled([query<never>(sql), end('COMMIT')])
           if (rows.status === 'rejected') throw rows.reason
           if (ended.status === 'rejected') throw ended.reason
           return rows.value
         },
-        executeSql: (text, values = []) => ask(client, text, values),
+        executeSql: async (text, values = []) => within<never>(text, values),
       })
       if (!over) await end('COMMIT')
       return result

@@ -89,7 +89,8 @@ export function sessionTurns(
     const announcedAtMs = ctx.clock.now()
     const entries = turns.map((turn): HeldTurn => ({ ...turn, phase: 'ANNOUNCED', announcedAtMs }))
     for (const entry of entries) held.set(entry.turnId, entry)
-    for (const entry of entries) await announce(entry, entry.input)
+    // Asked for in one go, so that no stop overtakes a turn that it is about.
+    await Promise.all(entries.map((entry) => announce(entry, entry.input)))
   }
   const freePlaces = () => Math.max(0, deps.maxTurnsPerHost - held.size - reserved)
   const claim = async () => {

@@ -72,3 +72,16 @@ test('a turn that is forgotten while it is about to begin leaves nothing behind'
   expect(journal.mark('gone')).toBeUndefined()
   journal.close()
 })
+
+test('M15: a turn that is over before its beginning was written has its result, not an interruption', async () => {
+  const path = place()
+  const before = openJournal(path)
+  const begun = before.begin('t', 1, 'mark')
+  before.finish('t', 1, done)
+  await begun
+  expect(before.held()).toEqual([{ turnId: 't', attempt: 1, finished: true }])
+  before.close()
+  const after = openJournal(path)
+  expect(after.find('t')).toEqual({ turnId: 't', attempt: 1, result: done })
+  after.close()
+})

@@ -122,8 +122,11 @@ export function openJournal(path: string, now: () => number = Date.now): Journal
       }
       return beginning.promise
     },
-    finish: (turnId, attempt, result) =>
-      void finish.run(TurnEvent.encode(result).finish(), now(), turnId, attempt),
+    finish(turnId, attempt, result) {
+      // It may be over before its beginning was written.
+      if (asked.some((turn) => turn.turnId === turnId)) writeAsked()
+      finish.run(TurnEvent.encode(result).finish(), now(), turnId, attempt)
+    },
     release: remove,
     forget(turnId) {
       remove(turnId)

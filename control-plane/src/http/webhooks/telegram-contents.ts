@@ -11,6 +11,7 @@ import type { TelegramMessage } from './telegram-updates.ts'
  */
 const file = z.object({
   file_id: z.string().min(1).max(500),
+  file_unique_id: z.string().max(500).optional(),
   file_size: z.number().int().optional(),
   file_name: z.string().optional(),
   mime_type: z.string().optional(),
@@ -96,8 +97,10 @@ function filesOf(message: TelegramMessage): IncomingFile[] {
 }
 
 function incoming(kind: IncomingFile['kind'], found: z.output<typeof file>): IncomingFile {
-  const { file_id: fileId, file_name: name = '', mime_type: mimeType = '', file_size: sizeBytes } = found
-  return { kind, name, mimeType, sizeBytes, source: { at: 'telegram', fileId } }
+  const { file_id: fileId, file_unique_id: uniqueId, file_name: name = '' } = found
+  const { mime_type: mimeType = '', file_size: sizeBytes } = found
+  const source = { at: 'telegram', fileId, ...(uniqueId !== undefined && { uniqueId }) } as const
+  return { kind, name, mimeType, sizeBytes, source }
 }
 
 /** What is no file and becomes words that a model understands. */

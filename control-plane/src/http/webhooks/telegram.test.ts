@@ -103,7 +103,9 @@ test('M9: what nobody understands, and whose first delivery ended before it was 
 
 test('M9: a picture that is put in the place of another is taken; a new caption alone brings no file again', async () => {
   const { userId, address } = await createPerson(fixture.db)
-  const picture = (id: string, size: number) => [{ file_id: id, file_size: size, width: 1, height: 1 }]
+  const picture = (id: string, uniqueId = id) => [
+    { file_id: id, file_unique_id: uniqueId, file_size: 10, width: 1, height: 1 },
+  ]
   const change = (photo: object[], caption: string) => {
     const edited_message = { chat: privateChat(address), message_id: 7, photo, caption }
     return post({}, { raw: JSON.stringify({ update_id: ++updateId, edited_message }) })
@@ -113,9 +115,9 @@ test('M9: a picture that is put in the place of another is taken; a new caption 
     return all.map(({ source, messageId }) => [(source as { fileId: string }).fileId, messageId])
   }
   const messages = () => fixture.db.message.findMany({ where: { userId }, orderBy: { seq: 'asc' } })
-  await post({ chat: privateChat(address), message_id: 7, photo: picture('cat', 10), caption: 'look' })
-  await change(picture('cat', 10), 'look here')
-  await change(picture('dog', 20), 'look here')
+  await post({ chat: privateChat(address), message_id: 7, photo: picture('cat'), caption: 'look' })
+  await change(picture('cat'), 'look here')
+  await change(picture('dog'), 'look here')
   const [first, ...none] = await messages()
   expect([first?.body, none, await rows()]).toEqual(['look here', [], [['dog', first?.id]]])
   // Its turn has it by now.
@@ -124,12 +126,12 @@ test('M9: a picture that is put in the place of another is taken; a new caption 
     where: { id: first?.id ?? '' },
     data: { turnId: turn.id, state: 'ANSWERED' },
   })
-  await change(picture('dog, by another name', 20), 'look there')
-  await change(picture('dog', 20), 'look over there')
+  await change(picture('dog, by another name', 'dog'), 'look there')
+  await change(picture('dog'), 'look over there')
   const [, later] = await messages()
   expect(later?.context).toBe('[The user changed an earlier message: "look here". It now says:]')
   expect(await rows()).toEqual([['dog', first?.id]])
-  await change(picture('cow', 30), 'look over there')
+  await change(picture('cow'), 'look over there')
   expect(await rows()).toEqual([
     ['dog', first?.id],
     ['cow', later?.id],
@@ -211,6 +213,8 @@ test('M8: a message that is edited into a command is one, and no message; a comm
   const withdrawn = 'NOTICE > ANSWERED /hlep'
   const asked = [withdrawn, 'NOTICE > ANSWERED /help', expect.stringContaining(help)]
   expect(await rows(userId)).toEqual(asked)
+  // M14: what was withdrawn is not counted any more.
+  expect(await fixture.db.usageDaily.findFirst({ where: { userId } })).toMatchObject({ inboundCount: 0 })
   await edit({ chat, message_id: 1, text: 'help me' })
   expect((await rows(userId)).slice(3)).toEqual(['CHAT > RECEIVED help me'])
   expect(await fixture.db.message.findMany({ where: { userId, NOT: { context: null } } })).toEqual([])
@@ -225,6 +229,9 @@ test('M8: a message that is edited into a command is one, and no message; a comm
   ])
   const { conversation } = await fixture.db.assistant.findUniqueOrThrow({ where: { userId } })
   expect(conversation).toBe(1)
+  const before = (await rows(userId)).length
+  await edit({ chat, message_id: 1, text: '/stop plan my week' })
+  expect((await rows(userId)).length).toBeGreaterThan(before)
 })
 
 test('M9: a caption that is edited into a command stays a caption', async () => {

@@ -3,7 +3,12 @@ import { z } from 'zod'
 
 /** Where a provider keeps a file that somebody sent, as its message names it. */
 export const sourceSchema = z.discriminatedUnion('at', [
-  z.object({ at: z.literal('telegram'), fileId: z.string().min(1).max(500) }),
+  z.object({
+    at: z.literal('telegram'),
+    fileId: z.string().min(1).max(500),
+    /** The same for whatever id names the file. */
+    uniqueId: z.string().max(500).optional(),
+  }),
   z.object({ at: z.literal('twilio'), url: z.url().max(2_000) }),
 ])
 export type Source = z.infer<typeof sourceSchema>

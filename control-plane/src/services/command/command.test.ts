@@ -233,6 +233,11 @@ test('M11: a stop while the host is away ends the turn at once, and keeps what h
     ctx,
     input: { sessionEpoch: 0n, partials: [{ turnId, text: 'of an older session' }] },
   })
+  // While the next session takes the turn over, nobody waits for it.
+  await db.$transaction(async (tx) => {
+    await tx.$queryRaw`SELECT id FROM turns WHERE id = ${turnId}::uuid FOR UPDATE`
+    await keepPartials({ ctx, input: { sessionEpoch: 1n, partials: [{ turnId, text: 'too late' }] } })
+  })
   await keepPartials({ ctx, input: { sessionEpoch: 1n, partials } })
   await away(new Date(fixture.clock.at))
   await write('/stop')

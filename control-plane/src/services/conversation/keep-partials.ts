@@ -19,5 +19,8 @@ export async function keepPartials({
   await ctx.db.$executeRaw`
     UPDATE turns t SET partial_text = i.text
     FROM json_to_recordset(${JSON.stringify(partials)}::json) AS i ("turnId" uuid, text text)
-    WHERE t.id = i."turnId" AND t.state = 'RUNNING' AND t.session_epoch = ${input.sessionEpoch}`
+    WHERE t.id = i."turnId" AND t.id IN (
+      -- What the next session is taking over at the moment is not this one's any more: waiting for it would be a deadlock.
+      SELECT id FROM turns WHERE state = 'RUNNING' AND session_epoch = ${input.sessionEpoch}
+      FOR UPDATE SKIP LOCKED)`
 }

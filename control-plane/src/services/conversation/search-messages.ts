@@ -7,6 +7,8 @@ import type { Ctx } from '../../context.ts'
 const searched = 5_000
 /** Of those, how many may be read as their person reads them, and for how long: answers are strangers' input, too. */
 const maxCandidates = 100
+/** Of a message, in characters: a longer one is not read to its end. */
+const longestRead = 100_000
 const budgetMs = 200
 const maxWords = 10
 const marks = '*_~`\\'
@@ -53,7 +55,10 @@ interface Candidate {
   direction: 'INBOUND' | 'OUTBOUND'
 }
 
-/** Every message that may hold it: its words are there, once what marks other words is left out. */
+/**
+ * Every message that may hold it: its words are there, once what marks other words is left out. A word that an entity or
+ * a link cuts in two is not found.
+ */
 async function findCandidates(
   ctx: Ctx,
   { userId, before, query }: { userId: string; before?: bigint | undefined; query: string },
@@ -68,7 +73,7 @@ async function findCandidates(
   const older = before === undefined ? Prisma.empty : Prisma.sql`AND seq < ${before}`
   const rows = await ctx.db.$queryRaw<{ candidates: Candidate[]; oldest: string | null; looked: bigint }[]>`
     WITH newest AS (
-      SELECT id, seq, body, direction FROM messages WHERE user_id = ${userId}::uuid ${older}
+      SELECT id, seq, left(body, ${longestRead}) AS body, direction FROM messages WHERE user_id = ${userId}::uuid ${older}
       ORDER BY seq DESC LIMIT ${searched}
     ), found AS (
       SELECT * FROM newest WHERE ${Prisma.join(conditions, ' AND ')} ORDER BY seq DESC LIMIT ${maxCandidates}

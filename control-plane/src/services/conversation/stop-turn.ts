@@ -24,14 +24,17 @@ export function stopTurn({ ctx, input }: { ctx: ConversationCtx; input: { userId
 export async function stopTurnIn(
   tx: Transaction,
   ctx: ConversationCtx,
-  { id: assistantId, userId, hostServerId }: AssistantRow,
+  { id: assistantId, userId }: AssistantRow,
 ): Promise<Stopped> {
   const now = new Date(ctx.clock.now())
-  const running = await tx.turn.updateMany({
+  const [running] = await tx.turn.updateManyAndReturn({
     where: { assistantId, state: 'RUNNING' },
     data: { cancelRequestedAt: now },
+    select: { hostServerId: true },
   })
-  if (running.count > 0) {
+  if (running) {
+    // Its own host, which the assistant may have left since.
+    const { hostServerId } = running
     if (await isHostAway(tx, hostServerId, now)) await endRunningIn(tx, ctx, assistantId)
     else if (hostServerId !== null) nudge(tx, 'stops', hostServerId)
     return 'running'

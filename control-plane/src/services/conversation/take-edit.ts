@@ -1,9 +1,10 @@
-import type { Attachment, Transaction } from '@yourclaw/db'
+import type { Attachment, Message, Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
 import { sourceSchema } from '../attachment/attachment.ts'
 import { type IncomingFile, incomingRows } from '../attachment/incoming.ts'
 import { messageIn, readCommand } from '../command/read-command.ts'
 import type { ConversationCtx } from './ctx.ts'
+import { albumCode } from './limits.ts'
 import { quoted } from './quote.ts'
 import { type ReceiveInput, receiveMessage } from './receive-message.ts'
 import { lockOwner } from './rows.ts'
@@ -45,7 +46,8 @@ function applyEdit(ctx: ConversationCtx, input: EditInput): Promise<Rest> {
   const bot = ctx.settings.telegramBotUsername
   const body = sanitize(input.body)
   const isEmpty = body.trim() === '' && given.length === 0
-  const isCommand = input.isPlain && readCommand(body, bot) !== undefined
+  const command = input.isPlain ? readCommand(body, bot) : undefined
+  const isCommand = command !== undefined
   return inTransaction(ctx, async (tx): Promise<Rest> => {
     const owner = await lockOwner(tx, input)
     if (!owner) return 'nothing'
@@ -57,13 +59,15 @@ function applyEdit(ctx: ConversationCtx, input: EditInput): Promise<Rest> {
     const known = await tx.attachment.findFirst({ where: { message: where }, orderBy: { createdAt: 'desc' } })
     const files = given.filter((file) => !known || !isSameFile(known, file))
     // A link got its preview, or the like; of a command with a message only that was kept.
-    const hasSameWords =
-      before.body === body || (before.code?.startsWith('command_') && before.body === messageIn(body, bot))
+    const isSameCommand = command !== undefined && before.code === `command_${command.command.name}`
+    const hasSameWords = before.body === body || (isSameCommand && before.body === messageIn(body, bot))
     if (hasSameWords && files.length === 0) return 'nothing'
     const isWaiting = before.state === 'RECEIVED' && before.turnId === null && before.kind === 'CHAT'
     if (isWaiting) {
       const withdrawn = { kind: 'NOTICE', state: 'ANSWERED', code: becameCommand } as const
       await tx.message.update({ where: { id: before.id }, data: isCommand ? withdrawn : { body } })
+      // What the command says counts instead.
+      if (isCommand && before.code !== albumCode) await giveBackToday(tx, before)
       if (files.length > 0)
         await replaceFiles(tx, { userId, messageId: before.id, files, at: new Date(ctx.clock.now()) })
       nudge(tx, 'messages', userId)
@@ -79,13 +83,19 @@ async function replaceFiles(tx: Transaction, files: Parameters<typeof incomingRo
   await tx.attachment.createMany({ data: incomingRows(files) })
 }
 
-/** A provider may call one file by several names, but two files are hardly of one length. */
-function isSameFile(
-  { source, sizeBytes }: Pick<Attachment, 'source' | 'sizeBytes'>,
-  file: IncomingFile,
-): boolean {
+/** Telegram calls one file by several ids, of which one is the file's alone. */
+function isSameFile({ source }: Pick<Attachment, 'source'>, { source: given }: IncomingFile): boolean {
   const before = sourceSchema.safeParse(source).data
-  const isNamed =
-    before?.at === 'telegram' && file.source.at === 'telegram' && before.fileId === file.source.fileId
-  return isNamed || (sizeBytes !== null && Number(sizeBytes) === file.sizeBytes)
+  if (before?.at !== 'telegram' || given.at !== 'telegram') return false
+  return (
+    before.fileId === given.fileId || (before.uniqueId !== undefined && before.uniqueId === given.uniqueId)
+  )
+}
+
+/** Of the person's day that the message was counted on. */
+async function giveBackToday(tx: Transaction, { userId, createdAt }: Message): Promise<void> {
+  await tx.$executeRaw`
+    UPDATE usage_daily d SET inbound_count = inbound_count - 1 FROM users u
+    WHERE u.id = ${userId}::uuid AND d.user_id = u.id AND d.inbound_count > 0
+      AND d.date = (${createdAt}::timestamptz AT TIME ZONE u.time_zone)::date`
 }

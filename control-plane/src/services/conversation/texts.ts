@@ -9,7 +9,7 @@ export const pages = {
 
 const stoppedMark = '⏹ _Stopped._'
 /** What a chat quotes of a stopped answer is the assistant's alone. */
-export const withoutStoppedMark = (text: string) => text.replace(/\s*⏹ _?Stopped\._?$/, '')
+export const withoutStoppedMark = (text: string) => text.replace(/⏹ _?Stopped\._?$/, '').trimEnd()
 
 /** Our own words to people, in one place. Markdown. */
 export const texts = {
