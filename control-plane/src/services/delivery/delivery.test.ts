@@ -231,6 +231,35 @@ test('M12: who comes back after long gets the newest few, and one line that coun
   expect(fixture.buried).not.toEqual(expect.arrayContaining(late))
 })
 
+test('M1: an answer that waited is never summed up, however old; what nobody asked for makes room for it', async () => {
+  const { userId, write, say, plan } = await onWhatsapp()
+  const { db, clock, queued } = fixture
+  const assistant = await db.assistant.findFirstOrThrow({ where: { userId } })
+  const answer = async (text: string) => {
+    const turn = await db.turn.create({
+      data: { assistantId: assistant.id, state: 'DONE', finishedAt: new Date(clock.at) },
+    })
+    const messageId = await say(text)
+    await db.message.update({ where: { id: messageId }, data: { kind: 'CHAT', turnId: turn.id } })
+    return messageId
+  }
+  const reminders = [await say('reminder')]
+  const answers = [await answer('the first'), await answer('word '.repeat(2_000))]
+  for (const messageId of [...reminders, ...answers]) await plan(messageId)
+  clock.at += 3 * dayMs
+  reminders.push(await say('word '.repeat(1_500)))
+  const newest = await say('the newest')
+  for (const messageId of [reminders[1] ?? '', newest]) await plan(messageId)
+  const before = queued.length
+  await write()
+  const [summed, ...sent] = queued.slice(before)
+  expect(sent).toEqual([...answers, newest])
+  const notice = await db.message.findUniqueOrThrow({ where: { id: summed ?? '' } })
+  expect(notice.body).toContain(' 2 messages ')
+  const states = await db.message.findMany({ where: { id: { in: reminders } }, select: { state: true } })
+  expect(states).toEqual([{ state: 'FAILED' }, { state: 'FAILED' }])
+})
+
 test('M12: of what waited no more goes out than leaves room for the answer', async () => {
   const { write, say, plan, userId } = await onWhatsapp()
   const long = 'word '.repeat(1_500)
