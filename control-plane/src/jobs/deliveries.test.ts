@@ -1,3 +1,4 @@
+import { Prisma } from '@yourclaw/db'
 import { tracingOff } from '@yourclaw/telemetry'
 import type { PgBoss } from 'pg-boss'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -99,6 +100,22 @@ test('M4: messages go out in the order in which they were stored, whenever their
   await late
   released.resolve()
   await expect.poll(() => textsTo(address), wait).toEqual(['zero', 'one', 'two'])
+})
+
+test('M4: answers that are stored together go by when they were stored, too', async () => {
+  const { ctx } = fixture
+  // Of a process that sends nothing itself.
+  const outbox = createOutbox(boss)
+  const to = { channel: 'TELEGRAM', address: crypto.randomUUID() } as const
+  const [before, after] = [crypto.randomUUID(), crypto.randomUUID()]
+  await ctx.pool.transaction(async (tx) => {
+    await tx.query(Prisma.sql`SELECT now()`)
+    await inTransaction(ctx, (other) => outbox.enqueueMessage(other, to, before))
+    await outbox.enqueueMessages(tx, [{ to, messageId: after }])
+  })
+  const jobs = await boss.findJobs<{ messageId: string }>(deliveryQueue, { key: `TELEGRAM:${to.address}` })
+  const inLine = jobs.toSorted((a, b) => a.createdOn.getTime() - b.createdOn.getTime())
+  expect(inLine.map(({ data }) => data.messageId)).toEqual([before, after])
 })
 
 test('M6: waiting for room at the provider is no failed try, and ends by its age alone', async () => {
