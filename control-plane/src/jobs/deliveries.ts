@@ -217,7 +217,7 @@ async function attempt(deps: DeliveryDeps & Delivering, job: Job<unknown>): Prom
       { jobId: job.id, code, err: failure.cause, attempt: job.retryCount + 1 },
       'delivery failed',
     )
-    const { retryAfterMs } = failure
+    const { retryAfterMs, isGuess } = failure
     const isOver =
       triesOf(job, data?.waited) >= retryLimit ||
       (retryAfterMs !== undefined && hasWaitedTooLong(data?.waited, ctx.clock.now()))
@@ -228,8 +228,8 @@ async function attempt(deps: DeliveryDeps & Delivering, job: Job<unknown>): Prom
     }
     watch?.retried(code)
     if (retryAfterMs !== undefined) {
-      const wait = { data, waitMs: retryAfterMs, retryLimit }
-      await waitLonger({ ctx, boss, queue: deliveryQueue }, job, wait)
+      const input = { data, wait: { retryAfterMs, isGuess }, retryLimit }
+      await waitLonger({ ctx, boss, queue: deliveryQueue }, job, input)
     } else await boss.fail(deliveryQueue, job, { code })
   }
 }
