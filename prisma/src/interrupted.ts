@@ -14,8 +14,9 @@ const statementsOf = (sql: string) => sql.replaceAll(/^\s*--.*$/gm, '').trim()
 export const builtConcurrently = (sql: string) => concurrent.exec(statementsOf(sql))?.[1]
 
 /**
- * Makes ready for another try what a deployment left unfinished. Nothing of it was applied, since a script is one
- * transaction; an index that was built concurrently may be there and not valid, and is removed without locking anybody out.
+ * Makes ready for another try what a deployment left unfinished. A script runs as one transaction here, so nothing of it
+ * was applied, unless an older release left it half applied: then the try fails, and an operator ends it (operations.md).
+ * An index that was built concurrently may be there and not valid, and is removed without locking anybody out.
  */
 export async function forgetInterrupted(client: pg.Client, scripts: readonly Script[]): Promise<void> {
   const { rows: tables } = await client.query(`SELECT to_regclass('_prisma_migrations') AS name`)

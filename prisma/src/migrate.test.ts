@@ -97,7 +97,7 @@ test('D3: a migration is applied as a whole or not at all, and tried again when 
 })
 
 /** Those before were there before anything was released, and run on empty tables. */
-const firstWithRule = '20261126120000'
+const firstWithRule = '20261126031000'
 
 test('D3: an index on a table that was there before is built concurrently, in a migration of its own', async () => {
   const names = (await readdir(migrations)).filter(

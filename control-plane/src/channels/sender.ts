@@ -92,12 +92,18 @@ export class SendError extends Error {
   readonly kind: FailureKind
   /** How long the provider asks us to wait. */
   readonly retryAfterMs: number | undefined
+  /** The provider did not say how long: `retryAfterMs` is where to begin, and it is longer each time. */
+  readonly isGuess: boolean
 
-  constructor(code: string, options: { kind?: FailureKind; retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(
+    code: string,
+    options: { kind?: FailureKind; retryAfterMs?: number; isGuess?: boolean; cause?: unknown } = {},
+  ) {
     super(code, { cause: options.cause })
     this.name = 'SendError'
     this.code = code
     this.kind = options.kind ?? 'retry'
     this.retryAfterMs = options.retryAfterMs
+    this.isGuess = options.isGuess ?? false
   }
 }

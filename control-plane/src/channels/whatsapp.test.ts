@@ -93,18 +93,17 @@ test('M6, S8: each of Twilio’s numbers says what comes next, and its words sta
     [refuse(400, 21610), 'opted_out'],
     [refuse(400, 63016), 'window_closed'],
   ] as const
-  await withTwilio(
-    cases.map(([answer]) => answer),
-    async (apiBase) => {
-      const whatsapp = connect(apiBase)
-      const failure = () => whatsapp.send(ada, { text: 'x' }).catch((error: unknown) => error)
-      for (const [answer, kind] of cases) {
-        const error = await failure()
-        expect(error).toMatchObject({ code: `twilio_${answer.body.code}`, kind })
-        expect(`${JSON.stringify(error)} ${String(error)}`).not.toContain('15550001')
-      }
-      const cut = await failure()
-      expect(cut).toMatchObject({ code: 'twilio_unreachable', kind: 'retry', cause: undefined })
-    },
-  )
+  await withTwilio([...cases.map(([answer]) => answer), refuse(429, 20429)], async (apiBase) => {
+    const whatsapp = connect(apiBase)
+    const failure = () => whatsapp.send(ada, { text: 'x' }).catch((error: unknown) => error)
+    for (const [answer, kind] of cases) {
+      const error = await failure()
+      expect(error).toMatchObject({ code: `twilio_${answer.body.code}`, kind })
+      expect(`${JSON.stringify(error)} ${String(error)}`).not.toContain('15550001')
+    }
+    const full = await failure()
+    expect(full).toMatchObject({ retryAfterMs: 10_000, isGuess: true })
+    const cut = await failure()
+    expect(cut).toMatchObject({ code: 'twilio_unreachable', kind: 'retry', cause: undefined })
+  })
 })

@@ -140,6 +140,6 @@ function toSendError(error: unknown): SendError {
   const { kind, retryAfterMs } = twilioFailure(code, status)
   return new SendError(`twilio_${code ?? status}`, {
     kind,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs, isGuess: true }),
   })
 }

@@ -1,3 +1,4 @@
+import { Prisma } from '@yourclaw/db'
 import { tracingOff } from '@yourclaw/telemetry'
 import type { PgBoss } from 'pg-boss'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -22,6 +23,7 @@ import {
   workDeliveries,
 } from './deliveries.ts'
 import type { QueueRunner } from './run-queue.ts'
+import { waitOf } from './wait-longer.ts'
 
 let fixture: Fixture
 let boss: PgBoss
@@ -101,6 +103,22 @@ test('M4: messages go out in the order in which they were stored, whenever their
   await expect.poll(() => textsTo(address), wait).toEqual(['zero', 'one', 'two'])
 })
 
+test('M4: answers that are stored together go by when they were stored, too', async () => {
+  const { ctx } = fixture
+  // Of a process that sends nothing itself.
+  const outbox = createOutbox(boss)
+  const to = { channel: 'TELEGRAM', address: crypto.randomUUID() } as const
+  const [before, after] = [crypto.randomUUID(), crypto.randomUUID()]
+  await ctx.pool.transaction(async (tx) => {
+    await tx.query(Prisma.sql`SELECT now()`)
+    await inTransaction(ctx, (other) => outbox.enqueueMessage(other, to, before))
+    await outbox.enqueueMessages(tx, [{ to, messageId: after }])
+  })
+  const jobs = await boss.findJobs<{ messageId: string }>(deliveryQueue, { key: `TELEGRAM:${to.address}` })
+  const inLine = jobs.toSorted((a, b) => a.createdOn.getTime() - b.createdOn.getTime())
+  expect(inLine.map(({ data }) => data.messageId)).toEqual([before, after])
+})
+
 test('M6: waiting for room at the provider is no failed try, and ends by its age alone', async () => {
   const { db, clock } = fixture
   const noRoom = () => new SendError('telegram_429', { retryAfterMs: 3_000 })
@@ -125,6 +143,25 @@ test('M6: waiting for room at the provider is no failed try, and ends by its age
   expect(letters.filter(({ data }) => 'waited' in data)).toEqual([])
   // They are this test's alone.
   for (const { id } of letters) await boss.deleteJob(deadDeliveryQueue, id)
+})
+
+test('M6: where the provider does not say how long, each wait is longer, and our own pace makes none so', async () => {
+  const { db } = fixture
+  const { userId, address } = await createPerson(db)
+  const full = (isGuess: boolean) => new SendError('twilio_20429', { retryAfterMs: 1_000, isGuess })
+  failures.set(address, [full(false), full(true), full(true)])
+  await say(userId, 'in the end')
+  await expect.poll(() => textsTo(address), wait).toEqual(['in the end'])
+  const [job] = await boss.findJobs<object>(deliveryQueue, { key: `TELEGRAM:${address}` })
+  expect(job?.data).toMatchObject({ waited: { count: 3, guessed: 2 } })
+  const waits = (isGuess: boolean) =>
+    [0, 1, 4, 5, 500].map((guessed) =>
+      waitOf({ retryAfterMs: 10_000, isGuess }, { count: 900, sinceMs: 0, guessed }),
+    )
+  expect(waits(true)).toEqual([10_000, 20_000, 160_000, 300_000, 300_000])
+  expect(waits(false)).toEqual([0, 1, 4, 5, 500].map(() => 10_000))
+  const day = { retryAfterMs: 3_600_000, isGuess: true }
+  expect(waitOf(day, { count: 9, sinceMs: 0, guessed: 9 })).toBe(3_600_000)
 })
 
 /** A provider that tells later: here right before its answer, which for our own messages is lost on the way. */

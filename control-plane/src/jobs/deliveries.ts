@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Transaction } from '@yourclaw/db'
 import { fromPrisma, type Job, type PgBoss } from 'pg-boss'
 import { SendError } from '../channels/sender.ts'
@@ -50,6 +51,8 @@ export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
   })
 }
 
+const stamp = 'UPDATE pgboss.job SET created_on = clock_timestamp() WHERE name = $1 AND id = ANY($2::uuid[])'
+
 export interface DeliveryOutbox extends Outbox {
   /** Who of this process sends: what is enqueued for many goes to it at once, without another commit. */
   feed(runner: TakingRunner): void
@@ -75,10 +78,14 @@ export function createOutbox(boss: PgBoss): DeliveryOutbox {
     enqueueMessage: (tx, to, messageId, delayMs) => enqueue(tx, to, { messageId }, delayMs),
     async enqueueMessages(tx, messages) {
       const jobs = messages.map(({ to: { channel, address }, messageId }) => ({
+        id: randomUUID(),
         data: { channel, address, messageId },
         singletonKey: `${channel}:${address}`,
       }))
       await asked(tx, (db) => boss.insert(deliveryQueue, jobs, { db }))
+      // As above: what was stored since the transaction began goes first. It travels with the others.
+      const ids = jobs.map(({ id }) => id)
+      await asked(tx, (db) => db.executeSql(stamp, [deliveryQueue, ids]))
       const to = runner
       const taking = to && (await asked(tx, (db) => to.take(db, jobs.length)))
       if (!taking) return undefined
@@ -210,7 +217,7 @@ async function attempt(deps: DeliveryDeps & Delivering, job: Job<unknown>): Prom
       { jobId: job.id, code, err: failure.cause, attempt: job.retryCount + 1 },
       'delivery failed',
     )
-    const { retryAfterMs } = failure
+    const { retryAfterMs, isGuess } = failure
     const isOver =
       triesOf(job, data?.waited) >= retryLimit ||
       (retryAfterMs !== undefined && hasWaitedTooLong(data?.waited, ctx.clock.now()))
@@ -221,8 +228,8 @@ async function attempt(deps: DeliveryDeps & Delivering, job: Job<unknown>): Prom
     }
     watch?.retried(code)
     if (retryAfterMs !== undefined) {
-      const wait = { data, waitMs: retryAfterMs, retryLimit }
-      await waitLonger({ ctx, boss, queue: deliveryQueue }, job, wait)
+      const input = { data, wait: { retryAfterMs, isGuess }, retryLimit }
+      await waitLonger({ ctx, boss, queue: deliveryQueue }, job, input)
     } else await boss.fail(deliveryQueue, job, { code })
   }
 }

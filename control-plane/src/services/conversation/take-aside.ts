@@ -13,6 +13,8 @@ export interface Aside {
   isMeant?: (tx: Transaction, owner: AssistantRow) => Promise<boolean>
   /** Does what it asks for, and returns what is said; undefined = nothing. A ServiceError undoes it and is said. */
   work: (tx: Transaction, owner: AssistantRow) => Promise<string | undefined>
+  /** Whether there is room for words, a refusal's too; absent = there is. */
+  maySay?: (tx: Transaction, owner: AssistantRow) => Promise<boolean>
 }
 
 /**
@@ -22,7 +24,7 @@ export interface Aside {
 export async function takeAside(
   ctx: ConversationCtx,
   input: ReceiveInput,
-  { code, isMeant, work }: Aside,
+  { code, isMeant, work, maySay }: Aside,
 ): Promise<boolean> {
   const to = { channel: input.channel, address: input.address }
   const take = (act: Aside['work']) =>
@@ -31,7 +33,8 @@ export async function takeAside(
       if (!owner || (await isMeant?.(tx, owner)) === false) return false
       if (!(await storeAside(tx, ctx, owner, input, code))) return true
       const text = await act(tx, owner)
-      if (text !== undefined) await sendNoticeIn(tx, ctx, { userId: owner.userId, to, code, text })
+      if (text === undefined || (await maySay?.(tx, owner)) === false) return true
+      await sendNoticeIn(tx, ctx, { userId: owner.userId, to, code, text })
       return true
     })
   try {

@@ -103,7 +103,7 @@ test('M6: what failed for now is sent again once, however often the failure is t
   expect(await states()).toEqual(['PENDING', 'PENDING'])
 })
 
-test('M6: what found no room is not given up as soon as what failed, and waits longer each time', async () => {
+test('M6: what found no room is not given up as soon as what failed, waits longer each time, and is counted apart', async () => {
   const { messageId, deliveryId, record, states } = await inFlight()
   const { ctx, db, buried } = fixture
   const delays: number[] = []
@@ -117,20 +117,23 @@ test('M6: what found no room is not given up as soon as what failed, and waits l
     failure: { code: 'twilio_63018', kind: 'retry', retryAfterMs: 10_000 },
   } as const
   // However often it was refused at once before: those have their own bound.
-  const fail = async (failures: number, fate: FateInput['fate'] = full) => {
-    const attempts = 500 + failures
-    await db.delivery.update({
-      where: { id: deliveryId },
-      data: { attempts, failures: failures - 1, providerMessageId: null },
-    })
+  let attempts = 500
+  const fail = async (fate: FateInput['fate'] = full) => {
+    attempts += 1
+    await db.delivery.update({ where: { id: deliveryId }, data: { attempts, providerMessageId: null } })
     await record(fate, attempts)
   }
-  for (const failures of [1, 5, 6, 35]) await fail(failures)
-  await fail(1, failed('retry'))
+  for (let waits = 1; waits <= 8; waits += 1) await fail()
+  await fail(failed('retry'))
+  await fail()
+  await fail(failed('retry'))
+  for (let waits = 10; waits <= 35; waits += 1) await fail()
   ctx.outbox.enqueueMessage = enqueueMessage
-  expect(delays).toEqual([10_000, 160_000, 320_000, 3_600_000, 30_000])
+  expect(delays.slice(0, 8)).toEqual([1, 2, 4, 8, 16, 32, 64, 128].map((times) => times * 10_000))
+  expect(delays.slice(8, 11)).toEqual([30_000, 2_560_000, 60_000])
+  expect(new Set(delays.slice(11))).toEqual(new Set([3_600_000]))
   expect(await states()).toEqual(['PENDING', 'PENDING'])
-  await fail(36)
+  await fail()
   expect(await states()).toEqual(['DEAD', 'FAILED'])
   expect(buried).toContain(messageId)
 })
@@ -226,6 +229,35 @@ test('M12: who comes back after long gets the newest few, and one line that coun
   await write()
   expect(queued.slice(before)).toHaveLength(6)
   expect(fixture.buried).not.toEqual(expect.arrayContaining(late))
+})
+
+test('M1: an answer that waited is never summed up, however old; what nobody asked for makes room for it', async () => {
+  const { userId, write, say, plan } = await onWhatsapp()
+  const { db, clock, queued } = fixture
+  const assistant = await db.assistant.findFirstOrThrow({ where: { userId } })
+  const answer = async (text: string) => {
+    const turn = await db.turn.create({
+      data: { assistantId: assistant.id, state: 'DONE', finishedAt: new Date(clock.at) },
+    })
+    const messageId = await say(text)
+    await db.message.update({ where: { id: messageId }, data: { kind: 'CHAT', turnId: turn.id } })
+    return messageId
+  }
+  const reminders = [await say('reminder')]
+  const answers = [await answer('the first'), await answer('word '.repeat(2_000))]
+  for (const messageId of [...reminders, ...answers]) await plan(messageId)
+  clock.at += 3 * dayMs
+  reminders.push(await say('word '.repeat(1_500)))
+  const newest = await say('the newest')
+  for (const messageId of [reminders[1] ?? '', newest]) await plan(messageId)
+  const before = queued.length
+  await write()
+  const [summed, ...sent] = queued.slice(before)
+  expect(sent).toEqual([...answers, newest])
+  const notice = await db.message.findUniqueOrThrow({ where: { id: summed ?? '' } })
+  expect(notice.body).toContain(' 2 messages ')
+  const states = await db.message.findMany({ where: { id: { in: reminders } }, select: { state: true } })
+  expect(states).toEqual([{ state: 'FAILED' }, { state: 'FAILED' }])
 })
 
 test('M12: of what waited no more goes out than leaves room for the answer', async () => {

@@ -17,7 +17,7 @@ const rank = { PENDING: 0, SENT: 1, DELIVERED: 2, READ: 3, DEAD: 9 } as const
 /** Attempts of one part that the provider took and then failed, before it is given up; those that it refused do not count. */
 const maxFailures = 5
 const firstRetryMs = 30_000
-/** The same for those that found no room: waits double up to an hour, so it is a day and more. */
+/** Those that found no room, counted apart: waits double up to an hour, so it is a day and more. */
 const maxWaits = 36
 const longestWaitMs = 3_600_000
 
@@ -111,9 +111,9 @@ async function fail(
     await reopenIn(tx, ctx, to, messageId, 0)
     return true
   }
-  const failures = delivery.failures + 1
-  const most = retryAfterMs === undefined ? maxFailures : maxWaits
-  if (kind === 'permanent' || (kind === 'retry' && failures >= most)) {
+  const isWait = retryAfterMs !== undefined
+  const times = (isWait ? delivery.waits : delivery.failures) + 1
+  if (kind === 'permanent' || (kind === 'retry' && times >= (isWait ? maxWaits : maxFailures))) {
     await dropIn(tx, dropped)
     await ctx.outbox.bury(tx, to, messageId)
     return true
@@ -126,9 +126,9 @@ async function fail(
     )
     await updateContact(tx, to, { windowClosedAt: new Date(closedAt) })
   }
-  const counted = kind === 'retry' ? { failures } : {}
+  const counted = kind !== 'retry' ? {} : isWait ? { waits: times } : { failures: times }
   await tx.delivery.update({ where: { id: delivery.id }, data: { ...givenBack(part, code), ...counted } })
-  const delayMs = kind === 'window_closed' ? 0 : delayOf(failures, retryAfterMs)
+  const delayMs = kind === 'window_closed' ? 0 : delayOf(times, retryAfterMs)
   await reopenIn(tx, ctx, to, messageId, delayMs)
   return true
 }
@@ -147,7 +147,7 @@ async function reopenIn(
   await ctx.outbox.enqueueMessage(tx, to, messageId, delayMs)
 }
 
-function delayOf(failures: number, retryAfterMs: number | undefined): number {
-  const doubled = (retryAfterMs ?? firstRetryMs) * 2 ** (failures - 1)
+function delayOf(times: number, retryAfterMs: number | undefined): number {
+  const doubled = (retryAfterMs ?? firstRetryMs) * 2 ** (times - 1)
   return retryAfterMs === undefined ? doubled : Math.max(retryAfterMs, Math.min(doubled, longestWaitMs))
 }

@@ -371,3 +371,13 @@ test('M8: presses without end are answered in words twenty times a minute', asyn
   const where = { userId, direction: 'OUTBOUND', code: 'answer' } as const
   expect(await fixture.db.message.count({ where })).toBe(20)
 })
+
+test('M8: so are presses whose deed is refused, which change nothing', async () => {
+  const { press, userId, questionId } = await askedWithButtons()
+  await fixture.db.subscription.deleteMany({ where: { userId } })
+  for (let count = 0; count < 25; count += 1) await press(four)
+  const where = { userId, direction: 'OUTBOUND', code: 'answer' } as const
+  expect(await fixture.db.message.count({ where })).toBe(20)
+  const { answer } = await fixture.db.question.findUniqueOrThrow({ where: { id: questionId } })
+  expect(answer).toBeNull()
+})

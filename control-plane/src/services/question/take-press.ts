@@ -25,13 +25,15 @@ export async function takePress({
   const { channel, address } = input
   return takeAside(ctx, input, {
     code: 'answer',
-    async work(tx, { userId }) {
+    async work(tx) {
       const { questionId, index: choice } = button
       const answered = await answerIn(tx, ctx, { questionId, choice, from: { channel, address } })
-      if (answered.outcome === 'answered' && !answered.isRepeated) return undefined
+      return answered.outcome === 'answered' && !answered.isRepeated ? undefined : answered.text
+    },
+    async maySay(tx, { userId }) {
       const since = new Date(ctx.clock.now() - 60_000)
       const pressed = { userId, direction: 'INBOUND', kind: 'NOTICE', createdAt: { gt: since } } as const
-      return (await tx.message.count({ where: pressed })) > mostWords ? undefined : answered.text
+      return (await tx.message.count({ where: pressed })) <= mostWords
     },
   })
 }

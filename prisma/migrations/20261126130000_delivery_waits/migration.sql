@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "deliveries" ADD COLUMN     "waits" INTEGER NOT NULL DEFAULT 0;
