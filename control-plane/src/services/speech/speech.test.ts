@@ -298,6 +298,13 @@ test('M11: what is said in a turn that its person stopped is not sent, nor kept,
   expect(await say(person, { turnId })).toMatchObject({ outcome: 'refused', code: 'turn_stopped' })
   expect(await stored(person)).toEqual([])
   expect(await fixture.db.attachment.count({ where: { userId: person.userId } })).toBe(0)
+  // However long its host was away since, and wherever the question went.
+  const finishedAt = new Date(fixture.clock.at)
+  await fixture.db.turn.update({ where: { id: turnId }, data: { state: 'CANCELED', finishedAt } })
+  fixture.clock.at += 60 * 60_000
+  expect(await say(person, { turnId })).toMatchObject({ outcome: 'refused', code: 'turn_stopped' })
+  await fixture.db.message.updateMany({ where: { turnId }, data: { turnId: null } })
+  expect(await say(person, { turnId })).toMatchObject({ outcome: 'refused', code: 'turn_stopped' })
   // What it says by itself later is another matter.
   expect(await say(person)).toMatchObject({ outcome: 'stored' })
 })
