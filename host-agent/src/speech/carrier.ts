@@ -2,22 +2,24 @@ import { createReadStream } from 'node:fs'
 import { type ServiceError, status } from '@grpc/grpc-js'
 import type { HandOverControl, HandOverEvent } from '@yourclaw/proto/host/v1'
 import type { Logger } from 'pino'
-import { createBackoff, pause } from '../backoff.ts'
+import { pause } from '../backoff.ts'
 import { chunkBytes, handOver } from '../link/hand-over.ts'
 import type { LiveSession } from '../relay/relay.ts'
+import { createLines, type Line } from './lines.ts'
 import type { Outcome, Spoken, Spool } from './spool.ts'
+import { createStall } from './stall.ts'
 
 /** What the control plane must know of itself to be handed messages. */
 export const handOverCapability = 'hand-over'
 
 /**
  * Messages on their way at once, each of another assistant. Large files, and whatever did not get through the last time,
- * have some of these places only: one sick assistant, or many, leave room for the others (F8).
+ * have some of these places only: one sick assistant, or many, leave room for the others (F8). Of what failed, files and
+ * texts have a place each, as a file may need hours.
  */
 const places = { all: 4, withFiles: 2, failing: 1 }
-/** What hangs for longer is begun again later. With a file there is more to say. */
-const attemptMs = { text: 15_000, file: 10 * 60_000 }
-const pauseMs = { baseMs: 500, maxMs: 60_000 }
+/** What stands still for longer is begun again later: a piece of a file, and what is said whole until it is stored. */
+const stillMs = { text: 15_000, piece: 60_000, file: 5 * 60_000 }
 
 export interface Carrier {
   /** Takes what waits to this session's control plane, and what is added, until the session ends. */
@@ -28,15 +30,6 @@ export interface Carrier {
   interrupt(turnId: string): void
   /** Resolves with what became of a message; with undefined when that is not known within `ms`. */
   outcome(id: string, ms: number): Promise<Outcome | undefined>
-}
-
-/** What is known of an assistant that has messages. `resting`: one did not get through a moment ago. */
-interface Line {
-  /** When it had a place the last time, in the order of places. */
-  served: number
-  isFailing: boolean
-  isResting: boolean
-  backoff: ReturnType<typeof createBackoff>
 }
 
 interface Carried {
@@ -59,17 +52,16 @@ export function createCarrier(deps: {
   const { spool, log } = deps
   const waiters = new Map<string, Set<(outcome: Outcome) => void>>()
   let session: LiveSession | undefined
-  let served = 0
-  const lines = new Map<string, Line>()
+  const lines = createLines()
   /** By assistant. */
   const busy = new Map<string, Carried>()
 
   function pump(): void {
     const to = session
     if (!to || to.ended.aborted) return
-    for (const { spoken, line } of inTurn(spool.waiting(), lines)) {
+    for (const { spoken, line } of lines.inTurn(spool.waiting())) {
       if (line.isResting || busy.has(spoken.assistantId) || !hasPlace(spoken, line)) continue
-      line.served = ++served
+      lines.serve(line)
       const { isFailing } = line
       const carried: Carried = { spoken, isFailing, interrupted: new AbortController() }
       busy.set(spoken.assistantId, carried)
@@ -86,19 +78,21 @@ export function createCarrier(deps: {
     return (
       taken.length < places.all &&
       (!file || count(({ spoken }) => spoken.file !== undefined) < places.withFiles) &&
-      (!isFailing || count((one) => one.isFailing) < places.failing)
+      (!isFailing ||
+        count((one) => one.isFailing && (one.spoken.file === undefined) === (file === undefined)) <
+          places.failing)
     )
   }
 
   /** One attempt. */
   async function carry({ spoken, interrupted }: Carried, line: Line, to: LiveSession): Promise<void> {
-    const late = AbortSignal.timeout(spoken.file ? attemptMs.file : attemptMs.text)
+    const stall = createStall(spoken.file ? stillMs.piece : stillMs.text)
     try {
       const outcome = await handOver({
         call: to.client.handOver(),
-        events: eventsOf(spoken, to.epoch),
+        events: eventsOf(spoken, to.epoch, stall.moved),
         resultOf,
-        signal: AbortSignal.any([to.ended, interrupted.signal, late]),
+        signal: AbortSignal.any([to.ended, interrupted.signal, stall.signal]),
       })
       await settle(spoken, outcome)
       line.isFailing = false
@@ -111,6 +105,8 @@ export function createCarrier(deps: {
         return
       }
       rest(line, to)
+    } finally {
+      stall.stop()
     }
   }
 
@@ -157,28 +153,23 @@ export function createCarrier(deps: {
   }
 }
 
-/** The next message of each assistant; lines of those who have none are forgotten. */
-function inTurn(waiting: readonly Spoken[], lines: Map<string, Line>) {
-  const first = new Map<string, Spoken>()
-  for (const spoken of waiting) if (!first.has(spoken.assistantId)) first.set(spoken.assistantId, spoken)
-  for (const assistantId of lines.keys()) if (!first.has(assistantId)) lines.delete(assistantId)
-  const next = [...first].map(([assistantId, spoken]) => {
-    const known = lines.get(assistantId)
-    const line = known ?? { served: 0, isFailing: false, isResting: false, backoff: createBackoff(pauseMs) }
-    lines.set(assistantId, line)
-    return { spoken, line }
-  })
-  return next.sort((a, b) => a.line.served - b.line.served)
-}
-
-async function* eventsOf(spoken: Spoken, sessionEpoch: bigint): AsyncGenerator<HandOverEvent> {
+/** Tells `moved` of each piece that was taken, and how long the next may need. */
+async function* eventsOf(
+  spoken: Spoken,
+  sessionEpoch: bigint,
+  moved: (nextMs: number) => void,
+): AsyncGenerator<HandOverEvent> {
   const { id: messageId, assistantId, text, turnId, traceParent } = spoken
   const file = spoken.file && { name: spoken.file.name, bytes: BigInt(spoken.file.bytes) }
   const open = { messageId, assistantId, sessionEpoch, text, turnId, traceParent, file }
   yield { body: { $case: 'open', open } }
   if (spoken.file) {
     const stream = createReadStream(spoken.file.path, { highWaterMark: chunkBytes })
-    for await (const chunk of stream) yield { body: { $case: 'chunk', chunk } }
+    for await (const chunk of stream) {
+      yield { body: { $case: 'chunk', chunk } }
+      moved(stillMs.piece)
+    }
+    moved(stillMs.file)
   }
   yield { body: { $case: 'done', done: { sha256: spoken.file?.sha256 ?? '' } } }
 }

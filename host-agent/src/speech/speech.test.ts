@@ -190,20 +190,43 @@ test('S1, F8, O3: a hostile tenant is refused by a code, and nothing of it is ke
   expect(control.handOvers.waiting()).toBe(0)
 })
 
-test('F8: assistants whose messages do not get through keep no others waiting, neither by breaking nor by hanging', async () => {
-  const { control, url } = await start()
-  const session = await control.sessions.next()
-  const sick = ['a1', 'a2', 'a3', 'a4', 'a5']
-  const all = [...sick, 'well']
+/** An agent of these assistants, each ready. */
+async function startAll(all: string[]) {
+  const started = await start()
+  const session = await started.control.sessions.next()
   sendSnapshot(
     session,
     all.map((assistantId) => spec({ assistantId, userId: assistantId, virtualKey: `vk-${assistantId}` })),
   )
   const starting = new Set(all)
   while (starting.size > 0) {
-    const { assistantId } = await reported(control, ({ phase }) => phase === Phase.PHASE_READY)
+    const { assistantId } = await reported(started.control, ({ phase }) => phase === Phase.PHASE_READY)
     starting.delete(assistantId)
   }
+  return started
+}
+
+test('F8: a file that did not get through and hangs now keeps no other assistant’s words waiting that did not either', async () => {
+  const { control, url } = await startAll(['films', 'writes'])
+  const film = randomBytes(1_000)
+  const head = { id: '1', text: '', file: { name: 'film', bytes: film.length } }
+  void post(url, head, film, 'vk-films').catch(() => {})
+  ;(await handedOver(control)).break()
+  // Nobody answers it.
+  expect((await handedOver(control)).open.assistantId).toBe('films')
+  const posted = post(url, { id: '1', text: 'hello' }, undefined, 'vk-writes')
+  const first = await handedOver(control)
+  expect(first.open.assistantId).toBe('writes')
+  first.break()
+  const again = await handedOver(control)
+  expect(again.open.messageId).toBe(first.open.messageId)
+  again.stored()
+  expect(await posted).toMatchObject({ status: 200 })
+})
+
+test('F8: assistants whose messages do not get through keep no others waiting, neither by breaking nor by hanging', async () => {
+  const sick = ['a1', 'a2', 'a3', 'a4', 'a5']
+  const { control, url } = await startAll([...sick, 'well'])
   const say = (assistantId: string) =>
     post(url, { id: '1', text: 'hello' }, undefined, `vk-${assistantId}`).catch(() => {})
   for (const assistantId of sick) void say(assistantId)

@@ -25,18 +25,24 @@ export interface FetchDeps {
 
 /**
  * WAITING → STORED | FAILED: fetches a file of an incoming message once, and keeps it, as far as the person's day has room
- * for it. What it is, its content says. Two replicas that do it at once store the same under the same key. Throws only
- * when `signal` aborts, or what is ours fails.
+ * for it. What it is, its content says. Two replicas that do it at once store the same under the same key. Unless it is
+ * the last try, it stays WAITING where the day has no room beside what others hold. Throws only when `signal` aborts, or
+ * what is ours fails.
  */
-export async function fetchFile(deps: FetchDeps, row: Attachment, signal: AbortSignal): Promise<Attachment> {
+export async function fetchFile(
+  deps: FetchDeps,
+  row: Attachment,
+  { signal, isLast }: { signal: AbortSignal; isLast: boolean },
+): Promise<Attachment> {
   const { ctx } = deps
   const where = { id: row.id, state: 'WAITING' } as const
-  const data = await fetchOnce(deps, row, signal).catch((error: unknown) => {
+  const data = await fetchOnce(deps, row, { signal, isLast }).catch((error: unknown) => {
     if (signal.aborted) throw error
     const code = codeOf(error)
     ctx.log.warn({ attachmentId: row.id, code }, 'a file was not taken')
     return { state: 'FAILED' as const, code }
   })
+  if (!data) return row
   await ctx.db.attachment.updateMany({ where, data })
   return ctx.db.attachment.findUniqueOrThrow({ where: { id: row.id } })
 }
@@ -48,7 +54,11 @@ function codeOf(error: unknown): string {
   throw error
 }
 
-async function fetchOnce(deps: FetchDeps, row: Attachment, signal: AbortSignal) {
+async function fetchOnce(
+  deps: FetchDeps,
+  row: Attachment,
+  { signal, isLast }: { signal: AbortSignal; isLast: boolean },
+) {
   const declared = row.sizeBytes === null ? undefined : Number(row.sizeBytes)
   if ((declared ?? 0) > fileLimits.inbound) throw new SourceError('file_too_large')
   const wanted = declared || fileLimits.inbound
@@ -56,6 +66,7 @@ async function fetchOnce(deps: FetchDeps, row: Attachment, signal: AbortSignal) 
   // What came counts, whatever became of it.
   const read = { bytes: 0 }
   try {
+    if (share.granted < wanted && !isLast) return undefined
     if (share.granted === 0 || share.granted < (declared ?? 0)) throw new SourceError('files_day_limit')
     return await fetchWithin(deps, row, { maxBytes: share.granted, read, signal })
   } catch (error) {

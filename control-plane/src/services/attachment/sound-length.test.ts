@@ -45,11 +45,33 @@ test('F8: hours of silence in few bytes, a broken page around a good one and end
   const around = Buffer.concat([page([], { lacing: times(255, 255) }).subarray(0, 27), silence])
   expect(soundSeconds(Buffer.concat([head, around]))).toBeGreaterThanOrEqual(30)
   const headers = Buffer.concat([head, Buffer.alloc(5 * 2 ** 20, page([], { lacing: times(255, 0) }))])
-  expect(soundSeconds(headers)).toBe(0)
+  expect(soundSeconds(headers)).toBe(83)
   expect(soundSeconds(Buffer.concat([head, ...times(6_000, silence)]))).toBeGreaterThanOrEqual(86_400)
+})
+
+test.each(Array.from({ length: 23 }, (_, more) => more + 4))(
+  'F8: broken pages of %i bytes before each page hide none of them',
+  (length) => {
+    const broken = Buffer.alloc(length)
+    broken.write('OggS', 'latin1')
+    const second = Buffer.concat([broken, page(times(50, packet(31)))])
+    const seconds = soundSeconds(Buffer.concat([broken, head, ...times(1_800, second)]))
+    expect(seconds).toBeGreaterThanOrEqual(1_800)
+  },
+)
+
+test('F8: what overlaps on purpose is as long as can be, and what has no length is as long as its size takes', () => {
+  const overlapping = Buffer.alloc(27)
+  overlapping.write('OggS', 'latin1')
+  overlapping[26] = 255
+  expect(soundSeconds(Buffer.concat([head, Buffer.alloc(5 * 2 ** 20, overlapping)]))).toBe(86_400)
+  expect(soundSeconds(head)).toBe(1)
+  expect(soundSeconds(Buffer.concat([head, Buffer.alloc(127_500)]))).toBe(3)
 })
 
 test('M9: whatever else is heard counts as the slowest sound of its size', () => {
   expect(soundSeconds(Buffer.alloc(60_000))).toBe(60)
-  expect(soundSeconds(Buffer.alloc(0))).toBe(0)
+  // With a voice note inside, too.
+  expect(soundSeconds(Buffer.concat([Buffer.alloc(60_000), head]))).toBe(61)
+  expect(soundSeconds(Buffer.alloc(0))).toBe(1)
 })

@@ -1,24 +1,40 @@
 /** The slowest that MP3 knows, 8 kbit/s: of what is not measured, a byte counts as if it were that. */
 const slowestBytesPerSecond = 1_000
 
+/** The most that Opus knows, 510 kbit/s: whatever its packets look like, no sound is shorter than its size takes. */
+const fastestBytesPerSecond = 63_750
+
 /**
- * How long a sound is at most, in whole seconds. Voice notes (Opus in Ogg) are measured by what a decoder would play,
- * since lengths in headers, and what a message says of its own, are their sender's word; everything else by its size.
+ * How long a sound is at most, in whole seconds, and never less than one. Voice notes (Opus in Ogg) are measured by what
+ * a decoder would play, since lengths in headers, and what a message says of its own, are their sender's word; everything
+ * else by its size.
  */
 export function soundSeconds(bytes: Uint8Array): number {
   const ms = opusMs(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-  return Math.ceil(ms === undefined ? bytes.length / slowestBytesPerSecond : ms / 1_000)
+  const bySize = (bytesPerSecond: number) => bytes.length / bytesPerSecond
+  const seconds =
+    ms === undefined ? bySize(slowestBytesPerSecond) : Math.max(ms / 1_000, bySize(fastestBytesPerSecond))
+  return Math.max(1, Math.ceil(seconds))
 }
 
 /**
- * Pages of Ogg (RFC 3533), whose segments make packets; a packet of Opus says how long it is (RFC 6716). A page is looked
- * for within the last one, too: one that is broken on purpose must hide none.
+ * Pages of Ogg (RFC 3533), whose segments make packets; a packet of Opus says how long it is (RFC 6716). Whatever begins
+ * like a page counts as one, wherever it is: a decoder finds the next one by its checksum, so none may hide behind another.
  */
 function opusMs(bytes: Buffer): number | undefined {
   let isOpus = false
   let ms = 0
-  for (let at = bytes.indexOf('OggS'); at >= 0 && ms < longestMs; at = bytes.indexOf('OggS', at + 27)) {
+  // Pages that do not overlap have fewer segments than bytes.
+  let segments = bytes.length
+  // What begins otherwise is played as something else, whatever it holds.
+  for (
+    let at = bytes.indexOf('OggS') === 0 ? 0 : -1;
+    at >= 0 && ms < longestMs;
+    at = bytes.indexOf('OggS', at + 4)
+  ) {
     const table = bytes.subarray(at + 27, at + 27 + (bytes[at + 26] ?? 0))
+    segments -= table.length
+    if (segments < 0) return longestMs
     let end = at + 27 + table.length
     // Of a packet, where it begins; what began on the page before was counted there.
     let start = ((bytes[at + 5] ?? 0) & 1) === 1 ? undefined : end

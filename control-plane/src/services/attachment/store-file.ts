@@ -37,17 +37,26 @@ export interface StoreFileInput {
  * const { id } = await storeFile({ ctx, vault, store, input: { userId, name, mimeType, bytes } })
  * await storeOutgoing(tx, ctx, { userId, to, kind: 'CHAT', text, attachmentIds: [id] })
  */
-export async function storeFile({
-  ctx,
-  vault,
-  store,
-  input,
-}: {
+export async function storeFile(deps: StoreFileDeps): Promise<AttachmentView> {
+  const { view, share } = await storeInShare(deps)
+  await share.settle(view.sizeBytes ?? 0)
+  return view
+}
+
+export interface StoreFileDeps {
   ctx: Pick<Ctx, 'db' | 'clock'>
   vault: Vault
   store: Store
   input: StoreFileInput
-}): Promise<AttachmentView> {
+}
+
+/** The same, and its share of the day is still to settle: what goes with no message after all does not count. */
+export async function storeInShare({
+  ctx,
+  vault,
+  store,
+  input,
+}: StoreFileDeps): Promise<{ view: AttachmentView; share: TakenShare }> {
   const { userId, from } = input
   const most = from === 'person' ? fileLimits.inbound : fileLimits.outbound
   if ((input.sizeBytes ?? 0) > most) throw fileTooLarge()
@@ -58,11 +67,9 @@ export async function storeFile({
   })
   // What a person sends counts as it comes; a host sends again what broke off.
   let came = 0
-  let used = 0
   async function* bytes() {
     for await (const chunk of input.bytes) {
       came += chunk.length
-      if (from === 'person') used = came
       yield chunk
     }
   }
@@ -75,13 +82,11 @@ export async function storeFile({
       input: { ...input, bytes: bytes() },
       maxBytes: share.granted,
     })
-    used = came
-    return view
+    return { view, share }
   } catch (error) {
+    await share.settle(from === 'person' ? came : 0)
     const isOver = error instanceof ServiceError && error.code === 'file_too_large'
     throw isOver && share.granted < wanted ? filesDayLimit(share, from) : error
-  } finally {
-    await share.settle(used)
   }
 }
 
@@ -100,7 +105,7 @@ async function keep({
   store,
   input,
   maxBytes,
-}: Parameters<typeof storeFile>[0] & { maxBytes: number }): Promise<AttachmentView> {
+}: StoreFileDeps & { maxBytes: number }): Promise<AttachmentView> {
   const { userId, bytes, signal } = input
   const key = randomBytes(32)
   const now = ctx.clock.now()
@@ -133,7 +138,7 @@ async function keep({
   }
 }
 
-/** Removes a file unless a message took it; its row first, as a file without one is swept. */
+/** Removes a file unless a message took it, or says false; its row first, as a file without one is swept. */
 export async function discardFile({
   ctx,
   store,
@@ -142,7 +147,8 @@ export async function discardFile({
   ctx: Pick<Ctx, 'db'>
   store: Store
   id: string
-}): Promise<void> {
+}): Promise<boolean> {
   const { count } = await ctx.db.attachment.deleteMany({ where: { id, messageId: null } })
   if (count > 0) await store.delete(storedAttachment(id))
+  return count > 0
 }

@@ -55,7 +55,12 @@ export async function takeFiles({
   })
   const limit = pLimit(atOnce)
   const late = rows.splice(maxTurnFiles)
-  const taken = await Promise.all(rows.map((row) => limit(() => takeOne(deps, row, signal))))
+  const taken = await Promise.all(
+    rows.map((row) => limit(() => takeOne(deps, row, { signal, isLast: false }))),
+  )
+  // A file holds as much of the day as it may be large: what found no room has what the others left, one at a time.
+  for (const [index, { row }] of taken.entries())
+    if (row.state === 'WAITING') taken[index] = await takeOne(deps, row, { signal, isLast: true })
   for (const { row } of taken) if (row.code !== null) await tell(deps.ctx, turnId, row, notTaken(row))
   for (const row of late) await note(deps, row, { state: 'FAILED', code: 'too_many_files' })
   const [first] = late
@@ -64,14 +69,19 @@ export async function takeFiles({
   return [...pictures, ...taken.flatMap(({ row }) => placedOf(deps, row))]
 }
 
+interface Try {
+  signal: AbortSignal
+  isLast: boolean
+}
+
 interface Taken {
   row: Attachment
   picture?: HandedFile
 }
 
-async function takeOne(deps: TakeDeps, waiting: Attachment, signal: AbortSignal): Promise<Taken> {
+async function takeOne(deps: TakeDeps, waiting: Attachment, once: Try): Promise<Taken> {
   try {
-    return await takeStored(deps, waiting, signal)
+    return await takeStored(deps, waiting, once)
   } catch (error) {
     // Kept, and lost since.
     if (!(error instanceof ServiceError) || error.code !== 'file_gone') throw error
@@ -79,11 +89,11 @@ async function takeOne(deps: TakeDeps, waiting: Attachment, signal: AbortSignal)
   }
 }
 
-async function takeStored(deps: TakeDeps, waiting: Attachment, signal: AbortSignal): Promise<Taken> {
-  const row = waiting.state === 'WAITING' ? await fetchFile(deps, waiting, signal) : waiting
+async function takeStored(deps: TakeDeps, waiting: Attachment, once: Try): Promise<Taken> {
+  const row = waiting.state === 'WAITING' ? await fetchFile(deps, waiting, once) : waiting
   if (row.state !== 'STORED') return { row }
   if (row.kind === 'AUDIO' && row.transcript === null && row.code === null)
-    return { row: await listen(deps, row, signal) }
+    return { row: await listen(deps, row, once.signal) }
   return row.kind === 'IMAGE' || row.kind === 'STICKER' ? look(deps, row) : { row }
 }
 

@@ -59,12 +59,13 @@ export async function judgeSpoken(
   if (!day.isEntitled || speaker.isSuspended)
     return { code: 'not_entitled', detail: 'Nothing can be sent: their subscription is not active.' }
 
-  const turn = input.turnId === null ? null : await chatOfTurn(tx, speaker.id, input.turnId, at)
-  if (turn?.isStopped)
+  const said = input.turnId === null ? null : await turnOf(tx, speaker.id, input.turnId)
+  // However long ago: its host may have been away since.
+  if (said?.cancelRequestedAt)
     return { code: 'turn_stopped', detail: 'They stopped this answer: nothing more of it is sent.' }
+  const turn = said && (await chatOfTurn(tx, said, at))
   if (turn) {
-    const said = await tx.spokenMessage.count({ where: { turnId: turn.turnId } })
-    if (said >= maxPerTurn)
+    if ((await tx.spokenMessage.count({ where: { turnId: turn.turnId } })) >= maxPerTurn)
       return {
         code: 'too_many_messages',
         detail: `At most ${maxPerTurn} messages can be sent in one answer.`,
@@ -90,15 +91,17 @@ export async function judgeSpoken(
   return { userId, to, heldUntil, turnId: null }
 }
 
-/** Where a turn of this assistant answers, if it runs or has just ended. */
-async function chatOfTurn(tx: Transaction, assistantId: string, turnId: string, at: Date) {
-  const ended = { gt: new Date(at.getTime() - turnGraceMs) }
-  const turn = await tx.turn.findFirst({
-    where: { id: turnId, assistantId, OR: [{ finishedAt: null }, { finishedAt: ended }] },
-    select: { id: true, cancelRequestedAt: true },
-  })
-  const to = turn && (await turnRecipient(tx, turn.id))
-  return to && { turnId, to, isStopped: turn.cancelRequestedAt !== null }
+/** Of this assistant alone. */
+function turnOf(tx: Transaction, assistantId: string, id: string) {
+  const select = { id: true, finishedAt: true, cancelRequestedAt: true } as const
+  return tx.turn.findFirst({ where: { id, assistantId }, select })
+}
+
+/** Where a turn answers, if it runs or has just ended. */
+async function chatOfTurn(tx: Transaction, turn: { id: string; finishedAt: Date | null }, at: Date) {
+  if (turn.finishedAt && at.getTime() - turn.finishedAt.getTime() >= turnGraceMs) return null
+  const to = await turnRecipient(tx, turn.id)
+  return to && { turnId: turn.id, to }
 }
 
 async function saidToday(tx: Transaction, userId: string, day: { date: string; timeZone: string }) {

@@ -279,6 +279,27 @@ test('M9, M14: files have their amount a day, together with those on their way; 
   expect(await fixture.db.usageDaily.findFirst({ where: tomorrow })).toMatchObject({ outboundBytes: 100n })
 })
 
+test('M14: a file that goes with no message, as it was stopped or another attempt was first, takes nothing of the day', async () => {
+  const person = await newPerson()
+  fixture.clock.at = Date.parse('2026-06-05T12:00:00Z')
+  const meanwhile = (work: () => Promise<unknown>) => ({
+    name: 'a.txt',
+    sizeBytes: 14,
+    bytes: (async function* () {
+      yield Buffer.from('half of')
+      await work()
+      yield Buffer.from(' a film')
+    })(),
+  })
+  const key = crypto.randomUUID()
+  const first = meanwhile(() => say(person, { key, file: file('a.txt', Buffer.from('half of a film')) }))
+  expect(await say(person, { key, file: first })).toMatchObject({ outcome: 'stored' })
+  expect(await usedOf(person)).toMatchObject({ outboundBytes: 14n })
+  const refused = meanwhile(() => change(person, { proactive: false }))
+  expect(await say(person, { file: refused })).toMatchObject({ code: 'proactive_off' })
+  expect(await usedOf(person)).toMatchObject({ outboundBytes: 14n })
+})
+
 test('M11: what is said in a turn that its person stopped is not sent, nor kept, even while its file is on its way', async () => {
   const person = await newPerson()
   fixture.clock.at = Date.parse('2026-06-10T12:00:00Z')
@@ -298,6 +319,13 @@ test('M11: what is said in a turn that its person stopped is not sent, nor kept,
   expect(await say(person, { turnId })).toMatchObject({ outcome: 'refused', code: 'turn_stopped' })
   expect(await stored(person)).toEqual([])
   expect(await fixture.db.attachment.count({ where: { userId: person.userId } })).toBe(0)
+  // However long its host was away since, and wherever the question went.
+  const finishedAt = new Date(fixture.clock.at)
+  await fixture.db.turn.update({ where: { id: turnId }, data: { state: 'CANCELED', finishedAt } })
+  fixture.clock.at += 60 * 60_000
+  expect(await say(person, { turnId })).toMatchObject({ outcome: 'refused', code: 'turn_stopped' })
+  await fixture.db.message.updateMany({ where: { turnId }, data: { turnId: null } })
+  expect(await say(person, { turnId })).toMatchObject({ outcome: 'refused', code: 'turn_stopped' })
   // What it says by itself later is another matter.
   expect(await say(person)).toMatchObject({ outcome: 'stored' })
 })

@@ -4,7 +4,7 @@ import { ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
 import { plan } from '../../plan.ts'
 import type { Store } from '../../storage/store.ts'
-import { discardFile, filesDayLimitCode, storeFile } from '../attachment/store-file.ts'
+import { discardFile, filesDayLimitCode, storeInShare } from '../attachment/store-file.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
 import { userDay } from '../conversation/limits.ts'
 import { sendNotice, storeOutgoing } from '../conversation/send-notice.ts'
@@ -56,11 +56,13 @@ export async function takeSpoken({
     if (!first.heldUntil) await tellFilesLimit(ctx, first)
     return { outcome: 'refused', ...kept }
   }
+  const { view, share } = kept
   try {
-    return await inTransaction(ctx, (tx) => storeIn(tx, ctx, spoken, [kept.id]))
+    return await inTransaction(ctx, (tx) => storeIn(tx, ctx, spoken, [view.id]))
   } finally {
     // Unless its message took it. A kill here leaves it to the sweep, like every upload that was left behind.
-    await discardFile({ ctx, store, id: kept.id })
+    const isDiscarded = await discardFile({ ctx, store, id: view.id })
+    await share.settle(isDiscarded ? 0 : (view.sizeBytes ?? 0))
   }
 }
 
@@ -72,11 +74,11 @@ async function keepFile({
   vault: Vault
   store: Store
   input: { file: NonNullable<Spoken['file']>; userId: string; signal: AbortSignal }
-}): Promise<{ id: string } | NotSent> {
+}): Promise<Awaited<ReturnType<typeof storeInShare>> | NotSent> {
   const { file, userId, signal } = input
   try {
     // Its bytes say what it is.
-    return await storeFile({ ...deps, input: { ...file, userId, mimeType: '', signal } })
+    return await storeInShare({ ...deps, input: { ...file, userId, mimeType: '', signal } })
   } catch (error) {
     if (!(error instanceof ServiceError) || error.code !== filesDayLimitCode) throw error
     const { code, detail } = error
