@@ -12,8 +12,8 @@ import { writeTo } from './stream.ts'
 /** An agent hands nothing over to a control plane that does not say this of itself. */
 export const handOverCapability = 'hand-over'
 
-/** A message with the largest file, over a slow line. */
-const deadlineMs = 10 * 60_000
+/** A file may be large and its line slow; what stands still for so long is given up. */
+const patienceMs = 5 * 60_000
 /** As much as an assistant's own answer may be. */
 const maxTextLength = 100_000
 
@@ -36,14 +36,43 @@ export async function relayHandOver(
   call: Call,
   session: Session | undefined,
 ): Promise<void> {
-  const events = call[Symbol.asyncIterator]() as AsyncIterator<HandOverEvent>
+  const stalled = new AbortController()
+  const patience = setTimeout(() => stalled.abort(new Error('nothing moved any more')), patienceMs)
+  const events = moving(call[Symbol.asyncIterator]() as AsyncIterator<HandOverEvent>, () =>
+    patience.refresh(),
+  )
+  try {
+    await relay(deps, call, session, events, stalled.signal)
+  } finally {
+    clearTimeout(patience)
+  }
+}
+
+/** The same events; `onEvent` hears of each. */
+function moving<T>(events: AsyncIterator<T>, onEvent: () => void): AsyncIterator<T> {
+  return {
+    async next() {
+      const next = await events.next()
+      onEvent()
+      return next
+    },
+  }
+}
+
+async function relay(
+  deps: FleetDeps,
+  call: Call,
+  session: Session | undefined,
+  events: AsyncIterator<HandOverEvent>,
+  stalled: AbortSignal,
+): Promise<void> {
   const first = await events.next()
   const open = first.done ? undefined : first.value.body
   if (open?.$case !== 'open') throw invalidInput('The first message is HandOverOpen.')
   if (!session || open.open.sessionEpoch !== session.epoch) throw staleEpoch()
   const gone = new AbortController()
   call.once('cancelled', () => gone.abort())
-  const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(deadlineMs)])
+  const signal = AbortSignal.any([gone.signal, stalled])
   const answer = await take(deps, session.hostId, open.open, events, signal)
   const { messageId, assistantId, traceParent } = open.open
   const code = answer?.$case === 'refused' ? answer.refused.cause?.code : undefined

@@ -46,7 +46,8 @@ export function createTranscription(settings: {
       redirect: 'error',
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     }).catch((cause: unknown) => {
-      throw new TranscriptionError('transcription_failed', { isPassing: true, mayCost: true, cause })
+      const mayCost = !unconnected.has(codeOf(cause))
+      throw new TranscriptionError('transcription_failed', { isPassing: true, mayCost, cause })
     })
     if (!response.ok) {
       await response.body?.cancel()
@@ -58,4 +59,13 @@ export function createTranscription(settings: {
     const { text, usage } = answer.data
     return { text: text.slice(0, maxTextLength), seconds: usage?.seconds }
   }
+}
+
+/** Nothing was sent. */
+const unconnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'])
+
+/** Of what is beneath an error of `fetch`. */
+function codeOf(error: unknown): string {
+  const beneath = error instanceof Error ? error.cause : undefined
+  return beneath instanceof Error && 'code' in beneath ? String(beneath.code) : ''
 }

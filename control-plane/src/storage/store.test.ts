@@ -114,7 +114,6 @@ test('D1: what a killed process left half-written is removed, what is being writ
   for (const name of ['old.part', 'whole']) await utimes(path.join(inside, name), 1, 1)
   await store.removeUnfinished(before)
   expect((await readdir(inside)).sort()).toEqual(['new.part', 'whole'])
-  await storeOf('s3').removeUnfinished(before)
 
   const temporary = path.join(folder, 'tmp')
   const names = ['yourclaw-work-old', 'yourclaw-work-new', 'of-others']

@@ -43,8 +43,11 @@ export async function fetchFile(
     return { state: 'FAILED' as const, code }
   })
   if (!data) return row
-  await ctx.db.attachment.updateMany({ where, data })
-  return ctx.db.attachment.findUniqueOrThrow({ where: { id: row.id } })
+  const { count } = await ctx.db.attachment.updateMany({ where, data })
+  const now = await ctx.db.attachment.findUniqueOrThrow({ where: { id: row.id } })
+  // Refused, or over, while it came: whoever removed its file may have been before us.
+  if (count === 0 && now.state === 'EXPIRED') await deps.store.delete(storedAttachment(row.id))
+  return now
 }
 
 function codeOf(error: unknown): string {

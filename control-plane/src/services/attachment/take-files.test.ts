@@ -6,6 +6,7 @@ import { plan } from '../../plan.ts'
 import { openTestApp, type TestApp } from '../../testing/open-app.ts'
 import { createPerson } from '../conversation/fixtures.ts'
 import { receiveMessage } from '../conversation/receive-message.ts'
+import { storedAttachment } from './attachment.ts'
 import type { IncomingFile } from './incoming.ts'
 import { fileLimits, maxFiles, maxTurnFiles } from './limits.ts'
 import { type FileSources, SourceError } from './sources.ts'
@@ -110,6 +111,22 @@ test('M9: two replicas that fetch the same file at once leave one that can be re
     expect((await buffer((await file?.open()) ?? Readable.from([]))).toString()).toBe('the same')
 })
 
+test('M11: a file that is refused while it comes is not left behind', async () => {
+  const turn = await turnWith({ kind: 'DOCUMENT', name: 'a.txt', mimeType: 'text/plain' })
+  const [row] = await turn.rows()
+  const { db, store } = world.deps
+  const open = async () => {
+    await db.attachment.update({
+      where: { id: row?.id ?? '' },
+      data: { state: 'EXPIRED', keyEncrypted: null },
+    })
+    return Readable.from([Buffer.from('here')])
+  }
+  expect(await turn.take({ open })).toEqual([])
+  expect(await turn.rows()).toMatchObject([{ state: 'EXPIRED' }])
+  expect(await store.list('attachments/')).not.toContain(storedAttachment(row?.id ?? ''))
+})
+
 test('M9: what passes is waited for, what does not is told once, and nothing fails the turn', async () => {
   const passing = await turnWith({ kind: 'DOCUMENT', name: 'a.txt', mimeType: 'text/plain' })
   const late = sourceOf(new SourceError('file_unavailable', { isPassing: true }), Buffer.from('here'))
@@ -202,6 +219,18 @@ test('M14: nothing counts as heard that nobody listened to, and what was longer 
     Promise.reject(new TranscriptionError('transcription_failed', { mayCost: true }))
   await late.take(sourceOf(sampleVoice()), lost)
   expect(await late.day()).toMatchObject({ heardSeconds: 1 })
+  // One that may have cost is not tried again, so that no refusal hides it.
+  const lostFirst = await turnWith(note)
+  let asked = 0
+  const lostThenBusy: Transcribe = () => {
+    asked += 1
+    return Promise.reject(
+      new TranscriptionError('transcription_failed', { isPassing: true, mayCost: asked === 1 }),
+    )
+  }
+  await lostFirst.take(sourceOf(sampleVoice()), lostThenBusy)
+  expect(await lostFirst.day()).toMatchObject({ heardSeconds: 1 })
+  expect(asked).toBe(1)
   const longer = await turnWith(note)
   await longer.take(sourceOf(sampleVoice()), async () => ({ text: 'on and on', seconds: 700.5 }))
   expect(await longer.day()).toMatchObject({ heardSeconds: 701 })

@@ -136,7 +136,8 @@ async function listen(deps: TakeDeps, row: Attachment, signal: AbortSignal): Pro
 
 function transcribeTwice(transcribe: Transcribe, input: Parameters<Transcribe>[0]): Promise<Heard> {
   return transcribe(input).catch(async (error: unknown) => {
-    if (!(error instanceof TranscriptionError) || !error.isPassing) throw error
+    // What may have cost is not asked for again: it would count once, and cost twice.
+    if (!(error instanceof TranscriptionError) || !error.isPassing || error.mayCost) throw error
     await pause(transcriptionPauseMs, undefined, { signal: input.signal })
     return transcribe(input)
   })
