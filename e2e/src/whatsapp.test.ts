@@ -154,7 +154,7 @@ test('M12: outside the 24-hour window a message waits behind one invitation, and
   )
 })
 
-test('M12: who comes back after days is told of an old message, gets the answer, and finds it on the web', async () => {
+test('M1, M12: who comes back after days gets what they asked for, and is told of what came by itself, which is on the web', async () => {
   const { whatsappAddress } = ada
   const database = new pg.Client(system.databaseUrl)
   await database.connect()
@@ -164,10 +164,14 @@ test('M12: who comes back after days is told of an old message, gets the answer,
   }
   const requests = async () => JSON.stringify(await system.sandbox('/sim/models/requests'))
   await system.sandbox('/sim/models/script', { match: 'muse', reply: 'A thought.', delayMs: 1_500 })
+  await system.sandbox('/sim/models/script', { match: 'ponder', reply: 'An answer.', delayMs: 1_500 })
   await say(ada, 'muse on this')
   await eventually(async () => expect(await requests()).toContain('muse on this'))
+  await say(ada, 'ponder that')
   await advanceClock(25 * 3600)
-  await eventually(async () => expect(await held()).toBe(1))
+  await eventually(async () => expect(await held()).toBe(2))
+  // As if the assistant had said it by itself.
+  await database.query("UPDATE messages SET turn_id = NULL WHERE body = 'A thought.'")
   await database.query(
     "UPDATE deliveries SET held_at = held_at - interval '3 days' WHERE held_at IS NOT NULL",
   )
@@ -177,6 +181,7 @@ test('M12: who comes back after days is told of an old message, gets the answer,
   await eventually(async () =>
     expect((await texts(whatsappAddress)).slice(before)).toEqual([
       expect.stringMatching(/^While I could not write to you here, .* old by now.*\/dashboard\/chat\.$/),
+      'An answer.',
       'I am back',
     ]),
   )
