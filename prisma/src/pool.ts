@@ -3,11 +3,9 @@ import pg from 'pg'
 import type { Prisma } from '../generated/client.ts'
 import { createStatementNames } from './statement-names.ts'
 
-type Sql = ReturnType<typeof Prisma.sql>
-
 /** Plain connections, for what happens in every turn: no query compiler, and statements that travel together. */
 export interface Pool {
-  query<Row>(sql: Sql): Promise<Row[]>
+  query<Row>(sql: Prisma.Sql): Promise<Row[]>
   /** Runs `work` in one transaction; a failure of it changes nothing. */
   transaction<T>(work: (tx: PoolTransaction) => Promise<T>): Promise<T>
   /** For libraries that bring a statement of their own. */
@@ -19,9 +17,9 @@ export interface Pool {
 
 export interface PoolTransaction {
   /** Asked without waiting for the one before, statements reach the server in one go; they run in the order asked. */
-  query<Row>(sql: Sql): Promise<Row[]>
+  query<Row>(sql: Prisma.Sql): Promise<Row[]>
   /** The transaction's last statement, on its way together with the commit; resolves once both are done. */
-  last<Row>(sql: Sql): Promise<Row[]>
+  last<Row>(sql: Prisma.Sql): Promise<Row[]>
   executeSql: ExecuteSql
 }
 
@@ -66,10 +64,7 @@ export function openPool(url: string, maxConnections = 8): Pool {
     client: pg.Pool | pg.ClientBase,
     text: string,
     values: unknown[],
-  ) => {
-    if (!(client instanceof pg.Pool)) gather(client)
-    return client.query<Row>({ name: nameOf(text), text, values })
-  }
+  ) => client.query<Row>({ name: nameOf(text), text, values })
 
   async function transaction<T>(work: (tx: PoolTransaction) => Promise<T>): Promise<T> {
     const client = await pool.connect()
@@ -83,15 +78,16 @@ export function openPool(url: string, maxConnections = 8): Pool {
       await client.query(word)
       sound = true
     }
-    gather(client)
     /** Somebody else may have the connection by then. */
     const within = <Row extends pg.QueryResultRow>(text: string, values: unknown[]) => {
       if (over) throw new Error('the transaction is over')
+      gather(client)
       return ask<Row>(client, text, values)
     }
-    const query = async <Row>({ text, values }: Sql) => (await within(text, values)).rows as Row[]
+    const query = async <Row>({ text, values }: Prisma.Sql) => (await within(text, values)).rows as Row[]
     try {
       // Not waited for: when it fails, so does everything after it.
+      gather(client)
       client.query('BEGIN').catch(onError)
       const result = await work({
         query,
@@ -117,7 +113,7 @@ export function openPool(url: string, maxConnections = 8): Pool {
   }
 
   return {
-    query: async <Row>({ text, values }: Sql) => (await ask(pool, text, values)).rows as Row[],
+    query: async <Row>({ text, values }: Prisma.Sql) => (await ask(pool, text, values)).rows as Row[],
     transaction,
     executeSql: (text, values = []) => ask(pool, text, values),
     isOwn: (processId) => [...own.values()].includes(processId),

@@ -8,10 +8,12 @@ interface TwilioFailure {
 }
 
 /** What Twilio's numbers mean for a message on WhatsApp (https://www.twilio.com/docs/api/errors). */
+const tooMany: TwilioFailure = { meaning: 'too many requests', kind: 'retry', retryAfterMs: 10_000 }
+
 const failures: Record<number, TwilioFailure> = {
   20003: { meaning: 'our credentials were refused', kind: 'retry' },
   20404: { meaning: 'the account is not there', kind: 'permanent' },
-  20429: { meaning: 'too many requests', kind: 'retry', retryAfterMs: 10_000 },
+  20429: tooMany,
   20500: { meaning: 'Twilio failed', kind: 'retry' },
   20503: { meaning: 'Twilio is not available', kind: 'retry' },
   21211: { meaning: 'not an address', kind: 'permanent' },
@@ -54,7 +56,7 @@ export function twilioMeaning(errorCode: string): string | undefined {
 export function twilioFailure(code: number | undefined, status?: number): TwilioFailure {
   const known = code === undefined ? undefined : failures[code]
   if (known) return known
-  if (status === 429) return { meaning: 'too many requests', kind: 'retry', retryAfterMs: 10_000 }
+  if (status === 429) return tooMany
   const mayPass = status !== undefined && status >= 500
   return { meaning: 'not known to us', kind: mayPass ? 'retry' : 'permanent' }
 }

@@ -36,44 +36,18 @@ export async function relayHandOver(
   call: Call,
   session: Session | undefined,
 ): Promise<void> {
-  const stalled = new AbortController()
-  const patience = setTimeout(() => stalled.abort(new Error('nothing moved any more')), patienceMs)
-  const events = moving(call[Symbol.asyncIterator]() as AsyncIterator<HandOverEvent>, () =>
-    patience.refresh(),
-  )
-  try {
-    await relay(deps, call, session, events, stalled.signal)
-  } finally {
-    clearTimeout(patience)
-  }
-}
-
-/** The same events; `onEvent` hears of each. */
-function moving<T>(events: AsyncIterator<T>, onEvent: () => void): AsyncIterator<T> {
-  return {
-    async next() {
-      const next = await events.next()
-      onEvent()
-      return next
-    },
-  }
-}
-
-async function relay(
-  deps: FleetDeps,
-  call: Call,
-  session: Session | undefined,
-  events: AsyncIterator<HandOverEvent>,
-  stalled: AbortSignal,
-): Promise<void> {
+  const events = call[Symbol.asyncIterator]() as AsyncIterator<HandOverEvent>
   const first = await events.next()
   const open = first.done ? undefined : first.value.body
   if (open?.$case !== 'open') throw invalidInput('The first message is HandOverOpen.')
   if (!session || open.open.sessionEpoch !== session.epoch) throw staleEpoch()
   const gone = new AbortController()
   call.once('cancelled', () => gone.abort())
-  const signal = AbortSignal.any([gone.signal, stalled])
-  const answer = await take(deps, session.hostId, open.open, events, signal)
+  const stalled = setTimeout(() => gone.abort(new Error('nothing moved any more')), patienceMs)
+  const chunks = fileFrom(events, open.open.file?.bytes ?? 0n, () => stalled.refresh())
+  const answer = await take(deps, session.hostId, open.open, chunks, gone.signal).finally(() =>
+    clearTimeout(stalled),
+  )
   const { messageId, assistantId, traceParent } = open.open
   const code = answer?.$case === 'refused' ? answer.refused.cause?.code : undefined
   deps.ctx.log.info({ messageId, assistantId, code, traceId: traceIdOf(traceParent) }, 'message handed over')
@@ -84,7 +58,7 @@ async function take(
   deps: FleetDeps,
   hostId: string,
   open: HandOverOpen,
-  events: AsyncIterator<HandOverEvent>,
+  bytes: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<HandOverControl['body']> {
   const parsed = openSchema.safeParse(open)
@@ -97,7 +71,7 @@ async function take(
     text,
     turnId: turnId === '' ? null : turnId,
     traceParent: traceParent === '' ? null : traceParent,
-    ...(open.file && { file: fileOf(events, open.file) }),
+    ...(open.file && { file: { name: open.file.name, sizeBytes: Number(open.file.bytes), bytes } }),
   }
   if (!spoken.file && text.trim() === '') return refused('malformed_message', 'There is nothing in it.')
   try {
@@ -116,15 +90,16 @@ const refused = (code: string, detail: string): HandOverControl['body'] => ({
   refused: { cause: { code, detail } },
 })
 
-function fileOf(events: AsyncIterator<HandOverEvent>, { name, bytes }: { name: string; bytes: bigint }) {
-  return { name, sizeBytes: Number(bytes), bytes: fileFrom(events, bytes) }
-}
-
-/** Throws unless they add up to what HandOverDone says. */
-async function* fileFrom(events: AsyncIterator<HandOverEvent>, expected: bigint): AsyncGenerator<Uint8Array> {
+/** Throws unless they add up to what HandOverDone says; `onEvent` hears of each that comes. */
+async function* fileFrom(
+  events: AsyncIterator<HandOverEvent>,
+  expected: bigint,
+  onEvent: () => void,
+): AsyncGenerator<Uint8Array> {
   const digest = createHash('sha256')
   let bytes = 0n
   for (let next = await events.next(); !next.done; next = await events.next()) {
+    onEvent()
     const { body } = next.value
     switch (body?.$case) {
       case 'chunk':

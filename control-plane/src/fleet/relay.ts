@@ -65,8 +65,7 @@ async function carry(
     const heard = open.needsInput
       ? await hand(deps, call, session, turnId, { read, readInput, events })
       : events
-    const { traceParent, receivedAt } = claimed
-    const known = { userId, channel, address, traceParent, receivedAt }
+    const known = { userId, channel, address, receivedAt: claimed.receivedAt }
     const ended = await follow(deps, session, { ...turn, turn: known }, heard, listener)
     if (ended === undefined) return outcome
     outcome = ended

@@ -51,6 +51,7 @@ export async function createDeliveryQueues(boss: PgBoss): Promise<void> {
   })
 }
 
+/** A line goes by this time, and pg-boss' own is the transaction's, which may have begun long before it got its lock. */
 const stamp = 'UPDATE pgboss.job SET created_on = clock_timestamp() WHERE name = $1 AND id = ANY($2::uuid[])'
 
 export interface DeliveryOutbox extends Outbox {
@@ -69,9 +70,7 @@ export function createOutbox(boss: PgBoss): DeliveryOutbox {
     const singletonKey = `${to.channel}:${to.address}`
     const startAfter = delayMs > 0 ? { startAfter: Math.ceil(delayMs / 1000) } : {}
     const id = await boss.send(deliveryQueue, data, { db: fromPrisma(tx), singletonKey, ...startAfter })
-    // A line goes by this time, and pg-boss' own is the transaction's, which may have begun long before it got its lock.
-    await tx.$executeRaw`
-      UPDATE pgboss.job SET created_on = clock_timestamp() WHERE name = ${deliveryQueue} AND id = ${id}::uuid`
+    await tx.$executeRawUnsafe(stamp, deliveryQueue, [id])
     nudge(tx, 'deliveries', '')
   }
   return {
@@ -83,7 +82,7 @@ export function createOutbox(boss: PgBoss): DeliveryOutbox {
         singletonKey: `${channel}:${address}`,
       }))
       await asked(tx, (db) => boss.insert(deliveryQueue, jobs, { db }))
-      // As above: what was stored since the transaction began goes first. It travels with the others.
+      // It travels with the others.
       const ids = jobs.map(({ id }) => id)
       await asked(tx, (db) => db.executeSql(stamp, [deliveryQueue, ids]))
       const to = runner

@@ -2,13 +2,10 @@ import type { Span, Tracing } from '@yourclaw/telemetry'
 import type { Clock } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import type { ClaimedTurn, Conversation, FleetDeps } from '../fleet/deps.ts'
-import type { FinishInput } from '../services/conversation/finish-turn.ts'
 import type { Metrics, TurnStage } from './metrics.ts'
 
 /** A turn this replica carries. What an earlier process did of it is not known here, and then not counted. */
 interface Carried {
-  /** What the message came with. */
-  parent: string | null
   span: Span
   claimedAtMs?: number
   firstTokenAtMs?: number
@@ -63,19 +60,12 @@ export function observeConversation(deps: {
   const carry = (turn: ClaimedTurn, more: { claimedAtMs?: number }): ClaimedTurn => {
     const { turnId, attempt, traceParent: parent } = turn
     const attributes = { 'yourclaw.turn': turnId, 'yourclaw.attempt': attempt }
-    const known = carried.get(turnId) ?? {
-      span: tracing.start('turn', { parent, attributes }),
-      parent,
-      ...more,
-    }
+    const known = carried.get(turnId) ?? { span: tracing.start('turn', { parent, attributes }), ...more }
     carried.set(turnId, known)
     const [oldest] = carried.keys()
     if (carried.size > maxCarried && oldest !== undefined) carried.delete(oldest)
     return { ...turn, traceParent: known.span.traceParent }
   }
-  /** The delivery of an answer belongs to what caused the turn, whoever sends it, and not to the turn. */
-  const asReceived = (input: FinishInput, carried: Carried | undefined): FinishInput =>
-    carried && input.turn ? { ...input, turn: { ...input.turn, traceParent: carried.parent } } : input
   const over = (turnId: string, outcome: 'answered' | 'failed' | 'canceled', errorCode?: string) => {
     const turn = carried.get(turnId)
     // The same result once more: counted when it came first.
@@ -112,7 +102,7 @@ export function observeConversation(deps: {
         const turn = carried.get(turnId)
         const span = tracing.start('store reply', { parent: turn?.span.traceParent })
         try {
-          const stored = await conversation.finishTurn({ ...call, input: asReceived(call.input, turn) })
+          const stored = await conversation.finishTurn(call)
           span.end()
           timed('first_token_to_answered', turn?.firstTokenAtMs)
           over(turnId, 'answered')

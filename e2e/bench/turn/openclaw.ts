@@ -52,7 +52,7 @@ const ways = ['ours', 'direct', 'own'] as const
 /** What a gateway still does after its answer is no burden of whoever comes next. */
 const restMs = 400
 
-type Sides = Record<'ours' | 'direct' | 'own', () => Promise<number>>
+type Sides = Record<(typeof ways)[number], () => Promise<number>>
 
 /** One turn in flight, the three ways in turns, each round in another order. */
 async function measure(system: System, sides: Sides, input: { rounds: number; modelMs: number }) {

@@ -12,7 +12,7 @@ const keepAliveMs = 25_000
 /** Of one person on one replica: some tabs on some machines. */
 const maxStreams = 20
 const open = new Map<string, number>()
-const left = new Error('the reader has left')
+const readerLeft = new Error('the reader has left')
 
 interface LiveDeps {
   ctx: Ctx
@@ -69,8 +69,10 @@ export function liveStream(
       })
     // Signing out is a notice of the account.
     const offs = [...topics.map((topic) => hear(topic, due)), hear('user', look)]
+    let isRound = false
     const keepAlive = setInterval(() => {
-      look()
+      // Otherwise the round that is due asks.
+      if (isRound) look()
       due()
     }, keepAliveMs)
     stream.onAbort(wake)
@@ -82,18 +84,20 @@ export function liveStream(
         const wasDue = isDue
         isDue = false
         if (wasDue && !(await isStillIn())) break
+        isRound = true
         let isSilent = true
         await follower.round(async (event) => {
           isSilent = false
           await stream.writeSSE(event)
           // What is left of the round is for nobody.
-          if (stream.aborted) throw left
+          if (stream.aborted) throw readerLeft
         }, wasDue)
         if (isSilent && wasDue) await stream.write(': \n\n')
+        isRound = false
         if (!stream.aborted) await awake.promise
       }
     } catch (error) {
-      if (error !== left) throw error
+      if (error !== readerLeft) throw error
     } finally {
       clearInterval(keepAlive)
       for (const off of offs) off()

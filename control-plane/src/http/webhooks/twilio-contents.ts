@@ -4,6 +4,7 @@ import type { IncomingFile } from '../../services/attachment/incoming.ts'
 import { maxFiles } from '../../services/attachment/limits.ts'
 import { excerpt } from '../../services/conversation/quote.ts'
 import { sanitize } from '../../services/conversation/sanitize.ts'
+import { type PressedButton, readButton } from '../../services/question/button.ts'
 
 /** What a message of WhatsApp's holds beside its text, as Twilio posts it. */
 const contents = z.looseObject({
@@ -31,8 +32,9 @@ export interface TwilioContents {
   files: IncomingFile[]
   forwarded: string
   repliedSid: string | undefined
-  /** What a pressed button says, to us and to the person. */
-  pressed: string | undefined
+  /** The button that it is a press on, where it is one of ours. */
+  pressed: PressedButton | undefined
+  /** What any pressed button says to the person. */
   title: string
   /** It holds something, and none of it is known here. */
   isUnknown: boolean
@@ -54,7 +56,7 @@ export function contentsOf(parameters: unknown): TwilioContents {
     files,
     forwarded: isForwarded ? '[Forwarded:]' : '',
     repliedSid: found.OriginalRepliedMessageSid,
-    pressed: found.ButtonPayload ?? found.ListId,
+    pressed: readButton(found.ButtonPayload ?? found.ListId ?? '') ?? undefined,
     title: found.ButtonText || found.ListTitle,
     isUnknown: words === '' && files.length === 0 && (found.NumMedia > 0 || meantKinds.has(type)),
   }

@@ -8,7 +8,6 @@ import type { ConversationCtx } from '../../services/conversation/ctx.ts'
 import { sanitize } from '../../services/conversation/sanitize.ts'
 import { takeIncoming } from '../../services/conversation/take-incoming.ts'
 import { type FateInput, recordFate } from '../../services/delivery/record-fate.ts'
-import { readButton } from '../../services/question/button.ts'
 import { contentsOf, type TwilioContents } from './twilio-contents.ts'
 
 export interface TwilioWebhookDeps {
@@ -111,10 +110,9 @@ function handleMessage(
   const number = message.WaId ?? /^whatsapp:(\+\d+)$/.exec(message.From)?.[1]
   const phoneE164 = /^\+?[1-9]\d{6,14}$/.test(number ?? '') ? `+${number?.replace('+', '')}` : undefined
   // Twilio says so itself where its own opt-out is on; the words hold in either case.
-  const isPress = contents.pressed !== undefined && readButton(contents.pressed) !== null
   const said = stopWords.test(body) ? 'STOP' : startWords.test(body) ? 'START' : undefined
   // An answer to a question of ours may be such a word, too.
-  const optOut = message.OptOutType ?? (isPress ? undefined : said)
+  const optOut = message.OptOutType ?? (contents.pressed ? undefined : said)
   const input = {
     to: { channel: 'WHATSAPP', address: message.From } as const,
     providerMessageId: message.MessageSid,

@@ -2,8 +2,7 @@ import { Prisma } from '@yourclaw/db'
 import { type Ctx, inTransaction } from '../../context.ts'
 import { plan } from '../../plan.ts'
 import { userDay } from '../conversation/limits.ts'
-
-const mebibyte = 1024 * 1024
+import { mebibyte } from './limits.ts'
 
 /** What a person has in their own day, each with its column of `usage_daily`: bytes in and out, seconds that are heard. */
 const shares = {

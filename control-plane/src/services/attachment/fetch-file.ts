@@ -9,7 +9,7 @@ import { sourceSchema, storedAttachment } from './attachment.ts'
 import { takeShare } from './day-share.ts'
 import { detectType } from './detect-type.ts'
 import { fileLimits } from './limits.ts'
-import { sealFile } from './seal-file.ts'
+import { counted, sealFile } from './seal-file.ts'
 import { type FileSources, SourceError } from './sources.ts'
 
 /** For twenty megabytes over a slow line. */
@@ -105,13 +105,6 @@ async function fetchWithin(
       if (waitMs === undefined || signal.aborted) throw error
       await pause(waitMs, undefined, { signal })
     }
-  }
-}
-
-async function* counted(bytes: AsyncIterable<Uint8Array>, read: { bytes: number }) {
-  for await (const chunk of bytes) {
-    read.bytes += chunk.length
-    yield chunk
   }
 }
 

@@ -1,4 +1,4 @@
-const mebibyte = 1024 * 1024
+export const mebibyte = 1024 * 1024
 
 /** The largest files, in bytes. What a channel takes is said where it sends (channels/). */
 export const fileLimits = {

@@ -7,6 +7,17 @@ import type { Store } from '../../storage/store.ts'
 import { inWorkingFolder } from '../../storage/working-folder.ts'
 import { headBytes } from './detect-type.ts'
 
+/** The same bytes; `read` says how many came so far. */
+export async function* counted(
+  bytes: AsyncIterable<Uint8Array>,
+  read: { bytes: number },
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) {
+    read.bytes += chunk.length
+    yield chunk
+  }
+}
+
 export const fileEmpty = () => invalidInput('The file is empty.', 'file_empty')
 export const fileTooLarge = () => new ServiceError(413, 'file_too_large', 'The file is too large.')
 

@@ -10,7 +10,7 @@ import { type TakenShare, takeShare } from './day-share.ts'
 import { detectType } from './detect-type.ts'
 import { shownName } from './file-name.ts'
 import { fileLimits } from './limits.ts'
-import { fileTooLarge, sealFile } from './seal-file.ts'
+import { counted, fileTooLarge, sealFile } from './seal-file.ts'
 
 /** Today's share of files is used up. */
 export const filesDayLimitCode = 'files_day_limit'
@@ -66,25 +66,19 @@ export async function storeInShare({
     input: { userId, share: from === 'person' ? 'in' : 'out', wanted },
   })
   // What a person sends counts as it comes; a host sends again what broke off.
-  let came = 0
-  async function* bytes() {
-    for await (const chunk of input.bytes) {
-      came += chunk.length
-      yield chunk
-    }
-  }
+  const read = { bytes: 0 }
   try {
     if (share.granted < (input.sizeBytes || 1)) throw filesDayLimit(share, from)
     const view = await keep({
       ctx,
       vault,
       store,
-      input: { ...input, bytes: bytes() },
+      input: { ...input, bytes: counted(input.bytes, read) },
       maxBytes: share.granted,
     })
     return { view, share }
   } catch (error) {
-    await share.settle(from === 'person' ? came : 0)
+    await share.settle(from === 'person' ? read.bytes : 0)
     const isOver = error instanceof ServiceError && error.code === 'file_too_large'
     throw isOver && share.granted < wanted ? filesDayLimit(share, from) : error
   }

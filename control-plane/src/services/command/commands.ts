@@ -54,6 +54,9 @@ export const commands: readonly Command[] = [
   { name: 'start', description: 'Connect this chat, or say hello', read: async () => texts.welcome },
 ]
 
+/** On the message that was one. */
+export const codeOf = ({ name }: Command) => `command_${name}`
+
 /** Of one command, with or without its stroke; undefined = what is asked is no command. */
 export const commandNamed = (word: string) =>
   commands.find(({ name }) => name === word.toLowerCase().replace(/^\//, ''))

@@ -4,7 +4,7 @@ import { findOwner } from '../conversation/rows.ts'
 import { sendNoticeIn } from '../conversation/send-notice.ts'
 import { takeAside } from '../conversation/take-aside.ts'
 import { texts } from '../conversation/texts.ts'
-import type { CommandCall } from './commands.ts'
+import { type CommandCall, codeOf } from './commands.ts'
 import { type ReadCommand, readCommand } from './read-command.ts'
 
 /** In a minute; each is answered, so they are bounded like everything else. */
@@ -34,7 +34,7 @@ export async function takeCommand({
   const isIgnored = argument !== '' && command.words === undefined
   const told = isIgnored ? `${answer}\n\n${texts.wordsNotTaken(command.name)}` : answer
   return takeAside(ctx, input, {
-    code: `command_${command.name}`,
+    code: codeOf(command),
     async work(tx, owner) {
       const since = new Date(ctx.clock.now() - 60_000)
       const recent = {
@@ -58,7 +58,7 @@ function takeWithMessage(
   { command }: ReadCommand,
   call: CommandCall,
 ) {
-  const code = `command_${command.name}`
+  const code = codeOf(command)
   return receiveMessage({
     ctx,
     input: {

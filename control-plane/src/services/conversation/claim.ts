@@ -2,8 +2,6 @@ import { Prisma } from '@yourclaw/db'
 import { type TurnInput, type TurnMessage, toTurnInput } from './read-turn-input.ts'
 import type { ClaimedTurn } from './turn-rows.ts'
 
-type Sql = ReturnType<typeof Prisma.sql>
-
 /** Of rows `t` of turns and `a` of their assistants: a turn that the host may run now, as the only one. */
 export const isClaimable = (hostId: string, now: Date) => Prisma.sql`(
   t.state = 'PENDING' AND (t.not_before IS NULL OR t.not_before <= ${now}) AND a.host_server_id = ${hostId}::uuid
@@ -20,7 +18,11 @@ export interface ClaimedRow extends ClaimedTurn, TurnMessage {}
  * messages → CANCELED. Only under the assistants' locks. Nothing for a session that is not the host's newest, and none
  * newer begins until commit. Rows are the taken messages; `toClaimed` reads them.
  */
-export const claim = (session: { hostId: string; sessionEpoch: bigint }, which: Sql, now: Date) => Prisma.sql`
+export const claim = (
+  session: { hostId: string; sessionEpoch: bigint },
+  which: Prisma.Sql,
+  now: Date,
+) => Prisma.sql`
   WITH held AS MATERIALIZED (
     SELECT 1 FROM host_sessions
     WHERE host_id = ${session.hostId}::uuid AND epoch = ${session.sessionEpoch}::bigint FOR SHARE

@@ -41,12 +41,10 @@ export async function finishTogether({ ctx, inputs }: { ctx: Ctx; inputs: Finish
   const stored = storedMessages(answers, parts, at)
   await send?.(stored)
   ctx.wake(nudges)
-  const messageIds = new Set(stored.map(({ messageId }) => messageId))
-  const byTurn = new Map(answers.map(({ turnId, messageId }) => [turnId, messageId]))
-  return inputs.map(({ turnId }) => {
-    const messageId = byTurn.get(turnId)
-    return messageId !== undefined && messageIds.has(messageId) ? { messageId } : null
-  })
+  const isStored = new Set(stored.map(({ messageId }) => messageId))
+  const done = answers.filter(({ messageId }) => isStored.has(messageId))
+  const byTurn = new Map(done.map(({ turnId, messageId }) => [turnId, { messageId }]))
+  return inputs.map(({ turnId }) => byTurn.get(turnId) ?? null)
 }
 
 /** What is to be stored, ready for its channel: of turns that are there and answers that say something. */
@@ -68,7 +66,7 @@ async function write(ctx: Ctx, inputs: FinishInput[]): Promise<Answer[]> {
 function look({ pool }: Ctx, turnIds: string[]): Promise<(AnsweredTurn & { turnId: string })[]> {
   return pool.query(Prisma.sql`
     SELECT t.id AS "turnId", a.user_id AS "userId", m.channel::text, m.address,
-      t.trace_parent AS "traceParent", t.created_at AS "receivedAt"
+      t.created_at AS "receivedAt"
     FROM turns t JOIN assistants a ON a.id = t.assistant_id
     CROSS JOIN LATERAL (SELECT channel, address FROM messages
       WHERE turn_id = t.id AND direction = 'INBOUND' ORDER BY seq DESC LIMIT 1) AS m
@@ -114,28 +112,36 @@ function store(tx: PoolTransaction, answers: Answer[], at: Date): Promise<Stored
       SELECT i."messageId", i."userId", 'OUTBOUND', 'CHAT', i.channel, i.address, i.body, n.last_seq, 'PENDING',
         i."turnId", done.trace_parent, ${at}
       FROM answers i JOIN done ON done.id = i."turnId" JOIN numbered n ON n.user_id = i."userId"
+    ), parts AS (
+      INSERT INTO deliveries (message_id, user_id, channel, address, part, payload)
+      SELECT i."messageId", i."userId", i.channel, i.address, place - 1, payload
+      FROM answers i, jsonb_array_elements(i.payloads) WITH ORDINALITY AS p (payload, place)
+      RETURNING id, message_id, part
     )
-    INSERT INTO deliveries (message_id, user_id, channel, address, part, payload)
-    SELECT i."messageId", i."userId", i.channel, i.address, place - 1, payload
-    FROM answers i, jsonb_array_elements(i.payloads) WITH ORDINALITY AS p (payload, place)
-    RETURNING id, message_id AS "messageId", part`)
+    SELECT parts.id, i."messageId", parts.part, done.trace_parent AS "traceParent"
+    FROM parts JOIN answers i ON i."messageId" = parts.message_id JOIN done ON done.id = i."turnId"`)
 }
 
 interface StoredPart {
   id: string
   messageId: string
   part: number
+  /** Of its turn. */
+  traceParent: string | null
 }
 
 /** Those of which there are parts. */
 function storedMessages(answers: Answer[], parts: StoredPart[], at: Date): StoredMessage[] {
   const byMessage = Map.groupBy(parts, ({ messageId }) => messageId)
-  return answers.flatMap(({ messageId, address, payloads, traceParent, receivedAt }) => {
-    const ids = new Map(byMessage.get(messageId)?.map(({ id, part }) => [part, id]))
+  return answers.flatMap(({ messageId, address, payloads, receivedAt }) => {
+    const [first, ...others] = byMessage.get(messageId) ?? []
+    if (!first) return []
+    const { traceParent } = first
+    const ids = new Map([first, ...others].map(({ id, part }) => [part, id]))
     const stored = payloads.flatMap((payload, part) => {
       const id = ids.get(part)
       return id === undefined ? [] : [{ id, address, payload }]
     })
-    return stored.length === 0 ? [] : [{ messageId, traceParent, answeredAt: at, receivedAt, parts: stored }]
+    return [{ messageId, traceParent, answeredAt: at, receivedAt, parts: stored }]
   })
 }

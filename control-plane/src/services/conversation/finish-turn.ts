@@ -6,10 +6,9 @@ import { sanitize } from './sanitize.ts'
 import { storeOutgoing } from './send-notice.ts'
 import { assertRunningUnder, lockTurn, type TurnRow } from './turn-rows.ts'
 
-/** What an answer takes of its turn: whose it is, where it goes and what it belongs to, the same for the turn's life. */
+/** What an answer takes of its turn: whose it is and where it goes, the same for the turn's life. */
 export interface AnsweredTurn extends Recipient {
   userId: string
-  traceParent: string | null
   receivedAt: Date
 }
 

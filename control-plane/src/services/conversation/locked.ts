@@ -5,10 +5,8 @@ import { type PoolTransaction, Prisma } from '@yourclaw/db'
  * answer, and travel to the database together with it.
  */
 
-type Sql = ReturnType<typeof Prisma.sql>
-
 /** Asks for the locks of `ids`, a query of one column `id` that ends in FOR UPDATE. Once in a transaction. */
-export const lockAll = (tx: PoolTransaction, ids: Sql): Promise<unknown> =>
+export const lockAll = (tx: PoolTransaction, ids: Prisma.Sql): Promise<unknown> =>
   tx.query(Prisma.sql`
     SELECT set_config('yourclaw.locked', coalesce(array_agg(id), '{}')::text, true) FROM (${ids}) AS locked`)
 

@@ -6,7 +6,10 @@ import { giveUpIn } from './fail-turn.ts'
 import { type AssistantRow, lockAssistant } from './rows.ts'
 import { isHostAway, lockTurn } from './turn-rows.ts'
 
-/** `running`: it stops in a moment or has just stopped, and what is there of the answer says so. `waiting`: it will not begin any more. */
+/**
+ * `running`: it stops in a moment or has just stopped, and what is there of the answer says so. `waiting`: it will not
+ * begin any more.
+ */
 export type Stopped = 'running' | 'waiting' | 'nothing'
 
 /**
@@ -30,12 +33,14 @@ export async function stopTurnIn(
   const [running] = await tx.turn.updateManyAndReturn({
     where: { assistantId, state: 'RUNNING' },
     data: { cancelRequestedAt: now },
-    select: { hostServerId: true },
+    select: { id: true, hostServerId: true },
   })
   if (running) {
     // Its own host, which the assistant may have left since.
-    const { hostServerId } = running
-    if (await isHostAway(tx, hostServerId, now)) await endRunningIn(tx, ctx, assistantId)
+    const { id, hostServerId } = running
+    // Nobody waits for a host that is away: when it is back it is told to forget the turn.
+    if (await isHostAway(tx, hostServerId, now))
+      await giveUpIn(tx, ctx, await lockTurn(tx, id), 'turn_canceled')
     else if (hostServerId !== null) nudge(tx, 'stops', hostServerId)
     return 'running'
   }
@@ -51,12 +56,6 @@ export async function stopTurnIn(
   })
   nudge(tx, 'messages', userId)
   return 'waiting'
-}
-
-/** Nobody waits for a host that is away: when it is back it is told to forget the turn. */
-async function endRunningIn(tx: Transaction, ctx: ConversationCtx, assistantId: string): Promise<void> {
-  const turn = await tx.turn.findFirst({ where: { assistantId, state: 'RUNNING' }, select: { id: true } })
-  if (turn) await giveUpIn(tx, ctx, await lockTurn(tx, turn.id), 'turn_canceled')
 }
 
 /** Ends the turns that somebody wants stopped and whose hosts went away before they heard of it. */

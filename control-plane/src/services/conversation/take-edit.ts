@@ -2,6 +2,7 @@ import type { Attachment, Message, Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
 import { sourceSchema } from '../attachment/attachment.ts'
 import { type IncomingFile, incomingRows } from '../attachment/incoming.ts'
+import { codeOf } from '../command/commands.ts'
 import { messageIn, readCommand } from '../command/read-command.ts'
 import type { ConversationCtx } from './ctx.ts'
 import { albumCode } from './limits.ts'
@@ -59,7 +60,7 @@ function applyEdit(ctx: ConversationCtx, input: EditInput): Promise<Rest> {
     const known = await tx.attachment.findFirst({ where: { message: where }, orderBy: { createdAt: 'desc' } })
     const files = given.filter((file) => !known || !isSameFile(known, file))
     // A link got its preview, or the like; of a command with a message only that was kept.
-    const isSameCommand = command !== undefined && before.code === `command_${command.command.name}`
+    const isSameCommand = command !== undefined && before.code === codeOf(command.command)
     const hasSameWords = before.body === body || (isSameCommand && before.body === messageIn(body, bot))
     if (hasSameWords && files.length === 0) return 'nothing'
     const isWaiting = before.state === 'RECEIVED' && before.turnId === null && before.kind === 'CHAT'

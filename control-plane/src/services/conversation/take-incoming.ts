@@ -3,6 +3,7 @@ import type { IncomingFile } from '../attachment/incoming.ts'
 import { fileLimits } from '../attachment/limits.ts'
 import { bindByCode } from '../channel/bind-by-code.ts'
 import { hearFrom, type OptOut } from '../channel/hear-from.ts'
+import type { PressedButton } from '../question/button.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { type Found, findInChat } from './find-in-chat.ts'
 import { answerLine, type RepliedWords } from './quote.ts'
@@ -29,8 +30,8 @@ export interface IncomingInput {
   repliedWords?: RepliedWords | undefined
   /** What its chat calls it. */
   chatMessageId?: string | undefined
-  /** The button below one of our messages that it is a press on, as the button says it. */
-  pressed?: string | undefined
+  /** The button below one of our messages that it is a press on. */
+  pressed?: PressedButton | undefined
   /** Files that its provider keeps. */
   files: readonly IncomingFile[]
   /** What it carries is nothing that we understand. */

@@ -1,13 +1,13 @@
 import { takeCommand } from '../command/take-command.ts'
 import { answerByNumber } from '../question/answer-by-number.ts'
-import { readButton } from '../question/button.ts'
+import type { PressedButton } from '../question/button.ts'
 import { takePress } from '../question/take-press.ts'
 import type { ConversationCtx } from './ctx.ts'
 import { type Received, type ReceiveInput, receiveMessage } from './receive-message.ts'
 
 /**
- * Takes what a person wrote, on any channel: a command of ours, an answer to a question of ours, a press on its button, or a message. What
- * stands beside a file is neither of the first two.
+ * Takes what a person wrote, on any channel: a command of ours, an answer to a question of ours or a press on its button,
+ * or a message. What stands beside a file is neither of the first two.
  */
 export async function takeWritten({
   ctx,
@@ -19,13 +19,12 @@ export async function takeWritten({
   input: ReceiveInput
   /** False for what is about another message than a question of ours. */
   mayAnswer?: boolean
-  /** What the button sent that its words come from; they are then no command, whatever they are. */
-  pressed?: string | undefined
+  /** The button that its words come from; they are then no command, whatever they are. */
+  pressed?: PressedButton | undefined
 }): Promise<Received> {
-  const isPress = pressed !== undefined && readButton(pressed) !== null
-  if (!isPress && input.attachmentIds?.length) return receiveMessage({ ctx, input })
-  const taken = isPress
-    ? await takePress({ ctx, input, data: pressed })
+  if (!pressed && input.attachmentIds?.length) return receiveMessage({ ctx, input })
+  const taken = pressed
+    ? await takePress({ ctx, input, button: pressed })
     : (await takeCommand({ ctx, input })) || (mayAnswer && (await answerByNumber({ ctx, input })))
   if (taken === false) return receiveMessage({ ctx, input })
   if (taken !== true) return taken

@@ -9,7 +9,7 @@ import { takeIncoming } from '../conversation/take-incoming.ts'
 import { actionOptions } from '../tool/decide-action.ts'
 import { answerQuestion } from './answer.ts'
 import { askIn } from './ask.ts'
-import { buttonData } from './button.ts'
+import { buttonData, readButton } from './button.ts'
 import { modelOptions } from './choose-model.ts'
 import { pressButton } from './press-button.ts'
 
@@ -310,7 +310,8 @@ async function askedWithButtons() {
   const { ctx } = fixture
   const pressAt = (address: string, data: string, providerMessageId = `SM${crypto.randomUUID()}`) => {
     const to = { channel: 'WHATSAPP', address } as const
-    const input = { to, providerMessageId, body: 'GPT-4o', files: [], pressed: data, repliedSid: 'SMx' }
+    const pressed = readButton(data) ?? undefined
+    const input = { to, providerMessageId, body: 'GPT-4o', files: [], pressed, repliedSid: 'SMx' }
     return takeIncoming({ ctx, input })
   }
   const data = (id: string) => buttonData(person.questionId, placeOf(id))

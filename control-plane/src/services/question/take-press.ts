@@ -2,26 +2,24 @@ import type { ConversationCtx } from '../conversation/ctx.ts'
 import type { ReceiveInput } from '../conversation/receive-message.ts'
 import { takeAside } from '../conversation/take-aside.ts'
 import { answerIn } from './answer.ts'
-import { readButton } from './button.ts'
+import type { PressedButton } from './button.ts'
 
 /** Words that are said to presses in a minute; what a press answers is done all the same. */
 const mostWords = 20
 
 /**
- * Takes a message that is a press on a button below a question, where a press is a message (WhatsApp). False for what no
- * button of ours sends, and for a stranger. Anybody can make one up: see `answerIn` for who may answer.
+ * Takes a message that is a press on a button below a question, where a press is a message (WhatsApp). False for a
+ * stranger. Anybody can make one up: see `answerIn` for who may answer.
  */
 export async function takePress({
   ctx,
   input,
-  data,
+  button,
 }: {
   ctx: ConversationCtx
   input: ReceiveInput
-  data: string
+  button: PressedButton
 }): Promise<boolean> {
-  const button = readButton(data)
-  if (!button) return false
   const { channel, address } = input
   return takeAside(ctx, input, {
     code: 'answer',

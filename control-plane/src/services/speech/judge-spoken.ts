@@ -38,8 +38,8 @@ interface Speaker {
 
 /**
  * Whether what an assistant says by itself is sent, where to and when. While it answers, the person is there: it goes
- * where the question came from, at once, until the person stops it. Else it speaks first, and that is bounded by the switch, the day's limit and
- * quiet hours. Takes the assistant's lock.
+ * where the question came from, at once, until the person stops it. Else it speaks first, and that is bounded by the
+ * switch, the day's limit and quiet hours. Takes the assistant's lock.
  */
 export async function judgeSpoken(
   tx: Transaction,
