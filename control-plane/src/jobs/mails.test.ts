@@ -8,6 +8,7 @@ import { samples } from '../mail/samples.ts'
 import type { MailName } from '../mail/templates.ts'
 import { createFixture, type Fixture } from '../services/conversation/fixtures.ts'
 import { enqueueMail } from '../services/mail/enqueue-mail.ts'
+import { withdrawMail } from '../services/mail/withdraw-mail.ts'
 import { openBoss } from './boss.ts'
 import { createMailQueues, deadMailQueue, type MailRunner, workMails } from './mails.ts'
 
@@ -104,6 +105,23 @@ test('what is rolled back is not sent', async () => {
   await welcome(other)
   await expect.poll(() => mailTo(other), wait).toHaveLength(1)
   expect(await mailTo(to)).toEqual([])
+})
+
+test('what is withdrawn is not sent, and may be sent anew', async () => {
+  const { ctx, db } = fixture
+  await fault({ status: 500, count: 1 })
+  const to = address()
+  await welcome(to, 'again')
+  const state = async () => (await boss.findJobs('mails')).filter(({ state }) => state === 'retry')
+  await expect.poll(state, wait).toHaveLength(1)
+  expect(await inTransaction(ctx, (tx) => withdrawMail({ tx, key: 'again' }))).toBe(true)
+  expect(await inTransaction(ctx, (tx) => withdrawMail({ tx, key: 'again' }))).toBe(false)
+  await expect.poll(state, wait).toEqual([])
+  expect(await mailTo(to)).toEqual([])
+  expect(await welcome(to, 'again')).toBe(true)
+  await expect.poll(() => db.mail.count({ where: { sentAt: null } }), wait).toBe(0)
+  expect(await mailTo(to)).toHaveLength(1)
+  expect(await inTransaction(ctx, (tx) => withdrawMail({ tx, key: 'again' }))).toBe(false)
 })
 
 test('a provider that fails, or takes a mail and loses its answer, delays it and doubles nothing', async () => {

@@ -117,6 +117,7 @@ async function send({ ctx, mailer }: MailDeps, id: string): Promise<void> {
   if (words === undefined) throw new MailError('unreadable', false)
   await mailer.send(mail.recipients, await words, mail.id)
   const sent = { sentAt: new Date(ctx.clock.now()), recipients: [], props: {} }
-  await ctx.db.mail.update({ where: { id }, data: sent })
+  // What was withdrawn while it was sent has no row any more.
+  await ctx.db.mail.updateMany({ where: { id }, data: sent })
   ctx.log.info({ mailId: id, template: mail.template }, 'mail sent')
 }

@@ -41,6 +41,21 @@ test('O2: an alert is mailed once while it lasts, and again when it is back afte
   expect(await mailed()).toEqual(['operator@example.com disk:a'])
 })
 
+test('O2: what is over before its mail is sent is not mailed', async () => {
+  await raise('disk:c')
+  await end('disk:c')
+  expect(await mailed()).toEqual([])
+  // It is back, and now it lasts; its mail is on its way when it is over again.
+  await raise('disk:c')
+  await mailAlerts({ ctx })
+  expect(await ctx.db.mail.count()).toBe(1)
+  await end('disk:c')
+  expect(await mailed()).toEqual([])
+  await raise('disk:c')
+  expect(await mailed()).toEqual(['operator@example.com disk:c'])
+  await end('disk:c')
+})
+
 test('F2, F7: what the tables say lasts is raised once, and ends when it is over', async () => {
   const host = await ctx.db.hostServer.create({
     data: { name: 'h', lastSeen: new Date(), diskTotalBytes: 100n, diskFreeBytes: 5n, heldOrphans: 2 },
@@ -54,16 +69,27 @@ test('F2, F7: what the tables say lasts is raised once, and ends when it is over
         assistant: { create: { model: 'm', desired: 'PRESENT', ...data } },
       },
     })
-  const waiting = await person({ status: 'PROVISIONING' })
+  const ago = (ms: number) => ({ generation: 1, kind: 'CREATE' as const, createdAt: new Date(Date.now() - ms) })
+  const waiting = await person({ status: 'PROVISIONING', changes: { create: ago(31_000) } })
+  const passing = await person({ status: 'PROVISIONING', changes: { create: ago(20_000) } })
   const looping = await person({ status: 'ERROR', lastErrorCode: 'crash_loop', hostServerId: host.id })
-  const open = async () => {
-    await Promise.all([watchFleet({ ctx }), watchFleet({ ctx })])
+  const open = async (at = ctx) => {
+    await Promise.all([watchFleet({ ctx: at }), watchFleet({ ctx: at })])
     const alerts = await ctx.db.alert.findMany({ where: { endedAt: null }, orderBy: { cause: 'asc' } })
     return alerts.map(({ cause }) => cause)
   }
   expect(await open()).toEqual(['crash_loop:h', 'disk:h', 'no_capacity', 'orphans:h'])
   await ctx.db.hostServer.updateMany({ data: { diskFreeBytes: 50n, heldOrphans: 0 } })
+  const [capacity] = await ctx.db.alert.findMany({ where: { cause: 'no_capacity' } })
+  expect(capacity?.detail).toBe('1 wait for a host with room.')
   await ctx.db.user.deleteMany({ where: { id: { in: [waiting.id, looping.id] } } })
+  // Who has waited for some seconds waits for a host that is on its way.
+  expect(await open()).toEqual([])
+  // A change of what is wanted does not begin the wait anew.
+  const assistant = await ctx.db.assistant.findUniqueOrThrow({ where: { userId: passing.id } })
+  await ctx.db.changeLog.create({ data: { assistantId: assistant.id, generation: 2, kind: 'MODEL' } })
+  expect(await open({ ...ctx, clock: { now: () => Date.now() + 11_000 } })).toEqual(['no_capacity'])
+  await ctx.db.user.delete({ where: { id: passing.id } })
   expect(await open()).toEqual([])
   await ctx.db.hostSession.updateMany({ data: lease(new Date(Date.now() - 61_000)) })
   expect(await open()).toEqual(['host_silent:h'])

@@ -1,6 +1,6 @@
 import { type Ctx, inTransaction } from '../../context.ts'
 import { enqueueMail } from '../mail/enqueue-mail.ts'
-import type { AlertKind } from './raise-alert.ts'
+import { type AlertKind, alertMailKey } from './raise-alert.ts'
 
 /** Where to look first; docs/operations.md says more. */
 const hints: Record<AlertKind, string> = {
@@ -15,11 +15,11 @@ const hints: Record<AlertKind, string> = {
   dead_letters: 'List them, mend what their code names, and send them again.',
 }
 
-/** Mails operators what was raised since the last time, and logs it; however many replicas do it, once. */
+/** Mails operators what was raised since the last time and lasts, and logs it; however many replicas do it, once. */
 export function mailAlerts({ ctx }: { ctx: Ctx }): Promise<void> {
   return inTransaction(ctx, async (tx) => {
     const raised = await tx.alert.updateManyAndReturn({
-      where: { mailedAt: null },
+      where: { mailedAt: null, endedAt: null },
       data: { mailedAt: new Date(ctx.clock.now()) },
     })
     for (const { id, cause, detail, raisedAt } of raised) {
@@ -27,7 +27,7 @@ export function mailAlerts({ ctx }: { ctx: Ctx }): Promise<void> {
       const [kind] = cause.split(':')
       const props = { cause, detail, hint: hints[kind as AlertKind] ?? '', raisedAt: raisedAt.toISOString() }
       const to = ctx.settings.operatorEmails
-      await enqueueMail({ tx, to, template: 'operator-alert', props, key: `alert:${id}` })
+      await enqueueMail({ tx, to, template: 'operator-alert', props, key: alertMailKey(id) })
     }
   })
 }

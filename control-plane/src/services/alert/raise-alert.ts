@@ -1,4 +1,5 @@
 import type { Transaction } from '@yourclaw/db'
+import { withdrawMail } from '../mail/withdraw-mail.ts'
 
 /** What operators are told of: a closed list, since a kind is also a label of the metric. */
 export type AlertKind =
@@ -35,10 +36,16 @@ export async function raiseAlert(input: {
   if (reopened === 0) await tx.alert.create({ data: { cause, detail } })
 }
 
-/** It is over. No-op when it is not open. */
+/** It is over, and nobody is mailed of it any more. No-op when it is not open. Only within `inTransaction`. */
 export async function endAlert({ tx, cause }: { tx: Transaction; cause: AlertCause }): Promise<void> {
-  await tx.$executeRaw`UPDATE alerts SET ended_at = now() WHERE cause = ${cause} AND ended_at IS NULL`
+  const [ended] = await tx.$queryRaw<{ id: string }[]>`
+    UPDATE alerts SET ended_at = now() WHERE cause = ${cause} AND ended_at IS NULL RETURNING id`
+  if (ended && (await withdrawMail({ tx, key: alertMailKey(ended.id) })))
+    await tx.alert.update({ where: { id: ended.id }, data: { mailedAt: null } })
 }
+
+/** One mail an alert. */
+export const alertMailKey = (id: string) => `alert:${id}`
 
 const isOpen = async (tx: Transaction, cause: AlertCause) =>
   (await tx.alert.count({ where: { cause, endedAt: null } })) > 0

@@ -1,4 +1,5 @@
 import { type Ctx, inTransaction } from '../../context.ts'
+import { isWaiting } from '../assistant/place-waiting.ts'
 import { minDiskFree } from '../assistant/take-slot.ts'
 import { deadPerHourLimit } from '../operation/find-problems.ts'
 import { readDeliveries } from '../operation/read-backlog.ts'
@@ -6,6 +7,8 @@ import { type AlertCause, type AlertKind, endAlert, raiseAlert } from './raise-a
 
 /** A host may miss its lease for as long without a word: agents restart, and links break. */
 const silenceMs = 60_000
+/** Somebody may wait as long for a host: after a start of ours all of them are on their way back. */
+const placementMs = 30_000
 
 /** What is seen here; the others are ended by whoever raised them. */
 const watched: readonly string[] = [
@@ -43,10 +46,13 @@ async function readLasting(ctx: Ctx): Promise<Lasting[]> {
   return all.flat()
 }
 
-async function readWaiting({ db }: Ctx): Promise<Lasting[]> {
-  const waiting = await db.assistant.count({
-    where: { desired: 'PRESENT', status: 'PROVISIONING', hostServerId: null, suspendedAt: null },
-  })
+/** Waiting begins when the assistant is wanted; what is changed of it meanwhile does not begin it anew. */
+async function readWaiting({ db, clock }: Ctx): Promise<Lasting[]> {
+  const since = new Date(clock.now() - placementMs)
+  const [{ waiting } = { waiting: 0 }] = await db.$queryRaw<{ waiting: number }[]>`
+    SELECT count(*)::int AS waiting FROM assistants a WHERE ${isWaiting} AND (
+      SELECT max(created_at) FROM change_log
+      WHERE assistant_id = a.id AND kind::text IN ('CREATE', 'RETRY', 'RESUME')) < ${since}`
   return waiting === 0 ? [] : [{ cause: 'no_capacity', detail: `${waiting} wait for a host with room.` }]
 }
 

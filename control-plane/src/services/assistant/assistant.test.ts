@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Ctx, inTransaction, systemClock } from '../../context.ts'
 import { createVault } from '../../lib/vault.ts'
 import { testSettings } from '../../testing/settings.ts'
+import { watchFleet } from '../alert/watch-fleet.ts'
 import { cordonHost, uncordonHost } from '../host/cordon-host.ts'
 import { openHostSession } from '../host/host-session.ts'
 import { defaultModel } from '../model/catalogue.ts'
@@ -147,10 +148,16 @@ test('F2: a cordoned host keeps what it has and takes nobody; uncordoned, it tak
   await cordonHost({ ctx, input })
   await create(second)
   expect(await view(second)).toMatchObject({ job: { status: 'PENDING', step: 'queued' } })
-  expect(await ctx.db.alert.findMany()).toMatchObject([{ cause: 'no_capacity' }])
+  // Somebody who waits for a moment is no alert; who goes on waiting is.
+  await watchFleet({ ctx })
+  expect(await ctx.db.alert.findMany()).toEqual([])
+  await watchFleet({ ctx: { ...ctx, clock: { now: () => Date.now() + 31_000 } } })
+  expect(await ctx.db.alert.findMany()).toMatchObject([{ cause: 'no_capacity', endedAt: null }])
   expect(await taken(hostId)).toBe(1)
   await uncordonHost({ ctx, input })
   expect(await view(second)).toMatchObject({ host: 'host-1', job: { status: 'PENDING', step: 'placed' } })
+  await watchFleet({ ctx })
+  expect(await ctx.db.alert.count({ where: { endedAt: null } })).toBe(0)
   const audit = await ctx.db.auditEvent.findMany({ orderBy: { createdAt: 'asc' } })
   expect(audit.map(({ action }) => action)).toEqual(['host.cordoned', 'host.uncordoned'])
 })

@@ -18,7 +18,8 @@ export async function placeWaiting({ ctx }: { ctx: Ctx }): Promise<Placement> {
   }
 }
 
-const isWaiting = Prisma.sql`(desired::text = 'PRESENT' AND status::text = 'PROVISIONING' AND host_server_id IS NULL
+/** Which rows of assistants wait for a slot. */
+export const isWaiting = Prisma.sql`(desired::text = 'PRESENT' AND status::text = 'PROVISIONING' AND host_server_id IS NULL
   AND suspended_at IS NULL)`
 
 /**

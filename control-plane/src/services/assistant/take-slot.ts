@@ -1,5 +1,4 @@
 import { Prisma, type Transaction } from '@yourclaw/db'
-import { raiseAlert } from '../alert/raise-alert.ts'
 
 /** What an assistant needs to come up: an idle one takes 380 MiB. The fake runtime's take nothing worth counting. */
 const assistantBytes = 512 * 1024 ** 2
@@ -7,7 +6,7 @@ const assistantBytes = 512 * 1024 ** 2
 export const minDiskFree = 0.1
 
 /**
- * Takes one slot of the connected host with the most room; without one it answers null and alerts operators. Room is the scarcer of free slots and free
+ * Takes one slot of the connected host with the most room; null without one. Room is the scarcer of free slots and free
  * memory, so assistants spread; assistants on their way up count as memory that is gone. The host's row is locked while
  * its count changes, so hosts are never over-booked however many people create at once (F2). Placements go one by one: a
  * transaction that finds its host full after a wait still holds that row, and two of those would wait for each other.
@@ -28,10 +27,7 @@ export async function takeSlot(tx: Transaction, now: Date): Promise<string | nul
       free.bytes::float / NULLIF(h.memory_total_bytes, 0)) DESC, h.id
     LIMIT 1
     FOR NO KEY UPDATE OF h`
-  if (!host) {
-    await raiseAlert({ tx, cause: 'no_capacity', detail: 'An assistant waits for a host with room.' })
-    return null
-  }
+  if (!host) return null
   await tx.hostServer.update({ where: { id: host.id }, data: { currentContainers: { increment: 1 } } })
   return host.id
 }

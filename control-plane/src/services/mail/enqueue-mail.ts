@@ -21,11 +21,12 @@ export async function enqueueMail<Name extends MailName>(input: MailInput<Name>)
   const { tx, template, props, key } = input
   const recipients = typeof input.to === 'string' ? [input.to] : [...input.to]
   if (recipients.length === 0) return false
-  const keyHash = createHash('sha256').update(key).digest('hex')
   // Parsed now, where the mistake is, and not in a job hours later.
   const stored = mailTemplates[template].props.parse(props) as Prisma.InputJsonObject
-  const data = { keyHash, template, recipients, props: stored }
+  const data = { keyHash: hashKey(key), template, recipients, props: stored }
   const { count } = await tx.mail.createMany({ data: [data], skipDuplicates: true })
   if (count > 0) nudge(tx, 'mails', '')
   return count > 0
 }
+
+export const hashKey = (key: string) => createHash('sha256').update(key).digest('hex')

@@ -70,10 +70,11 @@ export async function storeUsage({
   )
   for (const { userId } of debited) await tellSpending({ ctx, input: { userId } })
   if (debited.length === 0) return
-  const working = new Set(
-    rows.flatMap((row) => (row.own_key || row.estimated ? [] : [row.provider.toLowerCase()])),
-  )
-  for (const provider of working) await endAlert({ tx: ctx.db, cause: `shared_key:${provider}` })
+  const working = rows.filter((row) => !row.own_key && !row.estimated)
+  const causes = working.map(({ provider }) => `shared_key:${provider.toLowerCase()}` as const)
+  const open = await ctx.db.alert.findMany({ where: { cause: { in: causes }, endedAt: null } })
+  for (const cause of causes.filter((one) => open.some((alert) => alert.cause === one)))
+    await inTransaction(ctx, (tx) => endAlert({ tx, cause }))
 }
 
 /** A host's words end in columns: what cannot be stored, or cannot be true, is left out. */
