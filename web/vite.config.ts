@@ -2,6 +2,7 @@ import nodeAdapter from '@sveltejs/adapter-node'
 import { sveltekit } from '@sveltejs/kit/vite'
 import tailwindcss from '@tailwindcss/vite'
 import { defineConfig } from 'vite'
+import { devLog } from './src/lib/server/dev-log.ts'
 
 /** A package that builds for a platform in place of Node; whoever wants it installs it. */
 const platform = process.env.WEB_ADAPTER
@@ -9,6 +10,7 @@ const adapter = platform ? (await import(platform)).default : nodeAdapter
 
 // SvelteKit 3 reads its settings here; a svelte.config.js is no longer looked at.
 export default defineConfig({
+  customLogger: devLog({ showsRequests: /^(info|debug|trace)$/.test(process.env.LOG_LEVEL ?? '') }),
   plugins: [
     tailwindcss(),
     sveltekit({

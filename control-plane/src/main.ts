@@ -3,6 +3,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '@yourclaw/db/embed
 import { logLines } from '@yourclaw/telemetry'
 import { pino } from 'pino'
 import { type Env, readEnv } from './env.ts'
+import { openLog } from './log.ts'
 import { seedDevelopment } from './seed.ts'
 import { startControlPlane } from './start.ts'
 
@@ -11,14 +12,7 @@ const embeddedPort = 54_329
 const stopDeadlineMs = 25_000
 
 const env = readEnvOrExit()
-const log = pino(
-  {
-    name: 'control-plane',
-    level: env.LOG_LEVEL,
-    redact: ['*.token', '*.key', '*.secret', '*.authorization', '*.body', '*.text', '*.address', '*.email'],
-  },
-  pino.destination(logLines(env.LOG_LEVEL)),
-)
+const log = openLog(env.LOG_LEVEL, pino.destination(logLines(env.LOG_LEVEL)))
 const embedded = env.DATABASE_URL === undefined ? await startEmbedded() : undefined
 const controlPlane = await startControlPlane(env, env.DATABASE_URL ?? embedded?.url ?? '', log)
 if (process.env.DEV_SEED === '1' && process.env.SANDBOX_URL !== undefined) {

@@ -1,4 +1,4 @@
-import { logLines } from '@yourclaw/telemetry'
+import { logLines, withoutSecrets } from '@yourclaw/telemetry'
 import { pino } from 'pino'
 import { startAgent } from './agent.ts'
 import { type AgentEnv, readEnv } from './env.ts'
@@ -26,7 +26,10 @@ function refuse(error: unknown): never {
 }
 
 const env = settings()
-const log = pino({ level: env.LOG_LEVEL }, pino.destination(logLines(env.LOG_LEVEL)))
+const log = pino(
+  { level: env.LOG_LEVEL, hooks: { streamWrite: withoutSecrets } },
+  pino.destination(logLines(env.LOG_LEVEL)),
+)
 const signal = new Promise<NodeJS.Signals>((resolve) => {
   // Terminals and launchers often say it twice; the second time changes nothing.
   process.on('SIGTERM', resolve)

@@ -128,7 +128,7 @@ function controlPlaneEnv(dev: Development): NodeJS.ProcessEnv {
   return {
     ...withDefaults(dev, {
       NODE_ENV: 'development',
-      // A line a request would drown what matters here; LOG_LEVEL=info brings them back.
+      // A line a request would drown what matters here; LOG_LEVEL=info brings them back, the web's as well.
       LOG_LEVEL: 'warn',
       GRPC_PORT: String(ports.grpc),
       DATABASE_URL: addresses.databaseUrl,

@@ -29,7 +29,10 @@ export interface TestApp {
   close(): Promise<void>
 }
 
-export async function openTestApp(settings: Record<string, string> = {}): Promise<TestApp> {
+export async function openTestApp(
+  settings: Record<string, string> = {},
+  log = pino({ enabled: false }),
+): Promise<TestApp> {
   const database = await createTestDatabase()
   const sandbox = await startSandbox({ port: 0 })
   const folder = await mkdtemp(path.join(tmpdir(), 'yourclaw-store-'))
@@ -45,7 +48,7 @@ export async function openTestApp(settings: Record<string, string> = {}): Promis
     TRANSCRIPTION_BASE_URL: `${sandbox.url}/openai/v1`,
     ...settings,
   })
-  const deps = await openDeps(env, database.url, pino({ enabled: false }))
+  const deps = await openDeps(env, database.url, log)
   const app = createApp(deps)
   return {
     app,

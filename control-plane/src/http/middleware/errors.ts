@@ -1,5 +1,6 @@
 import type { ErrorHandler, NotFoundHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import { routePath } from 'hono/route'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Logger } from 'pino'
 import { ServiceError } from '../../errors.ts'
@@ -19,7 +20,7 @@ export function errorHandler(log: Logger): ErrorHandler {
         error.status,
       )
     }
-    log.error({ err: error, method: c.req.method, route: c.req.path }, 'request failed')
+    log.error({ err: error, method: c.req.method, route: routePath(c, -1) }, 'request failed')
     return c.json({ detail: 'Something went wrong on our side.', code: 'internal' }, 500)
   }
 }

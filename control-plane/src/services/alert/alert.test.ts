@@ -69,7 +69,11 @@ test('F2, F7: what the tables say lasts is raised once, and ends when it is over
         assistant: { create: { model: 'm', desired: 'PRESENT', ...data } },
       },
     })
-  const ago = (ms: number) => ({ generation: 1, kind: 'CREATE' as const, createdAt: new Date(Date.now() - ms) })
+  const ago = (ms: number) => ({
+    generation: 1,
+    kind: 'CREATE' as const,
+    createdAt: new Date(Date.now() - ms),
+  })
   const waiting = await person({ status: 'PROVISIONING', changes: { create: ago(31_000) } })
   const passing = await person({ status: 'PROVISIONING', changes: { create: ago(20_000) } })
   const looping = await person({ status: 'ERROR', lastErrorCode: 'crash_loop', hostServerId: host.id })
