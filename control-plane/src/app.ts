@@ -8,7 +8,7 @@ import { authenticate } from './http/middleware/authenticate.ts'
 import { emptyBody } from './http/middleware/empty-body.ts'
 import { errorHandler, notFoundHandler } from './http/middleware/errors.ts'
 import { errorsAsPages } from './http/middleware/errors-as-pages.ts'
-import { limitCostly, limitStrangers, limitWrites } from './http/middleware/limit.ts'
+import { limitCostly, limitSearches, limitStrangers, limitWrites } from './http/middleware/limit.ts'
 import { observe } from './http/middleware/observe.ts'
 import { operatorsOnly } from './http/middleware/operator.ts'
 import { createSessionCookie } from './http/middleware/session.ts'
@@ -165,6 +165,7 @@ export function createApp(deps: Deps) {
   app.route(base, subscriptionRoutes(deps.billing))
   app.route(base, newsRoutes(deps))
   app.route(base, fileRoutes({ ctx, vault: deps.vault, tokens: deps.tokens, store: deps.store }))
+  app.use(`${base}/messages`, limitSearches(deps.limits))
   app.route(base, messageRoutes(deps))
   app.route(base, questionRoutes(ctx))
   app.route(base, channelRoutes(ctx))

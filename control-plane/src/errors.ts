@@ -41,6 +41,11 @@ export const tooManyRequests = (retryAfterMs: number) =>
     retryable: true,
     retryAfterMs,
   })
+export const tooManySearches = (retryAfterMs: number) =>
+  new ServiceError(429, 'too_many_searches', 'That were many searches in a minute. Try again in a moment.', {
+    retryable: true,
+    retryAfterMs,
+  })
 export const assistantSuspended = () => conflict('The assistant is suspended.', 'assistant_suspended')
 export const hostRevoked = () => unauthenticated('That host was revoked.', 'host_revoked')
 /** A write of a session that is no longer the host's newest: it touched no row. */

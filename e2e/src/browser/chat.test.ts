@@ -38,6 +38,14 @@ async function write(text: string, on = page) {
 }
 const answered = (text: string, on = page) => messages(on).getByText(text, { exact: true }).last().waitFor()
 
+/** In the browser: searches until it is too often. */
+const searchOften = async () => {
+  const ask = () => fetch('/api/v1/messages?q=needle').then(({ status }) => status)
+  const statuses = [await ask()]
+  while (statuses.length < 62 && statuses.at(-1) === 200) statuses.push(await ask())
+  return statuses
+}
+
 /** In the browser: a file is dropped on the conversation, or pasted. */
 const giveFile = (kind: string) => {
   interface Transfer {
@@ -392,6 +400,28 @@ describe.skipIf(!hasChromium)('the chat', () => {
     await page.keyboard.press('Escape')
     await page.waitForURL(`${site.url}/dashboard/chat`)
     expect(visit.complaints.splice(0)).toEqual([])
+  })
+
+  test('who searches too often is told so beside what they typed, and reads on', async () => {
+    await open()
+    const statuses = await page.evaluate(searchOften)
+    expect(statuses.at(-1)).toBe(429)
+    await page.getByLabel('Search the conversation').fill('needle')
+    await page.getByText('That were many searches in a minute.').waitFor()
+    expect(await page.getByLabel('Search the conversation').inputValue()).toBe('needle')
+    expect(await violationsOn(page)).toEqual([])
+    for (const [name, width] of [
+      ['desktop', 1280],
+      ['phone', 390],
+    ] as const) {
+      await page.setViewportSize({ width, height: 800 })
+      expect(await page.evaluate(overflow)).toBeLessThanOrEqual(0)
+      await page.screenshot({ path: path.join(screenshots, `chat-not-searched-${name}.png`) })
+    }
+    await page.setViewportSize({ width: 1280, height: 800 })
+    await page.keyboard.press('Escape')
+    await messages().last().waitFor()
+    visit.complaints.splice(0)
   })
 })
 

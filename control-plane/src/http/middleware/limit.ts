@@ -5,7 +5,7 @@ import type { Database } from '@yourclaw/db'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
-import { tooManyRequests } from '../../errors.ts'
+import { type ServiceError, tooManyRequests, tooManySearches } from '../../errors.ts'
 import type { AuthenticatedEnv } from './authenticate.ts'
 import { isSafe } from './session.ts'
 
@@ -17,6 +17,8 @@ export interface Limits {
   writes: RateLimiterPostgres
   /** What costs us much or sends mail. */
   costly: RateLimiterPostgres
+  /** A look through the conversation, which the database pays for. */
+  searches: RateLimiterPostgres
 }
 
 export function createLimits(db: Database): Limits {
@@ -43,6 +45,7 @@ export function createLimits(db: Database): Limits {
     strangers: limiter('stranger', 60, 60),
     writes: limiter('write', 60, 60),
     costly: limiter('costly', 10, 3_600),
+    searches: limiter('search', 60, 60),
   }
 }
 
@@ -70,11 +73,24 @@ export function limitCostly({ costly }: Limits) {
   })
 }
 
-async function take(limiter: RateLimiterPostgres, key: string): Promise<void> {
+/** Refuses with 429 and Retry-After who searches too often; whatever else is read there is free. */
+export function limitSearches({ searches }: Limits) {
+  return createMiddleware<AuthenticatedEnv>(async (c, next) => {
+    if (isSafe(c.req.method) && c.req.query('q') !== undefined)
+      await take(searches, c.get('user').id, tooManySearches)
+    await next()
+  })
+}
+
+async function take(
+  limiter: RateLimiterPostgres,
+  key: string,
+  tooMany: (retryAfterMs: number) => ServiceError = tooManyRequests,
+): Promise<void> {
   try {
     await limiter.consume(key)
   } catch (refusal) {
-    if (refusal instanceof RateLimiterRes) throw tooManyRequests(refusal.msBeforeNext)
+    if (refusal instanceof RateLimiterRes) throw tooMany(refusal.msBeforeNext)
     throw refusal
   }
 }

@@ -250,6 +250,22 @@ test('I9: a search finds a person’s own words in any case, page by page, and t
   expect((await search(ada, { q: '_' })).bodies).toEqual([])
 })
 
+test('F8: a person searches sixty times a minute, and reads on when that is over', async () => {
+  const [ada, ben] = [await signUp(), await signUp()]
+  const list = ({ bearer }: Person, query = '') => world.call('GET', `/messages${query}`, { bearer })
+  const answers = await Promise.all(Array.from({ length: 62 }, () => list(ada, '?q=apple')))
+  const refused = answers.filter(({ status }) => status !== 200)
+  expect(refused).toHaveLength(2)
+  const [first] = refused
+  expect([first?.status, await first?.json()]).toEqual([
+    429,
+    { code: 'too_many_searches', detail: 'That were many searches in a minute. Try again in a moment.' },
+  ])
+  expect(Number(first?.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect((await list(ada)).status).toBe(200)
+  expect((await list(ben, '?q=apple')).status).toBe(200)
+})
+
 test('a search looks through what is read, not through the marks, and shows it so', async () => {
   const person = await signUp()
   const { ctx, db } = world.deps

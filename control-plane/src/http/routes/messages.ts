@@ -29,7 +29,8 @@ const listRoute = createRoute({
         .regex(/^\d{1,18}$/)
         .optional(),
       q: z.string().trim().min(1).max(200).optional().openapi({
-        description: 'A part of the text as it is read; a page may then be empty and have a `nextBefore`',
+        description:
+          'A part of the text as it is read; a page may then be empty and have a `nextBefore`. 60 a minute, then 429 `too_many_searches`',
       }),
       limit: z.coerce.number().int().min(1).max(200).default(50),
     }),

@@ -44,7 +44,11 @@ export async function ask<T>(reply: Reply<T>): Promise<Answer<T>> {
 
 /** For what a page cannot do without: a person who is not signed in signs in first, any other problem is the error page. */
 export async function need<T>(reply: Reply<T>, url: URL): Promise<T> {
-  const answer = await ask(reply)
+  return needed(await ask(reply), url)
+}
+
+/** The same, of an answer that was looked at. */
+export function needed<T>(answer: Answer<T>, url: URL): T {
   if (answer.ok) return answer.data
   const { problem } = answer
   if (problem.status === 401) redirect(303, loginUrl(url))

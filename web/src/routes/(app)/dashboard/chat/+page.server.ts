@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { redirect } from '@sveltejs/kit'
-import { ask, need, refuse } from '#lib/server/api/answer.ts'
+import { ask, need, needed, refuse } from '#lib/server/api/answer.ts'
 import type { Actions, PageServerLoad } from './$types'
 
 const atOnce = 40
@@ -11,11 +11,15 @@ export const load: PageServerLoad = async ({ locals, url }) => {
   const q = url.searchParams.get('q')?.trim().slice(0, 200) || undefined
   const before = /^\d{1,15}$/.exec(url.searchParams.get('before') ?? '')?.[0]
   const query = { limit: atOnce, ...(before && { before }), ...(q && { q }) }
-  const [page, assistant] = await Promise.all([
-    need(api.GET('/api/v1/messages', { params: { query } }), url),
+  const [answer, assistant] = await Promise.all([
+    ask(api.GET('/api/v1/messages', { params: { query } })),
     need(api.GET('/api/v1/assistants'), url),
   ])
-  return { page, q, before, assistant, now: new Date().toISOString(), formKey: randomUUID() }
+  // Whoever types on stays in the field.
+  const notSearched =
+    !answer.ok && answer.problem.code === 'too_many_searches' ? answer.problem.detail : undefined
+  const page = notSearched === undefined ? needed(answer, url) : { messages: [] }
+  return { page, notSearched, q, before, assistant, now: new Date().toISOString(), formKey: randomUUID() }
 }
 
 /** For browsers without scripts; the others call the API. */
