@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { samplePhoto, sampleVoice } from '../../../../sandbox/src/samples.ts'
-import { plan } from '../../plan.ts'
+import { dayMs, plan } from '../../plan.ts'
 import { openTestApp, type TestApp } from '../../testing/open-app.ts'
 import { createPerson } from '../conversation/fixtures.ts'
 import { receiveMessage } from '../conversation/receive-message.ts'
@@ -37,9 +37,9 @@ async function turnWith(...files: Pick<IncomingFile, 'kind' | 'name' | 'mimeType
     })
   const turn = await db.turn.findFirstOrThrow({ where: { assistant: { userId: person.userId } } })
   await db.message.updateMany({ where: { userId: person.userId }, data: { turnId: turn.id } })
-  const take = (sources: FileSources, transcribe?: Transcribe) => {
+  const take = (sources: FileSources, transcribe?: Transcribe, at = ctx) => {
     const input = { turnId: turn.id, signal: AbortSignal.timeout(20_000) }
-    return takeFiles({ ...world.deps, sources, transcribe, input })
+    return takeFiles({ ...world.deps, ctx: at, sources, transcribe, input })
   }
   const rows = () =>
     db.attachment.findMany({
@@ -175,6 +175,10 @@ test('M9, M14: what a person sends has its amount a day, whatever is fetched at 
   const source = sourceOf(Buffer.alloc(10, 'a'))
   expect(await turn.take(source)).toHaveLength(files.length)
   expect(source.asked).toBe(0)
+  expect(await turn.told()).toHaveLength(1)
+  // Nor does one of the next day.
+  const tomorrow = { ...world.deps.ctx, clock: { now: () => Date.now() + dayMs } }
+  await turn.take(source, undefined, tomorrow)
   expect(await turn.told()).toHaveLength(1)
 })
 

@@ -157,21 +157,34 @@ function placedOf(deps: TakeDeps, row: Attachment): HandedFile[] {
   return [{ path: workspacePath(row), mimeType, sizeBytes: Number(sizeBytes), open: () => read(deps, row) }]
 }
 
-/** In the chat where the file came from (M9); what is over for the day, once in it. */
+/**
+ * In the chat where the file came from (M9); what is over for the day, once of the messages of a day, however late an
+ * attempt says it.
+ */
 async function tell(ctx: ConversationCtx, turnId: string, row: Attachment, text: string): Promise<void> {
   const { userId } = row
   const to = await turnRecipient(ctx.db, turnId)
   const limit = dayLimits[row.code ?? '']
-  const day = limit && (await userDay(ctx.db, userId, new Date(ctx.clock.now())))
-  const said = day
-    ? { text: limit(formatTime(day.endsAt, day.timeZone)), once: { kind: row.code ?? '', key: day.date } }
+  const said = limit
+    ? { text: await limit(ctx, userId), once: { kind: row.code ?? '', key: await dayWritten(ctx, row) } }
     : { text, once: { kind: 'file_not_taken', key: row.id } }
   const notice = { userId, code: 'file_not_taken', ...said }
   await sendNotice({ ctx, input: to ? { ...notice, to } : notice })
 }
 
+/** The person's day on which its message came; an upload is older. */
+async function dayWritten({ db }: ConversationCtx, row: Attachment): Promise<string> {
+  const message = await db.message.findUnique({ where: { id: row.messageId ?? '' } })
+  return (await userDay(db, row.userId, message?.createdAt ?? row.createdAt)).date
+}
+
 const listeningDayLimitCode = 'listening_day_limit'
-const dayLimits: Record<string, ((resetsAt: string) => string) | undefined> = {
-  [filesDayLimitCode]: (resetsAt) => texts.filesInLimit(plan.fileMegabytesInPerDay, resetsAt),
-  [listeningDayLimitCode]: (resetsAt) => texts.listeningLimit(plan.listenedMinutesPerDay, resetsAt),
+type Words = (most: number, resetsAt: string) => string
+const untilTomorrow = (words: Words, most: number) => async (ctx: ConversationCtx, userId: string) => {
+  const { endsAt, timeZone } = await userDay(ctx.db, userId, new Date(ctx.clock.now()))
+  return words(most, formatTime(endsAt, timeZone))
+}
+const dayLimits: Record<string, ReturnType<typeof untilTomorrow> | undefined> = {
+  [filesDayLimitCode]: untilTomorrow(texts.filesInLimit, plan.fileMegabytesInPerDay),
+  [listeningDayLimitCode]: untilTomorrow(texts.listeningLimit, plan.listenedMinutesPerDay),
 }

@@ -5,6 +5,7 @@ import type { AssistantRow } from '../conversation/rows.ts'
 import { takeAside } from '../conversation/take-aside.ts'
 import { texts } from '../conversation/texts.ts'
 import { answerIn } from './answer.ts'
+import { hasRoomForWords } from './has-room-for-words.ts'
 import { forGood, optionsOf } from './options.ts'
 
 const number = /^\s*([1-9]\d?)[.)]?\s*$/
@@ -45,6 +46,7 @@ export async function answerByNumber({ ctx, input }: { ctx: ConversationCtx; inp
       const { outcome, text } = await answerIn(tx, ctx, { questionId, choice, from })
       return outcome === 'answered' ? undefined : text
     },
+    maySay: (tx, { userId }) => hasRoomForWords(tx, ctx, userId),
   })
 }
 

@@ -382,3 +382,12 @@ test('M8: so are presses whose deed is refused, which change nothing', async () 
   const { answer } = await fixture.db.question.findUniqueOrThrow({ where: { id: questionId } })
   expect(answer).toBeNull()
 })
+
+test('M8: so are numbers that are about no one question, each of which is stored all the same', async () => {
+  const { ask, write, userId } = await asked('WHATSAPP')
+  await ask()
+  for (let count = 0; count < 25; count += 1) await write('1')
+  const where = { userId, code: 'answer' } as const
+  expect(await fixture.db.message.count({ where: { ...where, direction: 'OUTBOUND' } })).toBe(20)
+  expect(await fixture.db.message.count({ where: { ...where, direction: 'INBOUND' } })).toBe(25)
+})

@@ -3,9 +3,7 @@ import type { ReceiveInput } from '../conversation/receive-message.ts'
 import { takeAside } from '../conversation/take-aside.ts'
 import { answerIn } from './answer.ts'
 import type { PressedButton } from './button.ts'
-
-/** Words that are said to presses in a minute; what a press answers is done all the same. */
-const mostWords = 20
+import { hasRoomForWords } from './has-room-for-words.ts'
 
 /**
  * Takes a message that is a press on a button below a question, where a press is a message (WhatsApp). False for a
@@ -28,10 +26,6 @@ export async function takePress({
       const answered = await answerIn(tx, ctx, { questionId, choice, from: { channel, address } })
       return answered.outcome === 'answered' && !answered.isRepeated ? undefined : answered.text
     },
-    async maySay(tx, { userId }) {
-      const since = new Date(ctx.clock.now() - 60_000)
-      const pressed = { userId, direction: 'INBOUND', kind: 'NOTICE', createdAt: { gt: since } } as const
-      return (await tx.message.count({ where: pressed })) <= mostWords
-    },
+    maySay: (tx, { userId }) => hasRoomForWords(tx, ctx, userId),
   })
 }
