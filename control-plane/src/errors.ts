@@ -42,7 +42,7 @@ export const tooManyRequests = (retryAfterMs: number) =>
     retryAfterMs,
   })
 export const tooManySearches = (retryAfterMs: number) =>
-  new ServiceError(429, 'too_many_searches', 'That were many searches in a minute. Try again in a moment.', {
+  new ServiceError(429, 'too_many_searches', 'That was too much searching at once. Try again in a moment.', {
     retryable: true,
     retryAfterMs,
   })

@@ -62,7 +62,7 @@ test('S8: an error says what and where it is, and nothing of what it was about',
   const { databaseUrl, signUp } = testApp
   const { id: userId } = await signUp()
   const api = new Api('123456:AAE-the-token-of-a-bot', { apiRoot: 'http://127.0.0.1:1', sensitiveLogs: true })
-  const unreachable: HttpError = await api.getMe().catch((error: HttpError) => error)
+  const unreachable = (await api.getMe().catch((error: unknown) => error)) as HttpError
   expect(JSON.stringify([unreachable.message, unreachable.error])).toContain('the-token-of-a-bot')
   log.error({ err: unreachable }, 'one')
   const client = new pg.Client(databaseUrl)

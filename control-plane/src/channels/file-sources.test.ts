@@ -71,3 +71,21 @@ test('F8: redirects end, and a failure of the provider may pass', async () => {
   const broken = await withTwilio([{ status: 503 }])
   await expect(broken.open(broken.media)).rejects.toMatchObject({ isPassing: true })
 })
+
+test('F8: who waits no longer for Telegram is not kept until it answers', async () => {
+  const server = createServer(() => {})
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const root = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const sources = createFileSources({
+    telegram: { token: 'T', apiRoot: root },
+    twilio: { accountSid, authToken: 'secret', apiBase: root },
+  })
+  const patience = new AbortController()
+  server.once('request', () => patience.abort())
+  const opened = sources.open({ at: 'telegram', fileId: 'f' }, patience.signal)
+  await expect(opened).rejects.toMatchObject({ code: 'file_unavailable' })
+}, 10_000)

@@ -28,7 +28,9 @@ export function createFileSources({ telegram, twilio }: SourceSettings): FileSou
   const accounts = `${twilioRoot.pathname.replace(/\/$/, '')}/2010-04-01/Accounts/${twilio.accountSid}/`
 
   async function openTelegram(fileId: string, signal: AbortSignal) {
-    const { file_path: path } = await api.getFile(fileId).catch((error: unknown) => {
+    // grammY takes Node's own signal, and has another one's type for it.
+    const asked = api.getFile(fileId, signal as Parameters<typeof api.getFile>[1])
+    const { file_path: path } = await asked.catch((error: unknown) => {
       throw toSourceError(error)
     })
     if (path === undefined || path.split('/').includes('..')) throw new SourceError('file_unavailable')

@@ -407,7 +407,7 @@ describe.skipIf(!hasChromium)('the chat', () => {
     const statuses = await page.evaluate(searchOften)
     expect(statuses.at(-1)).toBe(429)
     await page.getByLabel('Search the conversation').fill('needle')
-    await page.getByText('That were many searches in a minute.').waitFor()
+    await page.getByText('That was too much searching at once.').waitFor()
     expect(await page.getByLabel('Search the conversation').inputValue()).toBe('needle')
     expect(await violationsOn(page)).toEqual([])
     for (const [name, width] of [

@@ -259,7 +259,7 @@ test('F8: a person searches sixty times a minute, and reads on when that is over
   const [first] = refused
   expect([first?.status, await first?.json()]).toEqual([
     429,
-    { code: 'too_many_searches', detail: 'That were many searches in a minute. Try again in a moment.' },
+    { code: 'too_many_searches', detail: 'That was too much searching at once. Try again in a moment.' },
   ])
   expect(Number(first?.headers.get('retry-after'))).toBeGreaterThan(0)
   expect((await list(ada)).status).toBe(200)

@@ -12,8 +12,17 @@ import { fileLimits } from './limits.ts'
 import { counted, sealFile } from './seal-file.ts'
 import { type FileSources, SourceError } from './sources.ts'
 
-/** For twenty megabytes over a slow line. */
-const deadlineMs = 60_000
+/** How long is waited for what providers keep. */
+export interface Patience {
+  /** Without a byte. */
+  silenceMs: number
+  /** For one file, however often it is tried: twenty megabytes over a slow line. */
+  fileMs: number
+  /** For all of a turn's files: one that hangs keeps no other, and no answer. */
+  turnMs: number
+}
+
+export const patience: Patience = { silenceMs: 10_000, fileMs: 60_000, turnMs: 120_000 }
 const pausesMs = [500, 2_000]
 
 export interface FetchDeps {
@@ -21,6 +30,17 @@ export interface FetchDeps {
   vault: Vault
   store: Store
   sources: FileSources
+  /** Absent = `patience`. */
+  patience?: Patience
+}
+
+/** One try of a file. */
+export interface Try {
+  /** Nobody wants it any more. */
+  signal: AbortSignal
+  /** It is waited for no longer. */
+  late: AbortSignal
+  isLast: boolean
 }
 
 /**
@@ -29,15 +49,11 @@ export interface FetchDeps {
  * the last try, it stays WAITING where the day has no room beside what others hold. Throws only when `signal` aborts, or
  * what is ours fails.
  */
-export async function fetchFile(
-  deps: FetchDeps,
-  row: Attachment,
-  { signal, isLast }: { signal: AbortSignal; isLast: boolean },
-): Promise<Attachment> {
+export async function fetchFile(deps: FetchDeps, row: Attachment, once: Try): Promise<Attachment> {
   const { ctx } = deps
   const where = { id: row.id, state: 'WAITING' } as const
-  const data = await fetchOnce(deps, row, { signal, isLast }).catch((error: unknown) => {
-    if (signal.aborted) throw error
+  const data = await fetchOnce(deps, row, once).catch((error: unknown) => {
+    if (once.signal.aborted) throw error
     const code = codeOf(error)
     ctx.log.warn({ attachmentId: row.id, code }, 'a file was not taken')
     return { state: 'FAILED' as const, code }
@@ -57,11 +73,7 @@ function codeOf(error: unknown): string {
   throw error
 }
 
-async function fetchOnce(
-  deps: FetchDeps,
-  row: Attachment,
-  { signal, isLast }: { signal: AbortSignal; isLast: boolean },
-) {
+async function fetchOnce(deps: FetchDeps, row: Attachment, once: Try) {
   const declared = row.sizeBytes === null ? undefined : Number(row.sizeBytes)
   if ((declared ?? 0) > fileLimits.inbound) throw new SourceError('file_too_large')
   const wanted = declared || fileLimits.inbound
@@ -69,9 +81,9 @@ async function fetchOnce(
   // What came counts, whatever became of it.
   const read = { bytes: 0 }
   try {
-    if (share.granted < wanted && !isLast) return undefined
+    if (share.granted < wanted && !once.isLast) return undefined
     if (share.granted === 0 || share.granted < (declared ?? 0)) throw new SourceError('files_day_limit')
-    return await fetchWithin(deps, row, { maxBytes: share.granted, read, signal })
+    return await fetchWithin(deps, row, { ...once, maxBytes: share.granted, read })
   } catch (error) {
     const isOver = error instanceof ServiceError && error.code === 'file_too_large'
     if (!isOver || share.granted === fileLimits.inbound) throw error
@@ -83,16 +95,19 @@ async function fetchOnce(
 }
 
 async function fetchWithin(
-  { ctx, vault, store, sources }: FetchDeps,
+  { ctx, vault, store, sources, patience: { silenceMs, fileMs } = patience }: FetchDeps,
   row: Attachment,
-  { maxBytes, read, signal }: { maxBytes: number; read: { bytes: number }; signal: AbortSignal },
+  { maxBytes, read, signal, late }: Try & { maxBytes: number; read: { bytes: number } },
 ) {
   const source = sourceSchema.parse(row.source)
   const key = Buffer.from(await vault.open(await keyOf(ctx, vault, row.id)), 'base64')
+  const silence = listenTo(silenceMs)
+  const within = AbortSignal.any([signal, late, silence.signal, AbortSignal.timeout(fileMs)])
   for (let attempt = 0; ; attempt += 1) {
-    const within = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)])
     try {
-      const bytes = counted(broken(await sources.open(source, within)), read)
+      within.throwIfAborted()
+      const opened = await silence.heard(sources.open(source, within))
+      const bytes = counted(broken(opened, silence.heard), read)
       const name = storedAttachment(row.id)
       const { sizeBytes, head } = await sealFile({ store, name, key, bytes, maxBytes, signal: within })
       const { mimeType, kind } = await detectType(head, row.mimeType)
@@ -108,11 +123,25 @@ async function fetchWithin(
   }
 }
 
+type Heard = <T>(word: Promise<T>) => Promise<T>
+
+/** Aborts once something that was to be heard did not come for so long. */
+function listenTo(silenceMs: number): { signal: AbortSignal; heard: Heard } {
+  const silence = new AbortController()
+  return {
+    signal: silence.signal,
+    heard(word) {
+      const timer = setTimeout(() => silence.abort(), silenceMs)
+      return word.finally(() => clearTimeout(timer))
+    },
+  }
+}
+
 /** A connection that breaks, or is late, is the provider's failure and not ours. */
-async function* broken(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* broken(bytes: AsyncIterable<Uint8Array>, heard: Heard): AsyncGenerator<Uint8Array> {
   const from = bytes[Symbol.asyncIterator]()
   for (;;) {
-    const next = await from.next().catch((cause: unknown) => {
+    const next = await heard(from.next()).catch((cause: unknown) => {
       throw new SourceError('file_unavailable', { isPassing: true, cause })
     })
     if (next.done) return

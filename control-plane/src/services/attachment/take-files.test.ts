@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { samplePhoto, sampleVoice } from '../../../../sandbox/src/samples.ts'
 import { dayMs, plan } from '../../plan.ts'
@@ -10,7 +12,7 @@ import { storedAttachment } from './attachment.ts'
 import type { IncomingFile } from './incoming.ts'
 import { fileLimits, maxFiles, maxTurnFiles } from './limits.ts'
 import { type FileSources, SourceError } from './sources.ts'
-import { takeFiles } from './take-files.ts'
+import { type TakeDeps, takeFiles } from './take-files.ts'
 import { type Transcribe, TranscriptionError } from './transcribe.ts'
 
 let world: TestApp
@@ -37,9 +39,9 @@ async function turnWith(...files: Pick<IncomingFile, 'kind' | 'name' | 'mimeType
     })
   const turn = await db.turn.findFirstOrThrow({ where: { assistant: { userId: person.userId } } })
   await db.message.updateMany({ where: { userId: person.userId }, data: { turnId: turn.id } })
-  const take = (sources: FileSources, transcribe?: Transcribe, at = ctx) => {
+  const take = (sources: FileSources, transcribe?: Transcribe, more: Partial<TakeDeps> = {}) => {
     const input = { turnId: turn.id, signal: AbortSignal.timeout(20_000) }
-    return takeFiles({ ...world.deps, ctx: at, sources, transcribe, input })
+    return takeFiles({ ...world.deps, sources, transcribe, ...more, input })
   }
   const rows = () =>
     db.attachment.findMany({
@@ -178,7 +180,7 @@ test('M9, M14: what a person sends has its amount a day, whatever is fetched at 
   expect(await turn.told()).toHaveLength(1)
   // Nor does one of the next day.
   const tomorrow = { ...world.deps.ctx, clock: { now: () => Date.now() + dayMs } }
-  await turn.take(source, undefined, tomorrow)
+  await turn.take(source, undefined, { ctx: tomorrow })
   expect(await turn.told()).toHaveLength(1)
 })
 
@@ -189,6 +191,50 @@ test('M9, M14: what others hold of the day until their size is known refuses no 
   expect(files).toHaveLength(6)
   expect(await turn.told()).toEqual([])
 })
+
+test('F8, M9: files that hang keep neither the others nor the turn, and are told', async () => {
+  const turn = await turnWith(...Array.from({ length: 12 }, () => text))
+  let asked = 0
+  const sources: FileSources = {
+    open: async (_, signal) => {
+      asked += 1
+      if (asked > 10) return Readable.from([Buffer.from('fine')])
+      // Every other one is opened, says something, and falls silent.
+      if (asked % 2) return Readable.from(silentAfter('a', signal))
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    },
+  }
+  const patience = { silenceMs: 100, fileMs: 60_000, turnMs: 60_000 }
+  expect(await turn.take(sources, undefined, { patience })).toHaveLength(2)
+  expect(asked).toBe(12)
+  const codes = (await turn.rows()).map(({ code }) => code)
+  expect(codes.filter((code) => code === 'file_unavailable')).toHaveLength(10)
+  expect(await turn.told()).toHaveLength(10)
+})
+
+test('F8, M9: what a turn’s files may take together ends, however slowly each of them comes', async () => {
+  const turn = await turnWith(...Array.from({ length: 6 }, () => text))
+  const sources: FileSources = { open: async (_, signal) => Readable.from(dripping(signal)) }
+  const patience = { silenceMs: 10_000, fileMs: 60_000, turnMs: 300 }
+  expect(await turn.take(sources, undefined, { patience })).toEqual([])
+  expect((await turn.rows()).map(({ state, code }) => [state, code])).toEqual(
+    Array.from({ length: 6 }, () => ['FAILED', 'file_unavailable']),
+  )
+})
+
+async function* silentAfter(word: string, signal: AbortSignal) {
+  yield Buffer.from(word)
+  await once(signal, 'abort')
+  throw signal.reason
+}
+
+async function* dripping(signal: AbortSignal) {
+  for (;;) {
+    signal.throwIfAborted()
+    yield Buffer.from('a')
+    await pause(5)
+  }
+}
 
 test('M14: what came counts, also of a file that was not taken, and the rest of what was held back is given back', async () => {
   const turn = await turnWith(text)

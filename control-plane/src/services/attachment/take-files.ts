@@ -12,7 +12,7 @@ import { formatTime, texts } from '../conversation/texts.ts'
 import { turnRecipient } from '../conversation/turn-rows.ts'
 import { takeShare } from './day-share.ts'
 import { isPlaced, notTaken } from './describe.ts'
-import { type FetchDeps, fetchFile } from './fetch-file.ts'
+import { type FetchDeps, fetchFile, patience, type Try } from './fetch-file.ts'
 import { fileLimits, maxPictures, maxTurnFiles } from './limits.ts'
 import { openFile } from './open-file.ts'
 import { preparePicture } from './prepare-picture.ts'
@@ -54,24 +54,20 @@ export async function takeFiles({
     orderBy: [{ message: { seq: 'asc' } }, { position: 'asc' }],
   })
   const limit = pLimit(atOnce)
-  const late = rows.splice(maxTurnFiles)
+  const late = AbortSignal.timeout((deps.patience ?? patience).turnMs)
+  const tooMany = rows.splice(maxTurnFiles)
   const taken = await Promise.all(
-    rows.map((row) => limit(() => takeOne(deps, row, { signal, isLast: false }))),
+    rows.map((row) => limit(() => takeOne(deps, row, { signal, late, isLast: false }))),
   )
   // A file holds as much of the day as it may be large: what found no room has what the others left, one at a time.
   for (const [index, { row }] of taken.entries())
-    if (row.state === 'WAITING') taken[index] = await takeOne(deps, row, { signal, isLast: true })
+    if (row.state === 'WAITING') taken[index] = await takeOne(deps, row, { signal, late, isLast: true })
   for (const { row } of taken) if (row.code !== null) await tell(deps.ctx, turnId, row, notTaken(row))
-  for (const row of late) await note(deps, row, { state: 'FAILED', code: 'too_many_files' })
-  const [first] = late
+  for (const row of tooMany) await note(deps, row, { state: 'FAILED', code: 'too_many_files' })
+  const [first] = tooMany
   if (first) await tell(deps.ctx, turnId, first, texts.tooManyFiles(maxTurnFiles))
   const pictures = taken.flatMap(({ picture }) => picture ?? []).slice(-maxPictures)
   return [...pictures, ...taken.flatMap(({ row }) => placedOf(deps, row))]
-}
-
-interface Try {
-  signal: AbortSignal
-  isLast: boolean
 }
 
 interface Taken {
