@@ -1,7 +1,8 @@
-import type { Database } from '@yourclaw/db'
+import type { Database, Transaction } from '@yourclaw/db'
 import { fromPrisma, type PgBoss } from 'pg-boss'
 import { twilioMeaning } from '../channels/twilio-errors.ts'
 import { inTransaction } from '../context.ts'
+import type { Outbox, Recipient } from '../services/conversation/ctx.ts'
 import { deliveryJobSchema } from './deliver.ts'
 import { createOutbox, deadDeliveryQueue } from './deliveries.ts'
 
@@ -58,11 +59,17 @@ export function resendDeadLetter(
     const { data } = deliveryJobSchema.safeParse(job?.data)
     if (data === undefined) return false
     await boss.deleteJob(deadDeliveryQueue, id, within)
-    if ('messageId' in data) await outbox.enqueueMessage(tx, data, data.messageId)
+    if ('messageId' in data) await resendIn(tx, outbox, data, data.messageId)
     else if ('payload' in data) await outbox.enqueueText(tx, data, data.payload)
     else await outbox.enqueueClose(tx, data, data.closes)
     const subject = `dead_letter:${id}`
     await tx.auditEvent.create({ data: { actor, action: 'dead_letter.resent', subject } })
     return true
   })
+}
+
+/** It begins anew: what failed before counts no more. */
+async function resendIn(tx: Transaction, outbox: Outbox, to: Recipient, messageId: string): Promise<void> {
+  await tx.delivery.updateMany({ where: { messageId, state: 'DEAD' }, data: { failures: 0, waits: 0 } })
+  await outbox.enqueueMessage(tx, to, messageId)
 }
