@@ -18,7 +18,7 @@ export interface Patience {
   silenceMs: number
   /** For one file, however often it is tried: twenty megabytes over a slow line. */
   fileMs: number
-  /** For all of a turn's files: one that hangs keeps no other, and no answer. */
+  /** For all of a turn's files, and for whoever listens to them: none that hangs keeps the answer. */
   turnMs: number
 }
 

@@ -222,6 +222,22 @@ test('F8, M9: what a turn’s files may take together ends, however slowly each 
   )
 })
 
+test('F8, M9: whoever listens is not waited for longer, whether it hangs or is busy', async () => {
+  const turn = await turnWith(...Array.from({ length: 6 }, () => note))
+  let asked = 0
+  const transcribe: Transcribe = async ({ signal }) => {
+    asked += 1
+    if (asked === 1) throw new TranscriptionError('transcription_failed', { isPassing: true })
+    await once(signal, 'abort')
+    throw new TranscriptionError('transcription_failed', { mayCost: true })
+  }
+  const patience = { silenceMs: 10_000, fileMs: 60_000, turnMs: 500 }
+  expect(await turn.take(sourceOf(sampleVoice()), transcribe, { patience })).toHaveLength(6)
+  expect((await turn.rows()).map(({ code }) => code)).toEqual(Array(6).fill('transcription_failed'))
+  // Of what came too late nobody was asked.
+  expect(asked).toBe(4)
+})
+
 async function* silentAfter(word: string, signal: AbortSignal) {
   yield Buffer.from(word)
   await once(signal, 'abort')

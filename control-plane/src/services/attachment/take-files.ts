@@ -53,15 +53,21 @@ export async function takeFiles({
     where: { message: { turnId, direction: 'INBOUND' } },
     orderBy: [{ message: { seq: 'asc' } }, { position: 'asc' }],
   })
-  const limit = pLimit(atOnce)
+  // Who listens slowly keeps no file from being fetched.
+  const [fetching, listening] = [pLimit(atOnce), pLimit(atOnce)]
   const late = AbortSignal.timeout((deps.patience ?? patience).turnMs)
   const tooMany = rows.splice(maxTurnFiles)
-  const taken = await Promise.all(
-    rows.map((row) => limit(() => takeOne(deps, row, { signal, late, isLast: false }))),
-  )
+  const take = async (row: Attachment, isLast: boolean): Promise<Taken> => {
+    const once = { signal, late, isLast }
+    const taken = await fetching(() => unlessGone(deps, row, () => takeStored(deps, row, once)))
+    return isUnheard(taken.row)
+      ? listening(() => unlessGone(deps, row, () => listen(deps, taken.row, once)))
+      : taken
+  }
+  const taken = await Promise.all(rows.map((row) => take(row, false)))
   // A file holds as much of the day as it may be large: what found no room has what the others left, one at a time.
   for (const [index, { row }] of taken.entries())
-    if (row.state === 'WAITING') taken[index] = await takeOne(deps, row, { signal, late, isLast: true })
+    if (row.state === 'WAITING') taken[index] = await take(row, true)
   for (const { row } of taken) if (row.code !== null) await tell(deps.ctx, turnId, row, notTaken(row))
   for (const row of tooMany) await note(deps, row, { state: 'FAILED', code: 'too_many_files' })
   const [first] = tooMany
@@ -75,23 +81,24 @@ interface Taken {
   picture?: HandedFile
 }
 
-async function takeOne(deps: TakeDeps, waiting: Attachment, once: Try): Promise<Taken> {
+async function unlessGone(deps: TakeDeps, row: Attachment, take: () => Promise<Taken>): Promise<Taken> {
   try {
-    return await takeStored(deps, waiting, once)
+    return await take()
   } catch (error) {
     // Kept, and lost since.
     if (!(error instanceof ServiceError) || error.code !== 'file_gone') throw error
-    return { row: await note(deps, waiting, { state: 'FAILED', code: 'file_unavailable' }) }
+    return { row: await note(deps, row, { state: 'FAILED', code: 'file_unavailable' }) }
   }
 }
 
 async function takeStored(deps: TakeDeps, waiting: Attachment, once: Try): Promise<Taken> {
   const row = waiting.state === 'WAITING' ? await fetchFile(deps, waiting, once) : waiting
-  if (row.state !== 'STORED') return { row }
-  if (row.kind === 'AUDIO' && row.transcript === null && row.code === null)
-    return { row: await listen(deps, row, once.signal) }
-  return row.kind === 'IMAGE' || row.kind === 'STICKER' ? look(deps, row) : { row }
+  const isPicture = row.kind === 'IMAGE' || row.kind === 'STICKER'
+  return row.state === 'STORED' && isPicture ? look(deps, row) : { row }
 }
+
+const isUnheard = ({ state, kind, transcript, code }: Attachment) =>
+  state === 'STORED' && kind === 'AUDIO' && transcript === null && code === null
 
 const read = async (deps: TakeDeps, { id }: Attachment) =>
   (await openFile({ ...deps, input: { attachmentId: id } })).stream
@@ -105,26 +112,29 @@ async function look(deps: TakeDeps, row: Attachment): Promise<Taken> {
   return { row, picture }
 }
 
-async function listen(deps: TakeDeps, row: Attachment, signal: AbortSignal): Promise<Attachment> {
+async function listen(deps: TakeDeps, row: Attachment, { signal, late }: Try): Promise<Taken> {
   const { transcribe, ctx } = deps
-  if (!transcribe) return row
-  if (Number(row.sizeBytes) > fileLimits.transcribed) return note(deps, row, { code: 'sound_too_long' })
-  const input = { bytes: await buffer(await read(deps, row)), mimeType: row.mimeType, signal }
+  const noted = async (data: Parameters<typeof note>[2]) => ({ row: await note(deps, row, data) })
+  if (!transcribe) return { row }
+  if (late.aborted) return noted({ code: 'transcription_failed' })
+  if (Number(row.sizeBytes) > fileLimits.transcribed) return noted({ code: 'sound_too_long' })
+  const within = AbortSignal.any([signal, late])
+  const input = { bytes: await buffer(await read(deps, row)), mimeType: row.mimeType, signal: within }
   const seconds = soundSeconds(input.bytes)
-  if (seconds > plan.listenedMinutesPerDay * 60) return note(deps, row, { code: 'sound_too_long' })
+  if (seconds > plan.listenedMinutesPerDay * 60) return noted({ code: 'sound_too_long' })
   const share = await takeShare({ ctx, input: { userId: row.userId, share: 'heard', wanted: seconds } })
   let heardSeconds = 0
   try {
-    if (share.granted < seconds) return await note(deps, row, { code: listeningDayLimitCode })
+    if (share.granted < seconds) return await noted({ code: listeningDayLimitCode })
     heardSeconds = seconds
     const heard = await transcribeTwice(transcribe, input)
     heardSeconds = Math.max(seconds, Math.ceil(heard.seconds ?? 0))
     const transcript = heard.text.trim()
-    return await note(deps, row, transcript === '' ? { code: 'not_heard' } : { transcript })
+    return await noted(transcript === '' ? { code: 'not_heard' } : { transcript })
   } catch (error) {
     if (signal.aborted || !(error instanceof TranscriptionError)) throw error
     if (!error.mayCost) heardSeconds = 0
-    return await note(deps, row, { code: error.code })
+    return await noted({ code: error.code })
   } finally {
     await share.settle(heardSeconds)
   }
@@ -134,7 +144,9 @@ function transcribeTwice(transcribe: Transcribe, input: Parameters<Transcribe>[0
   return transcribe(input).catch(async (error: unknown) => {
     // What may have cost is not asked for again: it would count once, and cost twice.
     if (!(error instanceof TranscriptionError) || !error.isPassing || error.mayCost) throw error
-    await pause(transcriptionPauseMs, undefined, { signal: input.signal })
+    await pause(transcriptionPauseMs, undefined, { signal: input.signal }).catch(() => {
+      throw error
+    })
     return transcribe(input)
   })
 }
