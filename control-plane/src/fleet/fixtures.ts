@@ -91,11 +91,12 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
     finishTurn: async ({ input }) => stored.push(input.text),
     failTurn: async () => ({ retryAfterMs: 1, attempt: 2, outcome: 'waiting' }),
   }
+  const hosts = hostVerbs({ ctx, vault, onFirstReady: async () => {} })
   const server = await startFleetServer({
     ctx,
     authority,
     notifications,
-    hosts: hostVerbs({ ctx, vault, onFirstReady: async () => {} }),
+    hosts,
     conversation,
     sharedKeys: [],
     hostsHere: new Map(),
@@ -152,6 +153,7 @@ export async function createFleet(timing: Partial<FleetTiming> = {}, aheadMs = 0
     clock,
     notifications,
     authority,
+    hosts,
     waiting,
     stored,
     shown,

@@ -96,6 +96,63 @@ test('F1: desired state reaches the host as a snapshot, then as deltas, and its 
   expect(await ctx.db.assistant.findUnique({ where: { userId } })).toMatchObject({ status: 'READY' })
 })
 
+test('F1, F8: changes that come at once are looked at together, and none is missed', async () => {
+  const host = await enroll()
+  const agent = open(connect(host))
+  await agent.next('welcome')
+  await agent.next('snapshot')
+  const userIds = await Promise.all(Array.from({ length: 5 }, () => person()))
+  const { hosts } = fleet
+  const { desiredGenerations } = hosts
+  const release = Promise.withResolvers<void>()
+  let looks = 0
+  hosts.desiredGenerations = async (input) => {
+    looks += 1
+    await release.promise
+    return desiredGenerations(input)
+  }
+  let heard = 0
+  notifications.on('changes', () => {
+    heard += 1
+  })
+  // Each in a transaction of its own: of the same notices of one, the database sends one.
+  const nudges = Array.from({ length: 100 }, () =>
+    inTransaction(ctx, async (tx) => nudge(tx, 'changes', host.hostId)),
+  )
+  await Promise.all(nudges)
+  for (const userId of userIds.slice(0, 4)) await createAssistant({ ctx, vault, input: { userId } })
+  await expect.poll(() => heard).toBe(104)
+  release.resolve()
+  const told = async (count: number) => {
+    const seen = new Set<string>()
+    while (seen.size < count)
+      for (const { userId } of (await agent.next('delta')).delta.assistants) seen.add(userId)
+    return seen
+  }
+  expect(await told(4)).toEqual(new Set(userIds.slice(0, 4)))
+  // Whatever was to be looked at before this one has been.
+  await createAssistant({ ctx, vault, input: { userId: userIds[4] ?? '' } })
+  expect(await told(1)).toEqual(new Set(userIds.slice(4)))
+  expect(looks).toBeLessThanOrEqual(4)
+})
+
+test('F8: a host has so many streams, and one that ends makes room', async () => {
+  const client = connect(await enroll())
+  const agent = open(client)
+  await agent.next('welcome')
+  const opened = Array.from({ length: 199 }, () => client.runTurn())
+  for (const call of opened) call.on('error', () => {})
+  const refused = () =>
+    new Promise<string>((resolve) => {
+      const call = client.handOver()
+      call.on('error', (error: Error & { details: string }) => resolve(error.details))
+      setTimeout(() => call.cancel(), 500)
+    })
+  await expect.poll(refused, { timeout: 10_000 }).toBe('too_many_streams')
+  opened[0]?.cancel()
+  await expect.poll(refused, { timeout: 10_000 }).not.toBe('too_many_streams')
+})
+
 test('S5: the newest session wins and a renewal sends the session away', async () => {
   const client = connect(await enroll())
   const first = open(client)

@@ -38,6 +38,9 @@ export interface FleetServer {
 /** What hosts that were sent away get to hang up. */
 const forceMs = 2_500
 
+/** Open at once on a replica: a host runs 40 turns, two operations and four messages, for a moment on two sessions. */
+const maxStreamsPerHost = 200
+
 type Stream = Pick<ServerDuplexStream<unknown, unknown>, 'emit' | 'cancelled'>
 type Unary<In> = ServerUnaryCall<In, unknown>
 type Peer = Pick<ServerWritableStream<unknown, unknown>, 'getAuthContext' | 'getPeer'>
@@ -71,6 +74,8 @@ export async function startFleetServer(
     const done = from
       .then(async (host) => {
         const own = streams.get(host.hostId) ?? new Set()
+        if (own.size >= maxStreamsPerHost)
+          throw new ServiceError(429, 'too_many_streams', 'Too many streams are open.', { retryable: true })
         streams.set(host.hostId, own.add(call))
         await work(host).finally(() => own.delete(call))
         call.end()

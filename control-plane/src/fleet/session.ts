@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { AgentMessage, Hello, ServerMessage } from '@yourclaw/proto/host/v1'
 import { hostRevoked, invalidInput, ServiceError, unauthenticated } from '../errors.ts'
+import { shareLooks } from '../lib/shared-look.ts'
 import type { FleetDeps } from './deps.ts'
 import { handOverCapability } from './hand-over.ts'
 import { type SessionOperations, sessionOperations } from './operations.ts'
@@ -206,12 +207,23 @@ export async function runSession(
       if (passedOver && !isOver) placing = setTimeout(() => void step(placeWaiting), placeAgainMs)
       placeAgainMs = passedOver ? Math.min(placeAgainMs * 2, passedOverMs.most) : passedOverMs.first
     }
+    // However many changes come at once, one look behind the last of them sees them all.
+    let removeOrphans = false
+    const lookAtChanges = shareLooks(async () => {
+      await step(() => {
+        const standing = { removeOrphans }
+        removeOrphans = false
+        return push(standing)
+      })
+      await step(spending.refresh)
+    })
+    const lookAtStanding = shareLooks(mayGoOn)
     // Listen before reading, so that no change falls between. A revocation waits for no step before it.
     onNotice('changes', async () => {
-      const standing = await mayGoOn()
+      const standing = await lookAtStanding('')
       if (!standing) return
-      await step(() => push(standing))
-      await step(spending.refresh)
+      removeOrphans ||= standing.removeOrphans
+      await lookAtChanges('')
     })
     onNotice('turns', () => step(turns.pump))
     onNotice('operations', () => step(operations.pump))

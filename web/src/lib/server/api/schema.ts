@@ -1349,7 +1349,7 @@ export interface paths {
                 query?: {
                     before?: string;
                     limit?: number;
-                    /** @description A part of the text as it is read; a page may then be empty and have a `nextBefore` */
+                    /** @description A part of the text as it is read; a page may then be empty and have a `nextBefore`. 60 a minute, then 429 `too_many_searches` */
                     q?: string;
                 };
                 header?: never;
