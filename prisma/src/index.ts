@@ -1,5 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg'
+import pg from 'pg'
 import { Prisma, PrismaClient } from '../generated/client.ts'
+import { streamOf } from './pool.ts'
 import { createStatementNames } from './statement-names.ts'
 
 export type * from '../generated/client.ts'
@@ -10,18 +12,32 @@ export { Prisma }
 export type Database = PrismaClient
 export type Transaction = Prisma.TransactionClient
 
-/** Opens a pool. `maxConnections` bounds it; callers end it with `$disconnect()`. */
-export function openDatabase(url: string, maxConnections = 20): Database {
-  const pool = {
+/** A frozen process holds what it locked for as long. */
+const heldMs = 60_000
+/** A server that says nothing for longer than anybody waits for a lock is gone, whatever TCP knows of it. */
+const silenceMs = heldMs + 15_000
+
+/**
+ * Opens a pool. `maxConnections` bounds it; callers end it with `$disconnect()`. A connection on which nothing moves for
+ * `silentMs` is given up, with the statement that waits on it.
+ */
+export function openDatabase(url: string, maxConnections = 20, silentMs = silenceMs): Database {
+  const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    // What a frozen process holds locked is free again after that.
-    idle_in_transaction_session_timeout: 60_000,
-  }
-  const nameOf = createStatementNames()
-  return new PrismaClient({
-    adapter: new PrismaPg(pool, { statementNameGenerator: ({ sql }) => nameOf(sql) }),
+    connectionTimeoutMillis: silentMs,
+    idle_in_transaction_session_timeout: heldMs,
   })
+  pool.on('connect', (client) => {
+    const stream = streamOf(client)
+    stream.setTimeout(silentMs, () => stream.destroy(new Error('the database says nothing any more')))
+  })
+  const nameOf = createStatementNames()
+  const adapter = new PrismaPg(pool, {
+    statementNameGenerator: ({ sql }) => nameOf(sql),
+    disposeExternalPool: true,
+  })
+  return new PrismaClient({ adapter })
 }

@@ -127,11 +127,14 @@ const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'tex
 
 /** What is asked in one go leaves in one go: every write to a socket costs more than what it says. */
 function gather(client: pg.ClientBase): void {
-  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
+  const stream = streamOf(client)
   if (stream.writableCorked > 0) return
   stream.cork()
   process.nextTick(() => stream.uncork())
 }
 
-/** @types/pg leaves it out. */
+/** @types/pg leaves it out, as it does the next one. */
+export const streamOf = (client: pg.ClientBase) =>
+  (client as unknown as { connection: { stream: Socket } }).connection.stream
+
 const processIdOf = (client: pg.ClientBase) => (client as unknown as { processID: number }).processID
