@@ -182,6 +182,12 @@ test('words behind /new are the first message of the fresh conversation, once, a
     'CHAT > plan\nmy week',
     expect.stringMatching(/^NOTICE < This is a fresh/),
   ])
+  // Its person reads, and finds, what they wrote.
+  const { messages } = await listMessages({
+    ctx: fixture.ctx,
+    input: { userId, query: '/new plan', limit: 5 },
+  })
+  expect(messages).toMatchObject([{ body: '/new  plan\nmy week ', found: { hit: '/new plan' } }])
   const fresh = await claim()
   expect(fresh).toMatchObject({ conversation: 1, input: { messages: [{ text: 'plan\nmy week' }] } })
   await write('what waits')

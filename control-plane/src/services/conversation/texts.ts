@@ -31,6 +31,8 @@ export const texts = {
   bindCodeInvalid: (webUrl: string) =>
     `This link has expired or was used before. Get a new one at ${webUrl} and open it within 15 minutes.`,
   bindAddressTaken: 'This chat is already connected to another account. Disconnect it there first.',
+  optedOut:
+    'You wrote STOP on WhatsApp, so nothing is sent to you there any more. Write START there to go on; here you can always write.',
   optedIn: 'Welcome back. Write to your assistant right here.',
   creditLow: (webUrl: string) =>
     `Four fifths of your credit is spent. You can top up at ${pages.usage(webUrl)}, or bring a provider key of your own at ${pages.keys(webUrl)}.`,
