@@ -8,12 +8,10 @@ export const messageSchema = z
   .object({
     id: z.string(),
     direction: z.enum(['INBOUND', 'OUTBOUND']),
-    kind: z
-      .enum(['CHAT', 'NOTICE'])
-      .openapi({
-        description:
-          'NOTICE: our own words, or what was said to us, as commands; no part of the talk with the assistant',
-      }),
+    kind: z.enum(['CHAT', 'NOTICE']).openapi({
+      description:
+        'NOTICE: our own words, or what was said to us, as commands; no part of the talk with the assistant',
+    }),
     channel: z.enum(['WHATSAPP', 'TELEGRAM', 'WEB']),
     body: z.string().openapi({ description: 'Markdown' }),
     at: z.string(),

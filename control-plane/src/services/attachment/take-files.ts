@@ -8,7 +8,7 @@ import { plan } from '../../plan.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
 import { userDay } from '../conversation/limits.ts'
 import { sendNotice } from '../conversation/send-notice.ts'
-import { formatTime, texts } from '../conversation/texts.ts'
+import { texts, waitUntil } from '../conversation/texts.ts'
 import { turnRecipient } from '../conversation/turn-rows.ts'
 import { takeShare } from './day-share.ts'
 import { isPlaced, notTaken } from './describe.ts'
@@ -162,16 +162,17 @@ async function tell(ctx: ConversationCtx, turnId: string, row: Attachment, text:
   const { userId } = row
   const to = await turnRecipient(ctx.db, turnId)
   const limit = dayLimits[row.code ?? '']
-  const day = limit && (await userDay(ctx.db, userId, new Date(ctx.clock.now())))
+  const now = ctx.clock.now()
+  const day = limit && (await userDay(ctx.db, userId, new Date(now)))
   const said = day
-    ? { text: limit(formatTime(day.endsAt, day.timeZone)), once: { kind: row.code ?? '', key: day.date } }
+    ? { text: limit(waitUntil(day.endsAt, now)), once: { kind: row.code ?? '', key: day.date } }
     : { text, once: { kind: 'file_not_taken', key: row.id } }
   const notice = { userId, code: 'file_not_taken', ...said }
   await sendNotice({ ctx, input: to ? { ...notice, to } : notice })
 }
 
 const listeningDayLimitCode = 'listening_day_limit'
-const dayLimits: Record<string, ((resetsAt: string) => string) | undefined> = {
-  [filesDayLimitCode]: (resetsAt) => texts.filesInLimit(plan.fileMegabytesInPerDay, resetsAt),
-  [listeningDayLimitCode]: (resetsAt) => texts.listeningLimit(plan.listenedMinutesPerDay, resetsAt),
+const dayLimits: Record<string, ((wait: string) => string) | undefined> = {
+  [filesDayLimitCode]: (wait) => texts.filesInLimit(plan.fileMegabytesInPerDay, wait),
+  [listeningDayLimitCode]: (wait) => texts.listeningLimit(plan.listenedMinutesPerDay, wait),
 }

@@ -9,7 +9,7 @@ import { type AssistantRow, lockOwner } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 import { sendNoticeIn } from './send-notice.ts'
 import { greetStrangerIn } from './tell-address.ts'
-import { formatTime, texts } from './texts.ts'
+import { texts, waitUntil } from './texts.ts'
 
 export interface ReceiveInput extends Recipient {
   /** Telegram update_id, Twilio MessageSid: processed once (M2). */
@@ -222,10 +222,8 @@ async function findRefusal(
     if (album) await tx.notice.create({ data: album })
     return null
   }
-  const resetsAt = formatTime(result.resetsAt, day.timeZone)
+  const wait = waitUntil(result.resetsAt, at.getTime())
   const isDay = result.limit === 'day'
-  const text = isDay
-    ? texts.dayLimit(rateLimitPerDay, resetsAt)
-    : texts.minuteLimit(rateLimitPerMinute, resetsAt)
+  const text = isDay ? texts.dayLimit(rateLimitPerDay, wait) : texts.minuteLimit(rateLimitPerMinute, wait)
   return { code: `${result.limit}_limit`, text, key: result.resetsAt.toISOString() }
 }
