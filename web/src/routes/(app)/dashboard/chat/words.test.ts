@@ -20,10 +20,11 @@ test('what is not answered says why, and who left by STOP how to come back', () 
     seq: 1,
   } as const
   expect(fateOf({ ...message, code: 'opted_out', refusal: 'opted_out' })).toEqual({
-    words: 'Not answered: you had written STOP there; write START there to go on',
+    words: 'Not answered',
+    why: 'You had written STOP there. Write START there to go on.',
     isRetryable: true,
   })
-  expect(fateOf({ ...message, code: 'provider_down', refusal: 'turn_failed' })?.words).toBe(
-    'Not answered: your assistant could not',
+  expect(fateOf({ ...message, code: 'provider_down', refusal: 'turn_failed' })?.why).toBe(
+    'Your assistant could not. The notice about it says why.',
   )
 })

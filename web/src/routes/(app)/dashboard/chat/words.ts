@@ -8,30 +8,31 @@ type Refusal = NonNullable<Message['refusal']>
 
 /** Why a message has no answer. */
 const whyNot: Record<Refusal, string> = {
-  day_limit: 'over the limit of a day',
-  minute_limit: 'too many within a minute',
-  not_entitled: 'there was no plan at that time',
-  no_assistant: 'there was no assistant at that time',
-  opted_out: 'you had written STOP there; write START there to go on',
-  turn_failed: 'your assistant could not',
+  day_limit: 'That was over the limit of the day.',
+  minute_limit: 'Those were too many within a minute.',
+  not_entitled: 'There was no plan at that time.',
+  no_assistant: 'There was no assistant at that time.',
+  opted_out: 'You had written STOP there. Write START there to go on.',
+  turn_failed: 'Your assistant could not. The notice about it says why.',
 }
 
 /** Whether the API stored a message although it refused it. */
 export const isRefusal = (code: string): code is Refusal => Object.hasOwn(whyNot, code)
 
-/** What became of a message, where there is something to say; `isRetryable` = it may be sent once more. */
-export function fateOf({
-  direction,
-  state,
-  code,
-  refusal,
-  stopped,
-}: Message): { words: string; isRetryable: boolean } | undefined {
+interface Fate {
+  words: string
+  why?: string
+  /** It may be sent once more. */
+  isRetryable: boolean
+}
+
+/** What became of a message, where there is something to say. */
+export function fateOf({ direction, state, code, refusal, stopped }: Message): Fate | undefined {
   if (stopped) return { words: 'Stopped', isRetryable: false }
   if (direction === 'OUTBOUND')
     return state === 'FAILED' ? { words: 'It did not reach your phone', isRetryable: false } : undefined
   if (code === 'turn_canceled') return { words: 'Stopped', isRetryable: true }
-  if (refusal) return { words: `Not answered: ${whyNot[refusal]}`, isRetryable: true }
+  if (refusal) return { words: 'Not answered', why: whyNot[refusal], isRetryable: true }
   return undefined
 }
 
