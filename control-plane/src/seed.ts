@@ -1,4 +1,4 @@
-import type { Channel, Transaction } from '@yourclaw/db'
+import type { Prisma, Transaction } from '@yourclaw/db'
 import { z } from 'zod'
 import { inTransaction } from './context.ts'
 import type { Deps } from './deps.ts'
@@ -51,7 +51,13 @@ async function seedPerson({ ctx }: Deps, person: z.infer<typeof personSchema>): 
     const { telegramUserId, whatsappAddress } = person
     // Telegram last: what we say first goes to the newest binding.
     const nowMs = Date.now()
-    await bind(tx, { userId, channel: 'WHATSAPP', address: whatsappAddress, boundAt: new Date(nowMs - 1) })
+    await bind(tx, {
+      userId,
+      channel: 'WHATSAPP',
+      address: whatsappAddress,
+      phoneE164: whatsappAddress.replace('whatsapp:', ''),
+      boundAt: new Date(nowMs - 1),
+    })
     await bind(tx, {
       userId,
       channel: 'TELEGRAM',
@@ -73,10 +79,7 @@ async function seedPerson({ ctx }: Deps, person: z.infer<typeof personSchema>): 
   })
 }
 
-async function bind(
-  tx: Transaction,
-  data: { userId: string; channel: Channel; address: string; telegramChatId?: bigint; boundAt: Date },
-): Promise<void> {
+async function bind(tx: Transaction, data: Prisma.UserPhoneUncheckedCreateInput): Promise<void> {
   const { userId, channel, address } = data
   const taken = { channel, unboundAt: null, OR: [{ userId }, { address }] }
   if ((await tx.userPhone.count({ where: taken })) > 0) return

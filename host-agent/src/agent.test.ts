@@ -86,8 +86,8 @@ test('a result that nobody waits for any more is forgotten', async () => {
   expect((await control.sessions.next()).hello.heldTurns).toEqual([])
 })
 
-test('a canceled turn ends the model call', async () => {
-  const { control, model } = await start()
+test('a canceled turn ends the model call, and is no fault', async () => {
+  const { control, model, warnings } = await start()
   const { session, turn } = await running(control)
   session.call.write({
     seq: 4n,
@@ -98,13 +98,15 @@ test('a canceled turn ends the model call', async () => {
     failed: { cause: { code: 'turn_canceled' } },
   })
   await model.aborted
+  expect(warnings).toEqual([])
 })
 
 test('a turn past its deadline fails with turn_deadline and ends the model call', async () => {
-  const { control, model } = await start()
+  const { control, model, warnings } = await start()
   const { turn } = await running(control, 500)
   expect((await turn.events.next(is('failed'))).body).toMatchObject({
     failed: { cause: { code: 'turn_deadline' } },
   })
   await model.aborted
+  expect(warnings).toEqual([expect.stringMatching(/The turn took too long.*turn failed/)])
 })

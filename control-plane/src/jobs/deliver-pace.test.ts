@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChannelSender } from '../channels/sender.ts'
 import { createPace } from '../lib/pace.ts'
 import { hearFrom } from '../services/channel/hear-from.ts'
-import { createFixture, createPerson, type Fixture } from '../services/conversation/fixtures.ts'
+import { createFixture, createPerson, type Fixture, written } from '../services/conversation/fixtures.ts'
 import { sendNotice } from '../services/conversation/send-notice.ts'
 import { takePace } from '../services/delivery/take-pace.ts'
 import { type Delivering, deliver } from './deliver.ts'
@@ -19,7 +19,7 @@ async function due(parts: number, rate = { perSecond: 1_000, burst: 1_000 }) {
   const { ctx, db } = fixture
   const { userId, address } = await createPerson(db, { channel: 'WHATSAPP' })
   const to = { channel: 'WHATSAPP', address } as const
-  await hearFrom({ ctx, input: { to } })
+  await hearFrom({ ctx, input: { message: written(to) } })
   const text = Array.from({ length: parts }, (_, index) => `${index} ${'x'.repeat(1_590)}`).join('\n\n')
   await sendNotice({ ctx, input: { userId, code: 'test', text } })
   const { id: messageId } = await db.message.findFirstOrThrow({ where: { userId } })

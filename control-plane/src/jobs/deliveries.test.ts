@@ -8,7 +8,7 @@ import { listen, type Notifications } from '../lib/notifications.ts'
 import { observeSenders, watchDeliveries } from '../observability/deliveries.ts'
 import { createMetrics } from '../observability/metrics.ts'
 import { hearFrom } from '../services/channel/hear-from.ts'
-import { createFixture, createPerson, type Fixture } from '../services/conversation/fixtures.ts'
+import { createFixture, createPerson, type Fixture, written } from '../services/conversation/fixtures.ts'
 import { sendNotice, sendNoticeIn } from '../services/conversation/send-notice.ts'
 import { recordFate } from '../services/delivery/record-fate.ts'
 import { openBoss } from './boss.ts'
@@ -182,7 +182,7 @@ const followed: ChannelSender = {
 test('M6: what the provider says it has is not sent again, though its answer was lost', async () => {
   const { userId, address } = await createPerson(fixture.db, { channel: 'WHATSAPP' })
   const to = { channel: 'WHATSAPP', address } as const
-  await hearFrom({ ctx: fixture.ctx, input: { to } })
+  await hearFrom({ ctx: fixture.ctx, input: { message: written(to) } })
   await say(userId, 'once')
   await expect
     .poll(async () => (await jobsOf(address)).map(({ state }) => state), wait)
@@ -198,7 +198,7 @@ test('M12: what waits for the window goes out, in order, once the person writes'
   const held = () => fixture.db.delivery.count({ where: { userId, heldAt: { not: null } } })
   await expect.poll(held, wait).toBe(2)
   await expect.poll(() => textsTo(address), wait).toEqual([''])
-  await hearFrom({ ctx: fixture.ctx, input: { to } })
+  await hearFrom({ ctx: fixture.ctx, input: { message: written(to) } })
   await expect.poll(() => textsTo(address), wait).toEqual(['', 'one', 'two'])
 })
 

@@ -191,7 +191,10 @@ describe.skipIf(!hasChromium)('the chat', () => {
     await write('one too many')
     const refused = messages().filter({ hasText: 'one too many' })
     await refused.getByText('Not answered').waitFor()
-    await page.getByText('You can write again from').first().waitFor()
+    await page
+      .getByText(/You can write again in \d+/)
+      .first()
+      .waitFor()
     await sql('UPDATE usage_daily SET inbound_count = $1', [before])
     await refused.getByRole('button', { name: 'Try again' }).click()
     await until(async () => (await messages().getByText('one too many').count()) === 3, 30_000)
@@ -317,6 +320,46 @@ describe.skipIf(!hasChromium)('the chat', () => {
     await page.getByText('now thinks with').last().waitFor()
     await messages().getByText('Claude Haiku 4.5', { exact: true }).last().waitFor()
     expect(await messages().getByRole('button', { name: 'Claude Haiku 4.5' }).count()).toBe(0)
+    expect(visit.complaints.splice(0)).toEqual([])
+  })
+
+  test('what was written, changed and left on phones is seen as it was there', async () => {
+    await open()
+    await write('/new plan my week')
+    await messages().getByText('/new plan my week', { exact: true }).waitFor()
+    await answered('plan my week')
+    const order = (await messages().allTextContents()).join(' ')
+    expect(order).toMatch(/\/new plan my week.*This is a fresh conversation.*plan my week/)
+    const { messageId } = (await says(site, ada, 'at five')) as { messageId: number }
+    await hears(site, ada, 'at five')
+    await site.system.sandbox(`/sim/telegram/${ada.telegramUserId}/edits`, { messageId, text: 'at six' })
+    const changed = messages().filter({ hasText: 'Instead of “at five”' })
+    await changed.getByText('at six', { exact: true }).waitFor()
+    await changed.getByText('Edited').waitFor()
+
+    const whatsappAddress = 'whatsapp:+442079460018'
+    await site.system.sandbox('/sim/people', { email: ada.email, whatsappAddress })
+    await sql(
+      `INSERT INTO user_phones (user_id, channel, address, phone_e164)
+      SELECT id, 'WHATSAPP', $2, '+442079460018' FROM users WHERE email = $1`,
+      [ada.email, whatsappAddress],
+    )
+    const tell = (body: string) => site.system.sandbox(`/sim/whatsapp/${whatsappAddress}/messages`, { body })
+    await tell('STOP')
+    await messages().getByText('STOP', { exact: true }).waitFor()
+    await tell('anybody?')
+    const refused = messages().filter({ hasText: 'anybody?' })
+    await refused.getByText('Write START there to go on.').waitFor()
+    await page.goto('/dashboard')
+    await page.getByText('+44 20 7946 0018').waitFor()
+    await page.getByText('You wrote STOP there').waitFor()
+    const link = page.getByRole('link', { name: 'Open the chat with START' })
+    expect(await link.getAttribute('href')).toContain('text=START')
+    await tell('START')
+    await open()
+    await messages().getByText('START', { exact: true }).waitFor()
+    await page.getByLabel('Search the conversation').fill('/new plan')
+    await page.getByRole('link', { name: /^You .*\/new plan my week$/ }).waitFor()
     expect(visit.complaints.splice(0)).toEqual([])
   })
 

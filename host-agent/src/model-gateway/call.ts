@@ -23,7 +23,7 @@ import {
 } from './providers.ts'
 import type { Rates } from './rates.ts'
 import { Refusal } from './refusal.ts'
-import { LeftBetween, type Patience, ProviderSilent, send, type Upstream } from './upstream.ts'
+import { CallerLeft, LeftBetween, type Patience, ProviderSilent, send, type Upstream } from './upstream.ts'
 import { createUsageReader } from './usage-reader.ts'
 
 export interface CallDeps {
@@ -147,13 +147,19 @@ async function make(request: IncomingMessage, response: ServerResponse, deps: Ca
     if (isSent && wasAtWork) account.count()
     else account.free()
     watched.end('unreachable')
-    throw error
+    throw hasLeft ? new CallerLeft() : error
   }
   if (upstream.kind === 'failure') {
     account.free()
     return fail(response, deps, target, upstream, watched)
   }
-  await passOn(upstream.answer, response, deps.patience, { asked, account, route, watched })
+  await passOn(upstream.answer, response, deps.patience, {
+    asked,
+    account,
+    route,
+    watched,
+    left: left.signal,
+  })
 }
 
 async function waitForRate(
@@ -174,9 +180,9 @@ async function passOn(
   answer: IncomingMessage,
   response: ServerResponse,
   { stalledMs }: Patience,
-  call: { asked: Asked; account: Account; route: ProviderRoute; watched: CallWatch },
+  call: { asked: Asked; account: Account; route: ProviderRoute; watched: CallWatch; left: AbortSignal },
 ): Promise<void> {
-  const { asked, account, route, watched } = call
+  const { asked, account, route, watched, left } = call
   const reader = createUsageReader(route.name, asked.flavor, answer.headers['content-type'])
   const counting = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -195,11 +201,18 @@ async function passOn(
     answer.destroy(new Refusal(504, 'provider_stalled', 'The provider fell silent.')),
   )
   let status: number | 'unreachable' = 'unreachable'
+  // Whoever goes first takes the other one along.
+  let hasLeft = false
+  answer.once('error', () => {
+    hasLeft = left.aborted
+  })
   try {
     response.writeHead(answer.statusCode ?? 502, answeredHeaders(answer.headers))
     response.flushHeaders()
     await pipeline(answer, counting, response)
     status = answer.statusCode ?? 502
+  } catch (error) {
+    throw hasLeft ? new CallerLeft() : error
   } finally {
     account.count(reader)
     watched.end(status)

@@ -51,13 +51,14 @@ async function start({ status = 200, headers = {}, body = '', freeSearchUrl }: A
     OPENAI_BASE_URL: `${base}/v1`,
     GEMINI_BASE_URL: base,
   }
+  const logged: { level: number; msg: string; err?: object }[] = []
   const metrics = createMetrics()
   const watch = createWatch({ metrics, tracing: tracingOff })
   const gateway = await startModelGateway({
     watch,
     keys,
     env: { ...env, SEARXNG_URL: freeSearchUrl },
-    log: pino({ level: 'silent' }),
+    log: pino({ base: null, timestamp: false }, { write: (line) => logged.push(JSON.parse(line)) }),
   })
   onTestFinished(async () => {
     release()
@@ -68,7 +69,7 @@ async function start({ status = 200, headers = {}, body = '', freeSearchUrl }: A
   const { url } = gateway
   const post = (path: string, headers: Record<string, string> = { 'x-api-key': 'vk' }) =>
     fetch(url + path, { method: 'POST', headers, body: asked })
-  return { url, release, seen, post, metrics }
+  return { url, release, seen, post, metrics, logged, breakOff: () => provider.closeAllConnections() }
 }
 
 test('S3: the own key wins over the shared one, and the answer streams through', async () => {
@@ -279,6 +280,22 @@ test('a caller that breaks off in its request leaves the gateway serving others'
   socket.destroy()
   release()
   expect((await post('/anthropic/v1/messages')).status).toBe(200)
+})
+
+test('who leaves a call is no fault, and a provider that breaks off is one', async () => {
+  const { url, post, logged, breakOff } = await start()
+  const left = new AbortController()
+  const headers = { 'x-api-key': 'vk' }
+  const call = { method: 'POST', headers, body: asked, signal: left.signal }
+  await (await fetch(`${url}/anthropic/v1/messages`, call)).body?.getReader().read()
+  left.abort()
+  await expect.poll(() => logged).toEqual([{ level: 30, msg: 'the caller of a model left' }])
+  const broken = await post('/anthropic/v1/messages')
+  breakOff()
+  await expect(broken.text()).rejects.toThrow()
+  await expect
+    .poll(() => logged.slice(1))
+    .toMatchObject([{ level: 40, msg: 'model call ended early', err: { stack: expect.any(String) } }])
 })
 
 test('O2: calls are counted by provider and status, refused ones by code', async () => {

@@ -7,7 +7,7 @@ import { listen, listenAgain } from './port.ts'
 import { providerRoutes } from './providers.ts'
 import { Refusal, refuse, unreachable } from './refusal.ts'
 import { callerOf, findService, type Service } from './service.ts'
-import { type Patience, patience } from './upstream.ts'
+import { CallerLeft, type Patience, patience } from './upstream.ts'
 
 export interface ModelGateway {
   /** Base URL; a provider's calls go to {url}/anthropic, {url}/openai, {url}/google or {url}/brave. */
@@ -71,7 +71,8 @@ export async function startModelGateway(
   const serve = (owner?: string) =>
     createServer((request, response) => {
       handle(request, response, owner).catch((error: unknown) => {
-        input.log.warn({ err: error }, 'model call ended early')
+        if (error instanceof CallerLeft) input.log.info('the caller of a model left')
+        else input.log.warn({ err: error }, 'model call ended early')
         if (error instanceof Refusal) input.watch.modelCallRefused(error.code)
         if (response.headersSent) response.destroy()
         else refuse(response, error instanceof Refusal ? error : unreachable())

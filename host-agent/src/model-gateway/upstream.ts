@@ -74,8 +74,11 @@ async function attempt(outgoing: Outgoing, signal: AbortSignal): Promise<Upstrea
   return { kind: 'failure', code: classify(outgoing.provider, status, body.toString('utf8')), answer, body }
 }
 
+/** The caller left, as one does whose person stopped the answer. */
+export class CallerLeft extends Error {}
+
 /** The caller left while nobody was at work. */
-export class LeftBetween extends Error {}
+export class LeftBetween extends CallerLeft {}
 
 /** It took the call and said nothing: nobody knows whether it was at work. */
 export class ProviderSilent extends Refusal {

@@ -208,7 +208,8 @@ export function createRelay(deps: {
       finish(turn, { $case: 'done', done })
     } catch (error) {
       const known = explained(turn, startedMs, error)
-      log.warn({ turnId: turn.turnId, err: error }, 'turn failed')
+      if (known.code === 'turn_canceled') log.info({ turnId: turn.turnId }, 'turn stopped')
+      else log.warn({ turnId: turn.turnId, err: error }, 'turn failed')
       watch.end(known.code)
       finish(turn, failure(known, turn.text))
     } finally {

@@ -71,9 +71,10 @@ export async function startTestAgent(options: TestAgentOptions = {}) {
     ANTHROPIC_BASE_URL: model.url,
     ...options.settings,
   })
+  const warnings: string[] = []
   const boot = async () => {
     const agent = await startAgent(env, {
-      log: pino({ level: 'silent' }),
+      log: pino({ level: 'warn' }, { write: (line) => warnings.push(line) }),
       backoff: { baseMs: 5, maxMs: 20, stableMs: 1000 },
       crashes: { limit: 3, baseMs: 1 },
       ...(options.faults && { faults: options.faults }),
@@ -82,7 +83,7 @@ export async function startTestAgent(options: TestAgentOptions = {}) {
     onTestFinished(() => agent.stop(0))
     return agent
   }
-  return { control, model, env, dir, boot }
+  return { control, model, env, dir, boot, warnings }
 }
 
 export type TestControlPlane = Awaited<ReturnType<typeof startTestControlPlane>>

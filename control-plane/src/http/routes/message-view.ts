@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { refusals } from '../../services/conversation/limits.ts'
 import type { MessageView } from '../../services/conversation/view-message.ts'
 import { attachmentSchema, type WithUrl } from './files.ts'
 
@@ -7,7 +8,10 @@ export const messageSchema = z
   .object({
     id: z.string(),
     direction: z.enum(['INBOUND', 'OUTBOUND']),
-    kind: z.enum(['CHAT', 'NOTICE']).openapi({ description: 'NOTICE: our own words, not the assistant’s' }),
+    kind: z.enum(['CHAT', 'NOTICE']).openapi({
+      description:
+        'NOTICE: our own words, or what was said to us, as commands; no part of the talk with the assistant',
+    }),
     channel: z.enum(['WHATSAPP', 'TELEGRAM', 'WEB']),
     body: z.string().openapi({ description: 'Markdown' }),
     at: z.string(),
@@ -15,6 +19,16 @@ export const messageSchema = z
     seq: z.int().openapi({ description: 'Its place in the conversation; events go on `after` it' }),
     turnId: z.string().optional().openapi({ description: 'What took it, and the answer to it' }),
     code: z.string().optional().openapi({ description: 'Why it was refused, or what a notice is about' }),
+    refusal: z
+      .enum([...refusals, 'turn_failed'])
+      .optional()
+      .openapi({
+        description: 'REFUSED: why; `turn_failed`: its turn ended without an answer, as a notice says',
+      }),
+    editedFrom: z.string().optional().openapi({
+      description:
+        'Its person changed it: the beginning of what another message had said; empty = it is that message itself, or what it said is not known',
+    }),
     key: z.string().optional().openapi({ description: 'The idempotency key that it was sent with' }),
     attachments: z.array(attachmentSchema).optional(),
     stopped: z.literal(true).optional().openapi({ description: 'It is what was there when it was stopped' }),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bindByCode } from '../../services/channel/bind-by-code.ts'
+import { addressHash } from '../../services/conversation/rows.ts'
 import { openTestApp, type TestApp } from '../../testing/open-app.ts'
 
 let world: TestApp
@@ -47,6 +48,26 @@ async function follow({ bearer }: Person) {
 interface Profile {
   channels: { channel: string; state: string; refusal?: string; address?: string }[]
 }
+
+test('a chat is named as people know it, and says when its person wrote STOP there', async () => {
+  const anna = await world.signUp()
+  const { db } = world.deps
+  const to = { channel: 'WHATSAPP', address: 'whatsapp:+442079460018' } as const
+  const boundAt = new Date('2026-03-09T12:00:00Z')
+  const telegram = { channel: 'TELEGRAM', address: '99', telegramUsername: 'anna', boundAt } as const
+  await db.userPhone.createMany({
+    data: [
+      { userId: anna.id, ...telegram },
+      { userId: anna.id, ...to, phoneE164: '+442079460018' },
+    ],
+  })
+  const chats = async () => ((await me(anna)) as Profile).channels
+  expect(await chats()).toMatchObject([{ username: 'anna' }, { phone: '+44 20 7946 0018' }])
+  expect((await chats())[1]).not.toHaveProperty('optedOutAt')
+  const optedOutAt = new Date('2026-03-10T12:00:00Z')
+  await db.channelContact.create({ data: { addressHash: addressHash(to), optedOutAt } })
+  expect((await chats())[1]).toHaveProperty('optedOutAt', optedOutAt.toISOString())
+})
 
 test('a person changes what the assistant knows of them, and it is noted', async () => {
   const anna = await world.signUp()

@@ -33,6 +33,10 @@ const profile = z
         state: z.enum(['PENDING', 'BOUND']),
         address: z.string().optional(),
         username: z.string().optional(),
+        phone: z.string().optional().openapi({ description: 'Its number, as people write it' }),
+        optedOutAt: z.string().optional().openapi({
+          description: 'Since when nothing is sent there: the person wrote STOP, and has not written START',
+        }),
         boundAt: z.string().optional(),
         refusal: z
           .enum(['address_taken'])

@@ -3,6 +3,7 @@ import { inTransaction } from '../../context.ts'
 import { startBinding } from '../../services/channel/start-binding.ts'
 import { unbind } from '../../services/channel/unbind.ts'
 import { createFixture, createPerson, type Fixture } from '../../services/conversation/fixtures.ts'
+import { listMessages } from '../../services/conversation/list-messages.ts'
 import { storeOutgoing } from '../../services/conversation/send-notice.ts'
 import { askIn } from '../../services/question/ask.ts'
 import { buttonData } from '../../services/question/button.ts'
@@ -232,6 +233,30 @@ test('M8: a message that is edited into a command is one, and no message; a comm
   const before = (await rows(userId)).length
   await edit({ chat, message_id: 1, text: '/stop plan my week' })
   expect((await rows(userId)).length).toBeGreaterThan(before)
+})
+
+test('what was edited says so to its person: of itself before anybody took it, and afterwards of what it changes', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  const chat = privateChat(address)
+  const shown = async () => {
+    const { messages } = await listMessages({ ctx: fixture.ctx, input: { userId, limit: 10 } })
+    return messages.toReversed().map(({ body, editedFrom }) => [body, editedFrom])
+  }
+  await post({ chat, message_id: 1, text: 'at five' })
+  await edit({ chat, message_id: 1, text: 'at six' })
+  expect(await shown()).toEqual([['at six', '']])
+  await fixture.db.message.updateMany({ where: { userId }, data: { state: 'ANSWERED' } })
+  const whole = { chat, message_id: 1, text: `at seven ${'x'.repeat(400)}` }
+  await edit(whole)
+  expect(await shown()).toEqual([
+    ['at six', ''],
+    [whole.text, 'at six'],
+  ])
+  await fixture.db.message.updateMany({ where: { userId }, data: { state: 'ANSWERED' } })
+  await edit({ chat, message_id: 1, text: 'at eight' })
+  expect((await shown())[2]).toEqual(['at eight', `${whole.text.slice(0, 300)}…`])
+  await edit({ chat, message_id: 2, text: 'of one that we do not know' })
+  expect((await shown())[3]).toEqual(['of one that we do not know', ''])
 })
 
 test('M9: a caption that is edited into a command stays a caption', async () => {

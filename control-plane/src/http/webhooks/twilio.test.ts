@@ -156,15 +156,32 @@ test('M10: a stranger gets one helpful answer a day', async () => {
   expect(toldTo('whatsapp:+19995550')).toHaveLength(1)
 })
 
-test('STOP is stored and nothing is said or answered; START says so and opens again', async () => {
+test('M2, M8: STOP is stored and nothing is said or answered; START says so and opens again', async () => {
   const { userId, address } = await newUser()
-  await say(address, ' Stop ')
+  const stop = message(address, ' Stop ')
+  await Promise.all([post(stop), post(stop)])
   await say(address, 'are you there?')
-  const stored = await fixture.db.message.findMany({ where: { userId } })
-  expect(stored).toMatchObject([{ state: 'REFUSED', code: 'opted_out', direction: 'INBOUND' }])
+  const stored = await fixture.db.message.findMany({ where: { userId }, orderBy: { seq: 'asc' } })
+  expect(stored).toMatchObject([
+    { kind: 'NOTICE', direction: 'INBOUND', state: 'ANSWERED', body: ' Stop ', channel: 'WHATSAPP' },
+    // On the web, where they still are.
+    { kind: 'NOTICE', direction: 'OUTBOUND', channel: 'WEB', code: 'opted_out' },
+    { kind: 'CHAT', direction: 'INBOUND', state: 'REFUSED', code: 'opted_out' },
+  ])
+  expect(await fixture.db.delivery.count({ where: { userId } })).toBe(0)
   expect(await fixture.db.turn.count({ where: { assistant: { userId } } })).toBe(0)
-  await say(address, 'START')
+  const back = message(address, 'START')
+  await post(back)
   expect(await fixture.db.message.findFirst({ where: { userId, code: 'opted_in' } })).not.toBeNull()
+  // Twilio says both once more: neither happens again, nor becomes a message to the assistant.
+  for (const late of [stop, back]) await post(late)
+  expect(await fixture.db.message.findMany({ where: { userId, body: 'START' } })).toMatchObject([
+    { kind: 'NOTICE', direction: 'INBOUND', code: 'opt_in' },
+  ])
+  expect(await fixture.db.message.count({ where: { userId, code: { in: ['opted_out', 'opted_in'] } } })).toBe(
+    3,
+  )
+  expect(await fixture.db.turn.count({ where: { assistant: { userId } } })).toBe(0)
   await say(address, 'start')
   expect(await fixture.db.turn.count({ where: { assistant: { userId } } })).toBe(1)
   // Twilio left them out by a word of its own, and takes them back by another.

@@ -1,6 +1,8 @@
-import type { Channel } from '@yourclaw/db'
+import type { Channel, UserPhone } from '@yourclaw/db'
+import { parsePhoneNumberFromString } from 'libphonenumber-js'
 import type { Ctx } from '../../context.ts'
 import { notFound } from '../../errors.ts'
+import { optedOutAt } from '../channel/contact.ts'
 import { quietHoursOf } from './quiet-hours.ts'
 
 /** What a person sees of themselves: profile, channels, subscription, credits (the shape of GET /users/me). */
@@ -21,13 +23,7 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
     where: { userId: user.id },
     _sum: { amountMicros: true },
   })
-  const bound = user.phones.map((phone) => ({
-    channel: phone.channel,
-    state: 'BOUND' as const,
-    address: phone.address,
-    ...(phone.telegramUsername === null ? {} : { username: phone.telegramUsername }),
-    boundAt: phone.boundAt.toISOString(),
-  }))
+  const bound = await Promise.all(user.phones.map((phone) => viewChat(ctx, phone)))
   const isBound = (channel: Channel) => bound.some((one) => one.channel === channel)
   // A user has one open code a channel: startBinding ends the older ones.
   const pending = user.bindCodes
@@ -66,3 +62,20 @@ export async function readProfile({ ctx, input }: { ctx: Ctx; input: { userId: s
     features: { google: ctx.settings.googleIntegrations || user._count.integrations > 0 },
   }
 }
+
+async function viewChat(ctx: Ctx, phone: UserPhone) {
+  const { channel, address, telegramUsername, phoneE164, boundAt } = phone
+  const leftAt = await optedOutAt(ctx.db, phone)
+  return {
+    channel,
+    state: 'BOUND' as const,
+    address,
+    ...(telegramUsername !== null && { username: telegramUsername }),
+    ...(phoneE164 !== null && { phone: grouped(phoneE164) }),
+    ...(leftAt !== null && { optedOutAt: leftAt.toISOString() }),
+    boundAt: boundAt.toISOString(),
+  }
+}
+
+/** +1 555 010 0123, as its own country writes it. */
+const grouped = (phone: string) => parsePhoneNumberFromString(phone)?.formatInternational() ?? phone

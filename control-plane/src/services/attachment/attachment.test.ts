@@ -245,7 +245,7 @@ test('M9, M14: uploads have their amount a day, and the refusal says when there 
   const refused = await send(samplePhoto())
   expect([refused.status, await refused.json()]).toMatchObject([
     429,
-    { code: 'files_day_limit', detail: expect.stringMatching(/500 MB.*from/) },
+    { code: 'files_day_limit', detail: expect.stringMatching(/500 MB.*in \d+ (hours|minutes)/) },
   ])
   expect(await world.deps.db.attachment.count({ where: { userId } })).toBe(0)
   expect((await send(Buffer.from('ten bytes!'))).status).toBe(201)

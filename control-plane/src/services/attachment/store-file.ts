@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import type { Ctx } from '../../context.ts'
 import { ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
+import { formatMoment } from '../../mail/format.ts'
 import { dayMs, plan } from '../../plan.ts'
 import type { Store } from '../../storage/store.ts'
-import { formatTime, texts } from '../conversation/texts.ts'
+import { texts, waitUntil } from '../conversation/texts.ts'
 import { type AttachmentView, storedAttachment, viewColumns, viewOf } from './attachment.ts'
 import { type TakenShare, takeShare } from './day-share.ts'
 import { detectType } from './detect-type.ts'
@@ -68,7 +69,7 @@ export async function storeInShare({
   // What a person sends counts as it comes; a host sends again what broke off.
   const read = { bytes: 0 }
   try {
-    if (share.granted < (input.sizeBytes || 1)) throw filesDayLimit(share, from)
+    if (share.granted < (input.sizeBytes || 1)) throw filesDayLimit(share, ctx.clock.now(), from)
     const view = await keep({
       ctx,
       vault,
@@ -80,16 +81,20 @@ export async function storeInShare({
   } catch (error) {
     await share.settle(from === 'person' ? read.bytes : 0)
     const isOver = error instanceof ServiceError && error.code === 'file_too_large'
-    throw isOver && share.granted < wanted ? filesDayLimit(share, from) : error
+    throw isOver && share.granted < wanted ? filesDayLimit(share, ctx.clock.now(), from) : error
   }
 }
 
-function filesDayLimit({ resetsAt, timeZone }: TakenShare, from: 'person' | undefined): ServiceError {
-  const at = formatTime(resetsAt, timeZone)
+/** The assistant reads it again later, so it hears the moment. */
+function filesDayLimit(
+  { resetsAt, timeZone }: TakenShare,
+  nowMs: number,
+  from: 'person' | undefined,
+): ServiceError {
   const detail =
     from === 'person'
-      ? texts.filesInLimit(plan.fileMegabytesInPerDay, at)
-      : `Today's ${plan.fileMegabytesOutPerDay} MB of files are sent. The next file can go out from ${at}.`
+      ? texts.filesInLimit(plan.fileMegabytesInPerDay, waitUntil(resetsAt, nowMs))
+      : `Today's ${plan.fileMegabytesOutPerDay} MB of files are sent. The next file can go out from ${formatMoment(resetsAt.toISOString(), timeZone)}.`
   return new ServiceError(429, filesDayLimitCode, detail)
 }
 

@@ -8,7 +8,7 @@ import { plan } from '../../plan.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
 import { userDay } from '../conversation/limits.ts'
 import { sendNotice } from '../conversation/send-notice.ts'
-import { formatTime, texts } from '../conversation/texts.ts'
+import { texts, waitUntil } from '../conversation/texts.ts'
 import { turnRecipient } from '../conversation/turn-rows.ts'
 import { takeShare } from './day-share.ts'
 import { isPlaced, notTaken } from './describe.ts'
@@ -174,7 +174,10 @@ async function tell(ctx: ConversationCtx, turnId: string, row: Attachment, text:
   const to = await turnRecipient(ctx.db, turnId)
   const limit = dayLimits[row.code ?? '']
   const said = limit
-    ? { text: await limit(ctx, userId), once: { kind: row.code ?? '', key: await dayWritten(ctx, row) } }
+    ? {
+        text: await tillTomorrow(ctx, userId, limit),
+        once: { kind: row.code ?? '', key: await dayWritten(ctx, row) },
+      }
     : { text, once: { kind: 'file_not_taken', key: row.id } }
   const notice = { userId, code: 'file_not_taken', ...said }
   await sendNotice({ ctx, input: to ? { ...notice, to } : notice })
@@ -186,13 +189,14 @@ async function dayWritten({ db }: ConversationCtx, row: Attachment): Promise<str
   return (await userDay(db, row.userId, message?.createdAt ?? row.createdAt)).date
 }
 
-const listeningDayLimitCode = 'listening_day_limit'
-type Words = (most: number, resetsAt: string) => string
-const untilTomorrow = (words: Words, most: number) => async (ctx: ConversationCtx, userId: string) => {
-  const { endsAt, timeZone } = await userDay(ctx.db, userId, new Date(ctx.clock.now()))
-  return words(most, formatTime(endsAt, timeZone))
+async function tillTomorrow(ctx: ConversationCtx, userId: string, words: (wait: string) => string) {
+  const now = ctx.clock.now()
+  const { endsAt } = await userDay(ctx.db, userId, new Date(now))
+  return words(waitUntil(endsAt, now))
 }
-const dayLimits: Record<string, ReturnType<typeof untilTomorrow> | undefined> = {
-  [filesDayLimitCode]: untilTomorrow(texts.filesInLimit, plan.fileMegabytesInPerDay),
-  [listeningDayLimitCode]: untilTomorrow(texts.listeningLimit, plan.listenedMinutesPerDay),
+
+const listeningDayLimitCode = 'listening_day_limit'
+const dayLimits: Record<string, ((wait: string) => string) | undefined> = {
+  [filesDayLimitCode]: (wait) => texts.filesInLimit(plan.fileMegabytesInPerDay, wait),
+  [listeningDayLimitCode]: (wait) => texts.listeningLimit(plan.listenedMinutesPerDay, wait),
 }

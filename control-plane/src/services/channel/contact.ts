@@ -36,9 +36,11 @@ export function isWindowOpen({ lastInboundAt, windowClosedAt }: Contact, now: Da
   return windowClosedAt === null || windowClosedAt < lastInboundAt
 }
 
-/** Whether the person behind an address wrote STOP. Only WhatsApp has that. */
-export async function hasOptedOut(tx: Transaction, to: Address): Promise<boolean> {
-  if (to.channel !== 'WHATSAPP') return false
-  const where = { addressHash: addressHash(to), optedOutAt: { not: null } }
-  return (await tx.channelContact.count({ where })) > 0
+/** When the person behind an address wrote STOP; null = did not, or came back. Only WhatsApp has that. */
+export async function optedOutAt(tx: Pick<Transaction, 'channelContact'>, to: Address): Promise<Date | null> {
+  if (to.channel !== 'WHATSAPP') return null
+  const contact = await tx.channelContact.findUnique({ where: { addressHash: addressHash(to) } })
+  return contact?.optedOutAt ?? null
 }
+
+export const hasOptedOut = async (tx: Transaction, to: Address) => (await optedOutAt(tx, to)) !== null

@@ -1,6 +1,11 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
 import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
+import { type ReceiveInput, storeAside } from '../conversation/receive-message.ts'
+import { lockOwner } from '../conversation/rows.ts'
+import { sendNoticeIn } from '../conversation/send-notice.ts'
+import { tellAddressIn } from '../conversation/tell-address.ts'
+import { texts } from '../conversation/texts.ts'
 import { releaseHeldIn } from '../delivery/release-held.ts'
 import { lockContact, updateContact } from './contact.ts'
 
@@ -10,33 +15,57 @@ const numberAgesMs = 45 * 24 * 3_600_000
 /** What the person asked for by this message, if it is about receiving messages at all. */
 export type OptOut = 'STOP' | 'START'
 
-/** `out`: nothing may be sent; `stopped` and `back`: since this very message. */
-export type Heard = 'open' | 'out' | 'stopped' | 'back'
+/** `out`: nothing may be sent. `done`: the message was about that alone, and there is no more to do about it. */
+export type Heard = 'open' | 'out' | 'done'
 
 /**
- * Notes that somebody wrote on WhatsApp: that opens the 24-hour window, and what waited for it goes out.
- * START of somebody who never left is a word like any other.
+ * Notes that somebody wrote on WhatsApp: that opens the 24-hour window, and what waited for it goes out. A message that
+ * leaves or comes back is stored as one to us (M8), and does so once (M2). START of somebody who never left is a word like
+ * any other.
  */
 export function hearFrom({
   ctx,
   input,
 }: {
   ctx: ConversationCtx
-  input: { to: Recipient; optOut?: OptOut | undefined }
+  input: { message: ReceiveInput; optOut?: OptOut | undefined }
 }): Promise<Heard> {
-  const { to, optOut } = input
+  const { message, optOut } = input
+  const to = { channel: message.channel, address: message.address }
   return inTransaction(ctx, async (tx) => {
     const now = new Date(ctx.clock.now())
     const contact = await lockContact(tx, to)
-    const wasOut = contact.optedOutAt !== null
-    const optedOutAt = optOut === 'STOP' ? now : optOut === 'START' ? null : contact.optedOutAt
-    await updateContact(tx, to, { lastInboundAt: now, optedOutAt })
     const silentMs = now.getTime() - (contact.lastInboundAt ?? now).getTime()
     if (silentMs >= numberAgesMs && to.address.startsWith('whatsapp:+')) await lapseIn(tx, to, now)
-    if (optedOutAt !== null) return wasOut ? 'out' : 'stopped'
-    await releaseHeldIn(tx, ctx, to, now)
-    return wasOut ? 'back' : 'open'
+    const wasOut = contact.optedOutAt !== null
+    const leaves = optOut === 'STOP'
+    const returns = optOut === 'START' && wasOut
+    const owner = leaves || returns ? await lockOwner(tx, to) : null
+    if (owner && !(await storeAside(tx, ctx, owner, message, leaves ? 'opt_out' : 'opt_in'))) return 'done'
+    const optedOutAt = leaves ? now : returns ? null : contact.optedOutAt
+    await updateContact(tx, to, { lastInboundAt: now, optedOutAt })
+    if (optedOutAt === null) await releaseHeldIn(tx, ctx, to, now)
+    if (!leaves && !returns) return wasOut ? 'out' : 'open'
+    if (owner) nudge(tx, 'user', owner.userId)
+    if (returns) await tellBack(tx, ctx, message)
+    else if (owner && !wasOut) await tellLeft(tx, ctx, owner.userId)
+    return 'done'
   })
+}
+
+function tellBack(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  { channel, address, providerMessageId }: ReceiveInput,
+) {
+  const once = { kind: 'opt_in', key: `${channel}:${providerMessageId}` }
+  return tellAddressIn(tx, ctx, { to: { channel, address }, code: 'opted_in', text: texts.optedIn, once })
+}
+
+/** On the web, where it may be said. */
+function tellLeft(tx: Transaction, ctx: ConversationCtx, userId: string) {
+  const to = { channel: 'WEB', address: userId } as const
+  return sendNoticeIn(tx, ctx, { userId, to, code: 'opted_out', text: texts.optedOut })
 }
 
 /** A number that was silent for so long may be somebody else's by now: its owner proves it again (I2). */

@@ -109,13 +109,38 @@ test('/status and /usage tell what is so', async () => {
   await write('/status')
   const status = (await said()).at(-1)
   expect(status).toContain(
-    '- Assistant: ready, GPT-4o\n- Plan: active\n- Today: 1 of 100 messages; counted anew',
+    '- Assistant: ready, GPT-4o\n- Plan: active\n- Today: 1 of 100 messages; counted anew in 12 hours',
   )
   expect(status).toContain('- Credit: $4.20')
   await write('/usage')
   expect((await said()).at(-1)).toMatch(
-    /- Today: 1 messages in, 0 out\n- Last 30 days: 1 in, 0 out, \$0\.01 on our keys\n- GPT-4o: 1,234 tokens, \$0\.01$/,
+    /- Today: 1 messages in, 0 out\n- Last 30 days: 1 in, 0 out, \$0\.01 of your credit\n- GPT-4o: 1,234 tokens, \$0\.01 of your credit$/,
   )
+})
+
+test('/usage of who spent nothing, or next to nothing, says no $0.00', async () => {
+  const { userId, write, said } = await somebody()
+  const call = (model: string, ownKey: boolean, costMicros: bigint) =>
+    fixture.db.usageEvent.create({
+      data: {
+        ...{
+          userId,
+          model,
+          ownKey,
+          costMicros,
+          reportKey: `${userId}:${model}`,
+          provider: 'OPENAI',
+          calls: 1,
+        },
+        ...{ inputTokens: 10n, outputTokens: 0n, calledAt: new Date(fixture.clock.at) },
+      },
+    })
+  await call('gpt-4o', true, 0n)
+  await write('/usage')
+  expect((await said()).at(-1)).toMatch(/0 in, 0 out\n- GPT-4o: 10 tokens$/)
+  await call('gpt-4o-mini', false, 31n)
+  await write('/usage')
+  expect((await said()).at(-1)).toMatch(/0 in, 0 out, less than a cent of your credit\n/)
 })
 
 test('/model asks with a button for each model, and a press or a name chooses it', async () => {
@@ -182,6 +207,12 @@ test('words behind /new are the first message of the fresh conversation, once, a
     'CHAT > plan\nmy week',
     expect.stringMatching(/^NOTICE < This is a fresh/),
   ])
+  // Its person reads, and finds, what they wrote.
+  const { messages } = await listMessages({
+    ctx: fixture.ctx,
+    input: { userId, query: '/new plan', limit: 5 },
+  })
+  expect(messages).toMatchObject([{ body: '/new  plan\nmy week ', found: { hit: '/new plan' } }])
   const fresh = await claim()
   expect(fresh).toMatchObject({ conversation: 1, input: { messages: [{ text: 'plan\nmy week' }] } })
   await write('what waits')

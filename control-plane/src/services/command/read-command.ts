@@ -22,6 +22,3 @@ export function readCommand(text: string, bot: string): ReadCommand | undefined 
   const isNext = command.words === 'next' && argument !== ''
   return { command, argument, message: isNext ? argument : undefined }
 }
-
-/** The text as the assistant is told it: without a command's name. */
-export const messageIn = (text: string, bot: string) => readCommand(text, bot)?.message ?? text

@@ -28,7 +28,8 @@ export async function takeCommand({
   if (userId === null) return false
   const { command, argument, message } = read
   const call = { userId, to, argument }
-  if (message !== undefined) return takeWithMessage(ctx, { ...input, body: message }, read, call)
+  if (message !== undefined)
+    return takeWithMessage(ctx, { ...input, body: message, written: input.body }, read, call)
   // Read before the lock, so that nobody waits for it.
   const answer = await command.read?.(ctx, call)
   const isIgnored = argument !== '' && command.words === undefined

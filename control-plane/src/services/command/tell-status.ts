@@ -1,7 +1,8 @@
+import { formatMoment } from '../../mail/format.ts'
 import { readProfile } from '../account/read-profile.ts'
 import { type AssistantView, getAssistant } from '../assistant/get-assistant.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
-import { formatTime } from '../conversation/texts.ts'
+import { waitUntil } from '../conversation/texts.ts'
 import { findModel } from '../model/catalogue.ts'
 import { readUsage } from '../usage/read-usage.ts'
 import type { CommandCall } from './commands.ts'
@@ -15,12 +16,12 @@ export async function tellStatus(ctx: ConversationCtx, { userId }: CommandCall):
     getAssistant({ ctx, input }),
     readUsage({ ctx, input }),
   ])
-  const { timeZone, credits } = profile
-  const resets = formatTime(new Date(today.resetsAt), timeZone)
+  const { credits } = profile
+  const resets = waitUntil(new Date(today.resetsAt), ctx.clock.now())
   return [
     `- Assistant: ${standingOf(assistant)}, ${findModel(assistant.model)?.name ?? assistant.model}`,
     `- Plan: ${planOf(profile)}`,
-    `- Today: ${today.inbound} of ${today.limit} messages; counted anew from ${resets}`,
+    `- Today: ${today.inbound} of ${today.limit} messages; counted anew ${resets}`,
     `- Credit: ${dollars(credits.remainingMicros)}`,
   ].join('\n')
 }
@@ -45,7 +46,7 @@ function planOf({ subscription, timeZone }: Profile): string {
   if (subscription === null || subscription.status === 'CANCELED') return 'none'
   if (subscription.status === 'PAST_DUE') return 'payment is due'
   const { trialEnd, currentPeriodEnd: end, cancelAtPeriodEnd } = subscription
-  const until = end === undefined ? '' : ` until ${formatTime(new Date(end), timeZone)}`
+  const until = end === undefined ? '' : ` until ${formatMoment(end, timeZone)}`
   if (cancelAtPeriodEnd) return `canceled, runs${until}`
   const isTrial = trialEnd !== undefined && trialEnd === end
   return isTrial ? `trial${until}` : 'active'

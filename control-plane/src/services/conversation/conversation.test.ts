@@ -212,7 +212,7 @@ test('M14: limits hold under concurrency, are told once, and the day is the user
       orderBy: { seq: 'asc' },
     })
     expect(told.map((notice) => notice.code)).toEqual(['minute_limit', 'day_limit'])
-    expect(told[1]?.body).toContain('11 Mar 2026, 00:00:00 (Pacific/Auckland)')
+    expect(told[1]?.body).toContain('You can write again in 1 minute.')
     limited.clock.at += 60_000
     expect(await burst()).toBe(3)
   } finally {

@@ -100,3 +100,10 @@ export async function createPerson(
   })
   return { userId: user.id, hostId: host.id, address }
 }
+
+/** A message as a phone brings it. */
+export const written = (to: Recipient, body = 'hi') => ({
+  ...to,
+  providerMessageId: crypto.randomUUID(),
+  body,
+})

@@ -1,6 +1,10 @@
 import { Prisma, type Transaction } from '@yourclaw/db'
 import type { ConversationCtx } from './ctx.ts'
 
+/** Why a message is refused before any turn takes it. */
+export const refusals = ['opted_out', 'not_entitled', 'no_assistant', 'day_limit', 'minute_limit'] as const
+export type RefusalCode = (typeof refusals)[number]
+
 /** `resetsAt` says when the next message is taken again. */
 export type LimitResult = { ok: true } | { ok: false; limit: 'day' | 'minute'; resetsAt: Date }
 

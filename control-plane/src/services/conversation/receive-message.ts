@@ -4,18 +4,22 @@ import { attachTo, dropFiles, unsentFiles } from '../attachment/attach.ts'
 import { type IncomingFile, incomingRows } from '../attachment/incoming.ts'
 import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
-import { albumCode, takeFromLimits, userStanding } from './limits.ts'
+import { albumCode, type RefusalCode, takeFromLimits, userStanding } from './limits.ts'
 import { type AssistantRow, lockOwner } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 import { sendNoticeIn } from './send-notice.ts'
 import { greetStrangerIn } from './tell-address.ts'
-import { formatTime, texts } from './texts.ts'
+import { texts, waitUntil } from './texts.ts'
 
 export interface ReceiveInput extends Recipient {
   /** Telegram update_id, Twilio MessageSid: processed once (M2). */
   providerMessageId: string
   providerOrder?: bigint
   body: string
+  /** What its person wrote, where that is more. */
+  written?: string
+  /** What it said before its person changed it; empty = not known. */
+  editedFrom?: string
   /** What the model is told before the text. */
   context?: string
   /** What its chat calls it, where that is not providerMessageId. */
@@ -108,10 +112,11 @@ async function insertMessage(tx: Transaction, assistant: AssistantRow, input: Re
   const rows = await tx.$queryRaw<{ id: string }[]>`
     WITH inserted AS (
       INSERT INTO messages (user_id, direction, channel, address, body, provider_message_id, provider_order, seq,
-        state, trace_parent, created_at, context, chat_message_id)
+        state, trace_parent, created_at, context, chat_message_id, written, edited_from)
       SELECT ${assistant.userId}::uuid, 'INBOUND', ${input.channel}::"Channel", ${input.address},
         ${sanitize(input.body)}, ${input.providerMessageId}, ${input.providerOrder ?? null}::bigint, last_seq + 1,
-        'RECEIVED', ${input.traceParent ?? null}, ${at}, ${input.context ?? null}, ${input.chatMessageId ?? null}
+        'RECEIVED', ${input.traceParent ?? null}, ${at}, ${input.context ?? null}, ${input.chatMessageId ?? null},
+        ${input.written === undefined ? null : sanitize(input.written)}, ${input.editedFrom ?? null}
       FROM assistants WHERE id = ${assistant.id}::uuid
       ON CONFLICT (channel, provider_message_id) DO NOTHING RETURNING id
     ), counted AS (
@@ -185,7 +190,7 @@ async function tellSuspended(
 
 /** `key` = what "told once" means for this refusal. */
 interface Refusal {
-  code: string
+  code: RefusalCode
   /** Null = nothing may be said. */
   text: string | null
   key: string
@@ -217,10 +222,8 @@ async function findRefusal(
     if (album) await tx.notice.create({ data: album })
     return null
   }
-  const resetsAt = formatTime(result.resetsAt, day.timeZone)
+  const wait = waitUntil(result.resetsAt, at.getTime())
   const isDay = result.limit === 'day'
-  const text = isDay
-    ? texts.dayLimit(rateLimitPerDay, resetsAt)
-    : texts.minuteLimit(rateLimitPerMinute, resetsAt)
+  const text = isDay ? texts.dayLimit(rateLimitPerDay, wait) : texts.minuteLimit(rateLimitPerMinute, wait)
   return { code: `${result.limit}_limit`, text, key: result.resetsAt.toISOString() }
 }

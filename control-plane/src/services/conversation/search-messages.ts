@@ -73,7 +73,7 @@ async function findCandidates(
   const older = before === undefined ? Prisma.empty : Prisma.sql`AND seq < ${before}`
   const rows = await ctx.db.$queryRaw<{ candidates: Candidate[]; oldest: string | null; looked: bigint }[]>`
     WITH newest AS (
-      SELECT id, seq, left(body, ${longestRead}) AS body, direction FROM messages WHERE user_id = ${userId}::uuid ${older}
+      SELECT id, seq, left(coalesce(written, body), ${longestRead}) AS body, direction FROM messages WHERE user_id = ${userId}::uuid ${older}
       ORDER BY seq DESC LIMIT ${searched}
     ), found AS (
       SELECT * FROM newest WHERE ${Prisma.join(conditions, ' AND ')} ORDER BY seq DESC LIMIT ${maxCandidates}

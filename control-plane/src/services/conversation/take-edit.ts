@@ -2,8 +2,7 @@ import type { Attachment, Message, Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
 import { sourceSchema } from '../attachment/attachment.ts'
 import { type IncomingFile, incomingRows } from '../attachment/incoming.ts'
-import { codeOf } from '../command/commands.ts'
-import { messageIn, readCommand } from '../command/read-command.ts'
+import { readCommand } from '../command/read-command.ts'
 import type { ConversationCtx } from './ctx.ts'
 import { albumCode } from './limits.ts'
 import { quoted } from './quote.ts'
@@ -39,16 +38,14 @@ export async function takeEdit({ ctx, input }: { ctx: ConversationCtx; input: Ed
   const { changed, files } = rest
   const verb = sanitize(input.body) === '' ? 'is' : 'says'
   const context = `[The user changed an earlier message${quoted(changed)}. It now ${verb}:]`
-  await receiveMessage({ ctx, input: { ...input, files, context } })
+  await receiveMessage({ ctx, input: { ...input, files, context, editedFrom: changed } })
 }
 
 function applyEdit(ctx: ConversationCtx, input: EditInput): Promise<Rest> {
   const { channel, address, chatMessageId, files: given = [] } = input
-  const bot = ctx.settings.telegramBotUsername
   const body = sanitize(input.body)
   const isEmpty = body.trim() === '' && given.length === 0
-  const command = input.isPlain ? readCommand(body, bot) : undefined
-  const isCommand = command !== undefined
+  const isCommand = input.isPlain && readCommand(body, ctx.settings.telegramBotUsername) !== undefined
   return inTransaction(ctx, async (tx): Promise<Rest> => {
     const owner = await lockOwner(tx, input)
     if (!owner) return 'nothing'
@@ -59,14 +56,14 @@ function applyEdit(ctx: ConversationCtx, input: EditInput): Promise<Rest> {
     // An edit of the words alone came without it.
     const known = await tx.attachment.findFirst({ where: { message: where }, orderBy: { createdAt: 'desc' } })
     const files = given.filter((file) => !known || !isSameFile(known, file))
-    // A link got its preview, or the like; of a command with a message only that was kept.
-    const isSameCommand = command !== undefined && before.code === codeOf(command.command)
-    const hasSameWords = before.body === body || (isSameCommand && before.body === messageIn(body, bot))
+    // A link got its preview, or the like.
+    const hasSameWords = [before.body, before.written].includes(body)
     if (hasSameWords && files.length === 0) return 'nothing'
     const isWaiting = before.state === 'RECEIVED' && before.turnId === null && before.kind === 'CHAT'
     if (isWaiting) {
       const withdrawn = { kind: 'NOTICE', state: 'ANSWERED', code: becameCommand } as const
-      await tx.message.update({ where: { id: before.id }, data: isCommand ? withdrawn : { body } })
+      const changed = { body, written: null, editedFrom: before.editedFrom ?? '' }
+      await tx.message.update({ where: { id: before.id }, data: isCommand ? withdrawn : changed })
       // What the command says counts instead.
       if (isCommand && before.code !== albumCode) await giveBackToday(tx, before)
       if (files.length > 0)

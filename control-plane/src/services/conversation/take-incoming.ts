@@ -7,7 +7,7 @@ import type { PressedButton } from '../question/button.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { type Found, findInChat } from './find-in-chat.ts'
 import { answerLine, type RepliedWords } from './quote.ts'
-import { receiveMessage } from './receive-message.ts'
+import { type ReceiveInput, receiveMessage } from './receive-message.ts'
 import { takeWritten } from './take-written.ts'
 import { tellAddress } from './tell-address.ts'
 import { texts, withoutStoppedMark } from './texts.ts'
@@ -52,18 +52,15 @@ export async function takeIncoming({
   ctx: ConversationCtx
   input: IncomingInput
 }): Promise<void> {
-  const { to, body, bind, traceParent } = input
+  const { to, body, bind } = input
+  const message = messageOf(input)
   const key = `${to.channel.toLowerCase()}:${input.providerMessageId}`
   const tell = (code: string, once: { kind: string; key: string }, text: string, greetStrangers = false) =>
     tellAddress({ ctx, input: { to, code, text, once, greetStrangers } })
 
   const heard =
-    to.channel === 'WHATSAPP' ? await hearFrom({ ctx, input: { to, optOut: input.optOut } }) : 'open'
-  if (heard === 'stopped') return
-  if (heard === 'back') {
-    await tell('opted_in', { kind: 'opt_in', key }, texts.optedIn)
-    return
-  }
+    to.channel === 'WHATSAPP' ? await hearFrom({ ctx, input: { message, optOut: input.optOut } }) : 'open'
+  if (heard === 'done') return
   if (bind && heard !== 'out') {
     const { outcome } = await bindByCode({ ctx, input: { ...to, ...bind } })
     const answers = {
@@ -78,21 +75,10 @@ export async function takeIncoming({
     return
   }
   const { files, refused } = sort(ctx, input.files)
-  const { providerMessageId, providerOrder, chatMessageId, album } = input
   const before = await repliedTo(ctx, input)
   const context = contextOf(before, input)
   if (body.trim() !== '' || files.length > 0) {
-    const received = {
-      ...to,
-      providerMessageId,
-      body,
-      files,
-      ...(providerOrder !== undefined && { providerOrder }),
-      ...(context !== undefined && { context }),
-      ...(chatMessageId !== undefined && { chatMessageId }),
-      ...(album !== undefined && { album }),
-      ...(traceParent !== undefined && { traceParent }),
-    }
+    const received = { ...message, files, ...(context !== undefined && { context }) }
     // A caption, others' words, and what somebody writes who asked to be left alone, is no command.
     const isPlain = input.files.length === 0 && input.isForwarded !== true
     // A number that answers another message is no answer to what we asked.
@@ -108,6 +94,20 @@ export async function takeIncoming({
   const unknown = input.isUnknown === true ? [texts.mediaUnsupported] : []
   for (const [index, text] of [...refused, ...unknown].entries())
     await tell('media_unsupported', { kind: 'media', key: `${key}:${index}` }, text, true)
+}
+
+/** Its own words, and what it is called. */
+function messageOf(input: IncomingInput): ReceiveInput {
+  const { to, providerMessageId, body, providerOrder, chatMessageId, album, traceParent } = input
+  return {
+    ...to,
+    providerMessageId,
+    body,
+    ...(providerOrder !== undefined && { providerOrder }),
+    ...(chatMessageId !== undefined && { chatMessageId }),
+    ...(album !== undefined && { album }),
+    ...(traceParent !== undefined && { traceParent }),
+  }
 }
 
 async function repliedTo(ctx: ConversationCtx, { to, repliedSid }: IncomingInput) {

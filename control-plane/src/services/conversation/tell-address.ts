@@ -18,11 +18,13 @@ export interface TellInput {
 
 /** Says something to whoever is behind an address: a notice to its owner, or a bare text to a stranger. */
 export function tellAddress({ ctx, input }: { ctx: ConversationCtx; input: TellInput }) {
-  return inTransaction(ctx, async (tx) => {
-    const userId = await findOwner(tx, input.to)
-    if (userId !== null) return sendNoticeIn(tx, ctx, { userId, ...input })
-    return input.greetStrangers ? greetStrangerIn(tx, ctx, input.to) : tellStrangerIn(tx, ctx, input)
-  })
+  return inTransaction(ctx, (tx) => tellAddressIn(tx, ctx, input))
+}
+
+export async function tellAddressIn(tx: Transaction, ctx: ConversationCtx, input: TellInput) {
+  const userId = await findOwner(tx, input.to)
+  if (userId !== null) return sendNoticeIn(tx, ctx, { userId, ...input })
+  return input.greetStrangers ? greetStrangerIn(tx, ctx, input.to) : tellStrangerIn(tx, ctx, input)
 }
 
 /** One helpful answer a day and address, on every channel (M10). */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { pages } from './texts.ts'
+import { pages, waitUntil } from './texts.ts'
 import { whyFailed } from './why-failed.ts'
 
 const routes = path.resolve(import.meta.dirname, '../../../../web/src/routes/(app)')
@@ -24,4 +24,18 @@ test('O3: what went wrong with a model is told apart by code, and each way out i
       page,
       true,
     ])
+})
+
+test('a wait is told as people say it, and never too short', () => {
+  const waits = [-5, 1, 40_000, 59_001, 61_000, 119 * 60_000, 119 * 60_001, 11.2 * 3_600_000]
+  expect(waits.map((ms) => waitUntil(new Date(ms), 0))).toEqual([
+    'in 1 second',
+    'in 1 second',
+    'in 40 seconds',
+    'in 1 minute',
+    'in 2 minutes',
+    'in 119 minutes',
+    'in 2 hours',
+    'in 12 hours',
+  ])
 })

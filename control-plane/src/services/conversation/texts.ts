@@ -18,10 +18,10 @@ export const texts = {
   notEntitled: (webUrl: string) =>
     `Your assistant needs an active subscription or trial to answer. You can start one at ${webUrl}.`,
   noAssistant: (webUrl: string) => `You have no assistant yet. Create one at ${webUrl} and write to it here.`,
-  dayLimit: (limit: number, resetsAt: string) =>
-    `You have reached today's limit of ${limit} messages. You can write again from ${resetsAt}.`,
-  minuteLimit: (limit: number, resetsAt: string) =>
-    `That was more than ${limit} messages in a minute. You can write again from ${resetsAt}.`,
+  dayLimit: (limit: number, wait: string) =>
+    `You have reached today's limit of ${limit} messages. You can write again ${wait}.`,
+  minuteLimit: (limit: number, wait: string) =>
+    `That was more than ${limit} messages in a minute. You can write again ${wait}.`,
   ready: 'Your assistant is ready. Say hello!',
   longWait: 'Your assistant is not available at the moment. Your message is safe and will be answered.',
   suspended:
@@ -31,6 +31,8 @@ export const texts = {
   bindCodeInvalid: (webUrl: string) =>
     `This link has expired or was used before. Get a new one at ${webUrl} and open it within 15 minutes.`,
   bindAddressTaken: 'This chat is already connected to another account. Disconnect it there first.',
+  optedOut:
+    'You wrote STOP on WhatsApp, so nothing is sent to you there any more. Write START there to go on; here you can always write.',
   optedIn: 'Welcome back. Write to your assistant right here.',
   creditLow: (webUrl: string) =>
     `Four fifths of your credit is spent. You can top up at ${pages.usage(webUrl)}, or bring a provider key of your own at ${pages.keys(webUrl)}.`,
@@ -39,7 +41,7 @@ export const texts = {
   monthCapNear: (webUrl: string) =>
     `Four fifths of the cap you set for this month is spent. You can change it at ${pages.usage(webUrl)}.`,
   monthCapReached: (webUrl: string, until: string) =>
-    `The cap you set for this month is reached. Your assistant goes on at ${until}, or as soon as you raise the cap at ${pages.usage(webUrl)} or bring a provider key of your own at ${pages.keys(webUrl)}.`,
+    `The cap you set for this month is reached. Your assistant goes on from ${until}, or as soon as you raise the cap at ${pages.usage(webUrl)} or bring a provider key of your own at ${pages.keys(webUrl)}.`,
   modelRetired: (old: string, next: string) =>
     `${old} is no longer served by its provider, so your assistant now thinks with ${next}. You can choose another model at any time.`,
   keyInvalid: (provider: string, webUrl: string) =>
@@ -68,14 +70,14 @@ export const texts = {
   forGoodByWord: 'That would hold for good, so please write ALWAYS if you mean it.',
   questionExpired: 'This question has expired. Please ask again.',
   modelChosen: (name: string) => `Your assistant now thinks with ${name}.`,
-  proactiveLimit: (limit: number, resetsAt: string) =>
-    `Your assistant has sent you ${limit} messages of its own today, and sends no more until ${resetsAt}. It still answers you.`,
-  filesInLimit: (megabytes: number, resetsAt: string) =>
-    `You have sent ${megabytes} MB of files today, and I take no more in a day. Send me further files from ${resetsAt}; you can still write to me.`,
-  filesOutLimit: (megabytes: number, resetsAt: string) =>
-    `Your assistant has sent you ${megabytes} MB of files today, and can send no more until ${resetsAt}. It still answers you.`,
-  listeningLimit: (minutes: number, resetsAt: string) =>
-    `I have listened to ${minutes} minutes of you today, and listen to no more in a day. From ${resetsAt} I listen again; until then, please write to me.`,
+  proactiveLimit: (limit: number, wait: string) =>
+    `Your assistant has sent you ${limit} messages of its own today, and can send the next ${wait}. It still answers you.`,
+  filesInLimit: (megabytes: number, wait: string) =>
+    `You have sent ${megabytes} MB of files today, and I take no more in a day. You can send me further files ${wait}; until then you can still write to me.`,
+  filesOutLimit: (megabytes: number, wait: string) =>
+    `Your assistant has sent you ${megabytes} MB of files today, and can send the next ${wait}. It still answers you.`,
+  listeningLimit: (minutes: number, wait: string) =>
+    `I have listened to ${minutes} minutes of you today, and listen to no more in a day. I can listen again ${wait}; until then, please write to me.`,
   heldSummedUp: (count: number, webUrl: string) =>
     count === 1
       ? `While I could not write to you here, your assistant had a message for you that is old by now. You can read it in the chat at ${pages.chat(webUrl)}.`
@@ -85,7 +87,11 @@ export const texts = {
   voiceUnsupported: 'I cannot listen to voice messages here. Please write to me instead.',
 }
 
-export function formatTime(at: Date, timeZone: string): string {
-  const parts = new Intl.DateTimeFormat('en-GB', { timeZone, dateStyle: 'medium', timeStyle: 'medium' })
-  return `${parts.format(at)} (${timeZone})`
+/** How long it is until then, as people say it: in 40 seconds, in 3 minutes, in 5 hours. Never too short. */
+export function waitUntil(at: Date, nowMs: number): string {
+  const format = new Intl.RelativeTimeFormat('en')
+  const seconds = Math.max(1, Math.ceil((at.getTime() - nowMs) / 1_000))
+  if (seconds < 60) return format.format(seconds, 'second')
+  const minutes = Math.ceil(seconds / 60)
+  return minutes < 120 ? format.format(minutes, 'minute') : format.format(Math.ceil(minutes / 60), 'hour')
 }

@@ -1,7 +1,8 @@
 import { inTransaction } from '../../context.ts'
+import { formatMoment } from '../../mail/format.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
 import { sendNoticeIn } from '../conversation/send-notice.ts'
-import { formatTime, texts } from '../conversation/texts.ts'
+import { texts } from '../conversation/texts.ts'
 import { readBalances } from './balance.ts'
 
 /** Less buys nothing: a call of the cheapest model costs about as much. */
@@ -48,7 +49,7 @@ export async function tellSpending({
       where: { id: userId },
       select: { timeZone: true },
     })
-    const until = formatTime(monthEndsAt, timeZone)
+    const until = formatMoment(monthEndsAt.toISOString(), timeZone)
     if (monthlyCapMicros - monthSpentMicros < nothingMicros)
       await tell('month_cap_reached', key, texts.monthCapReached(webUrl, until))
     else if (monthSpentMicros * 5n >= monthlyCapMicros * 4n)

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { inTransaction } from '../../context.ts'
 import { hearFrom } from '../channel/hear-from.ts'
 import { unbind } from '../channel/unbind.ts'
-import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
+import { createFixture, createPerson, type Fixture, written } from '../conversation/fixtures.ts'
 import { sendNotice } from '../conversation/send-notice.ts'
 import { askIn } from '../question/ask.ts'
 import { planDelivery } from './plan-delivery.ts'
@@ -24,7 +24,7 @@ async function onWhatsapp() {
   return {
     userId,
     to,
-    write: (optOut?: 'STOP' | 'START') => hearFrom({ ctx, input: { to, optOut } }),
+    write: (optOut?: 'STOP' | 'START') => hearFrom({ ctx, input: { message: written(to), optOut } }),
     plan: (messageId: string) => planDelivery({ ctx, input: { to, messageId } }),
     say: async (text: string, code = 'test') => {
       await sendNotice({ ctx, input: { userId, to, code, text } })
@@ -177,9 +177,9 @@ test('who opted out gets nothing more, wherever we learn it, and no dead letter 
   expect(await states()).toEqual(['DEAD', 'FAILED'])
   expect(fixture.buried).not.toContain(messageId)
   expect(await plan(await say('more'))).toEqual({ action: 'drop' })
-  expect(await write('START')).toBe('back')
+  expect(await write('START')).toBe('done')
   expect(await plan(await say('again'))).toEqual({ action: 'send' })
-  expect(await write('STOP')).toBe('stopped')
+  expect(await write('STOP')).toBe('done')
   expect(await write()).toBe('out')
   expect(await plan(await say('and more'))).toEqual({ action: 'drop' })
 })

@@ -111,6 +111,8 @@ async function* messages({ db }: Ctx, userId: string, onWritten: (written: numbe
         kind: true,
         channel: true,
         body: true,
+        written: true,
+        editedFrom: true,
         context: true,
         state: true,
         attachments: { orderBy: { position: 'asc' }, select: viewColumns },

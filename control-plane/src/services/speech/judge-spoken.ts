@@ -1,9 +1,10 @@
 import type { Channel, Transaction } from '@yourclaw/db'
+import { formatMoment } from '../../mail/format.ts'
 import { plan } from '../../plan.ts'
 import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
 import { userStanding } from '../conversation/limits.ts'
 import { sendNoticeIn } from '../conversation/send-notice.ts'
-import { formatTime, texts } from '../conversation/texts.ts'
+import { texts, waitUntil } from '../conversation/texts.ts'
 import { turnRecipient } from '../conversation/turn-rows.ts'
 import { quietUntil } from './quiet-until.ts'
 import { whereToSpeak } from './where-to-speak.ts'
@@ -80,10 +81,10 @@ export async function judgeSpoken(
   }
   const heldUntil = await quietUntil(tx, userId, at)
   if ((await saidToday(tx, userId, day)) >= plan.proactivePerDay) {
-    const resetsAt = formatTime(day.endsAt, day.timeZone)
     const once = { kind: 'proactive_limit', key: day.date }
-    const text = texts.proactiveLimit(plan.proactivePerDay, resetsAt)
+    const text = texts.proactiveLimit(plan.proactivePerDay, waitUntil(day.endsAt, at.getTime()))
     if (!heldUntil) await sendNoticeIn(tx, ctx, { userId, code: once.kind, text, once })
+    const resetsAt = formatMoment(day.endsAt.toISOString(), day.timeZone)
     const detail = `Today's ${plan.proactivePerDay} messages of your own are sent. The next can go out from ${resetsAt}.`
     return { code: 'proactive_limit', detail }
   }

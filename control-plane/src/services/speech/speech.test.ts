@@ -265,7 +265,7 @@ test('M9, M14: files have their amount a day, together with those on their way; 
   const unread = say(person, { file: { name: 'x', sizeBytes: 100, bytes: failing() } })
   expect(await unread).toMatchObject({
     code: 'files_day_limit',
-    detail: expect.stringContaining('3 Jun 2026'),
+    detail: expect.stringContaining('3 June 2026 at 00:00'),
   })
   expect(await fixture.db.attachment.count({ where: { userId: person.userId } })).toBe(2)
   const notices = (await stored(person)).filter(({ kind }) => kind === 'NOTICE')

@@ -8,7 +8,7 @@ import { discardFile, filesDayLimitCode, storeInShare } from '../attachment/stor
 import type { ConversationCtx } from '../conversation/ctx.ts'
 import { userDay } from '../conversation/limits.ts'
 import { sendNotice, storeOutgoing } from '../conversation/send-notice.ts'
-import { formatTime, texts } from '../conversation/texts.ts'
+import { texts, waitUntil } from '../conversation/texts.ts'
 import { type Judged, judgeSpoken, type NotSent } from './judge-spoken.ts'
 
 /** What an assistant says by itself, as its host hands it over. */
@@ -87,8 +87,9 @@ async function keepFile({
 }
 
 async function tellFilesLimit(ctx: ConversationCtx, { userId, to }: Judged): Promise<void> {
-  const day = await userDay(ctx.db, userId, new Date(ctx.clock.now()))
-  const text = texts.filesOutLimit(plan.fileMegabytesOutPerDay, formatTime(day.endsAt, day.timeZone))
+  const now = ctx.clock.now()
+  const day = await userDay(ctx.db, userId, new Date(now))
+  const text = texts.filesOutLimit(plan.fileMegabytesOutPerDay, waitUntil(day.endsAt, now))
   const once = { kind: 'files_out_limit', key: day.date }
   await sendNotice({ ctx, input: { userId, to, code: once.kind, text, once } })
 }

@@ -3534,11 +3534,13 @@ export interface components {
             code?: string;
             /** @enum {string} */
             direction: "INBOUND" | "OUTBOUND";
+            /** @description Its person changed it: the beginning of what another message had said; empty = it is that message itself, or what it said is not known */
+            editedFrom?: string;
             id: string;
             /** @description The idempotency key that it was sent with */
             key?: string;
             /**
-             * @description NOTICE: our own words, not the assistant’s
+             * @description NOTICE: our own words, or what was said to us, as commands; no part of the talk with the assistant
              * @enum {string}
              */
             kind: "CHAT" | "NOTICE";
@@ -3553,6 +3555,11 @@ export interface components {
                     label: string;
                 }[];
             };
+            /**
+             * @description REFUSED: why; `turn_failed`: its turn ended without an answer, as a notice says
+             * @enum {string}
+             */
+            refusal?: "opted_out" | "not_entitled" | "no_assistant" | "day_limit" | "minute_limit" | "turn_failed";
             /** @description Its place in the conversation; events go on `after` it */
             seq: number;
             /** @enum {string} */
@@ -3609,6 +3616,10 @@ export interface components {
                 boundAt?: string;
                 /** @enum {string} */
                 channel: "WHATSAPP" | "TELEGRAM" | "WEB";
+                /** @description Since when nothing is sent there: the person wrote STOP, and has not written START */
+                optedOutAt?: string;
+                /** @description Its number, as people write it */
+                phone?: string;
                 /**
                  * @description The code came from a chat that is connected to another account
                  * @enum {string}

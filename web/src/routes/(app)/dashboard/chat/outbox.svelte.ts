@@ -1,4 +1,5 @@
 import type { Attachment } from '#lib/server/api/views.ts'
+import { isRefusal } from './words.ts'
 
 /** What somebody wrote, until it is among the messages. */
 export interface Draft {
@@ -11,9 +12,6 @@ export interface Draft {
   /** Why it failed, in words. */
   problem?: string
 }
-
-/** The API has stored these messages and answers none of them. */
-const refusals = ['day_limit', 'minute_limit', 'not_entitled', 'no_assistant', 'opted_out']
 
 /** Sends one after the other, so that their order stays, and keeps what is not sent through a reload of the page. */
 export class Outbox {
@@ -102,6 +100,6 @@ async function send({ key, text, files }: Draft): Promise<{ draft: Partial<Draft
   const problem = (await answer?.json().catch(() => undefined)) as
     | { detail: string; code: string }
     | undefined
-  if (problem && refusals.includes(problem.code)) return { draft: { state: 'sent' }, reason: problem.detail }
+  if (problem && isRefusal(problem.code)) return { draft: { state: 'sent' }, reason: problem.detail }
   return { draft: { state: 'failed', problem: problem?.detail ?? 'You seem to be offline.' } }
 }

@@ -1,26 +1,38 @@
 import type { Message } from '#lib/server/api/views.ts'
 
-/** Why a message has no answer, by the API's code. */
-const whyNot: Record<string, string> = {
-  turn_canceled: 'Stopped',
-  day_limit: 'Not answered: over the limit of a day',
-  minute_limit: 'Not answered: too many within a minute',
-  not_entitled: 'Not answered: there was no plan at that time',
-  no_assistant: 'Not answered: there was no assistant at that time',
+/** A command is a notice, too, and its person's own words. */
+export const writerOf = ({ direction, kind }: Pick<Message, 'direction' | 'kind'>) =>
+  direction === 'INBOUND' ? 'You' : kind === 'NOTICE' ? 'YourClaw' : 'Assistant'
+
+type Refusal = NonNullable<Message['refusal']>
+
+/** Why a message has no answer. */
+const whyNot: Record<Refusal, string> = {
+  day_limit: 'That was over the limit of the day.',
+  minute_limit: 'Those were too many within a minute.',
+  not_entitled: 'There was no plan at that time.',
+  no_assistant: 'There was no assistant at that time.',
+  opted_out: 'You had written STOP there. Write START there to go on.',
+  turn_failed: 'Your assistant could not. The notice about it says why.',
 }
 
-/** What became of a message, where there is something to say; `isRetryable` = it may be sent once more. */
-export function fateOf({
-  direction,
-  state,
-  code,
-  stopped,
-}: Message): { words: string; isRetryable: boolean } | undefined {
+/** Whether the API stored a message although it refused it. */
+export const isRefusal = (code: string): code is Refusal => Object.hasOwn(whyNot, code)
+
+interface Fate {
+  words: string
+  why?: string
+  /** It may be sent once more. */
+  isRetryable: boolean
+}
+
+/** What became of a message, where there is something to say. */
+export function fateOf({ direction, state, code, refusal, stopped }: Message): Fate | undefined {
   if (stopped) return { words: 'Stopped', isRetryable: false }
   if (direction === 'OUTBOUND')
     return state === 'FAILED' ? { words: 'It did not reach your phone', isRetryable: false } : undefined
   if (code === 'turn_canceled') return { words: 'Stopped', isRetryable: true }
-  if (state === 'REFUSED') return { words: whyNot[code ?? ''] ?? 'Not answered', isRetryable: true }
+  if (refusal) return { words: 'Not answered', why: whyNot[refusal], isRetryable: true }
   return undefined
 }
 
