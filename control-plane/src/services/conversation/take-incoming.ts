@@ -9,7 +9,7 @@ import { type Found, findInChat } from './find-in-chat.ts'
 import { answerLine, type RepliedWords } from './quote.ts'
 import { receiveMessage } from './receive-message.ts'
 import { takeWritten } from './take-written.ts'
-import { tellAddress } from './tell-address.ts'
+import { type TellInput, tellAddress } from './tell-address.ts'
 import { texts, withoutStoppedMark } from './texts.ts'
 
 /** One message from a phone, as its channel's webhook understood it. */
@@ -54,7 +54,7 @@ export async function takeIncoming({
 }): Promise<void> {
   const { to, body, bind, traceParent } = input
   const key = `${to.channel.toLowerCase()}:${input.providerMessageId}`
-  const tell = (code: string, once: { kind: string; key: string }, text: string, greetStrangers = false) =>
+  const tell = (code: string, once: TellInput['once'], text: TellInput['text'], greetStrangers = false) =>
     tellAddress({ ctx, input: { to, code, text, once, greetStrangers } })
 
   const heard =

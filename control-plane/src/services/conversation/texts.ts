@@ -5,7 +5,14 @@ export const pages = {
   model: (webUrl: string) => `${webUrl}/dashboard`,
   keys: (webUrl: string) => `${webUrl}/dashboard/keys`,
   usage: (webUrl: string) => `${webUrl}/dashboard/usage`,
+  plan: (webUrl: string) => `${webUrl}/dashboard/subscription`,
+  assistant: (webUrl: string) => `${webUrl}/dashboard`,
 }
+
+/** Where setting up goes on, at whatever step is next. */
+const setUp = (webUrl: string) => `${webUrl}/onboarding`
+const notConnected = (webUrl: string) =>
+  `I don't know this chat yet. Sign up or sign in at ${webUrl} and connect it there; it takes a minute.`
 
 const stoppedMark = '⏹ _Stopped._'
 /** What a chat quotes of a stopped answer is the assistant's alone. */
@@ -13,11 +20,21 @@ export const withoutStoppedMark = (text: string) => text.replace(/⏹ _?Stopped\
 
 /** Our own words to people, in one place. Markdown. */
 export const texts = {
-  unknownSender: (webUrl: string) =>
-    `Hello! I don't know this chat yet. Sign up or sign in at ${webUrl} and connect it there; it takes a minute.`,
-  notEntitled: (webUrl: string) =>
-    `Your assistant needs an active subscription or trial to answer. You can start one at ${webUrl}.`,
-  noAssistant: (webUrl: string) => `You have no assistant yet. Create one at ${webUrl} and write to it here.`,
+  unknownSender: (webUrl: string) => `Hello! ${notConnected(webUrl)}`,
+  notConnected,
+  trialLeft: (webUrl: string) =>
+    `One step is left before your assistant answers here: start the trial at ${setUp(webUrl)}.`,
+  paymentDue: (webUrl: string) =>
+    `A payment is due, and until it is made your assistant does not answer. You can make it at ${pages.plan(webUrl)}.`,
+  planEnded: (webUrl: string) =>
+    `Your subscription has ended, so your assistant does not answer. You can subscribe again at ${pages.plan(webUrl)}.`,
+  noAssistant: (webUrl: string) =>
+    `You have no assistant at the moment. Set one up at ${pages.assistant(webUrl)} and write to it here.`,
+  notRunning: (webUrl: string) =>
+    `Your assistant does not run at the moment. What you write is kept; you can try to start it again at ${pages.assistant(webUrl)}.`,
+  settingUp:
+    'Your assistant is being set up. What you write here meanwhile is answered as soon as it is ready.',
+  writeHere: 'Write to your assistant right here.',
   dayLimit: (limit: number, resetsAt: string) =>
     `You have reached today's limit of ${limit} messages. You can write again from ${resetsAt}.`,
   minuteLimit: (limit: number, resetsAt: string) =>
@@ -27,11 +44,11 @@ export const texts = {
   suspended:
     'Your assistant is paused at the moment. Your messages are kept, and answered when it runs again.',
   turnFailed: 'Your assistant could not answer this message. Please try again in a while.',
-  bound: 'This chat is connected. Write to your assistant right here.',
+  bound: (standing: string) => `This chat is connected. ${standing}`,
   bindCodeInvalid: (webUrl: string) =>
-    `This link has expired or was used before. Get a new one at ${webUrl} and open it within 15 minutes.`,
+    `This link has expired or was used before. Get a new one at ${setUp(webUrl)}/channel and open it within 15 minutes.`,
   bindAddressTaken: 'This chat is already connected to another account. Disconnect it there first.',
-  optedIn: 'Welcome back. Write to your assistant right here.',
+  optedIn: (standing: string) => `Welcome back. ${standing}`,
   creditLow: (webUrl: string) =>
     `Four fifths of your credit is spent. You can top up at ${pages.usage(webUrl)}, or bring a provider key of your own at ${pages.keys(webUrl)}.`,
   creditSpent: (webUrl: string) =>
@@ -60,7 +77,7 @@ export const texts = {
   tooManyCommands: 'That were many commands in a minute. Please wait a moment.',
   wordsNotTaken: (command: string) =>
     `What you wrote behind /${command} did not go to your assistant. To ask it, write without the command.`,
-  welcome: 'This chat is connected: just write to your assistant. /help lists what else you can do.',
+  welcome: (standing: string) => `This chat is connected. ${standing} /help lists what else you can do.`,
   questionNotAsked: 'This button is not for you, or does not work any more.',
   questionAnswered: (label: string) => `You have already chosen ${label}.`,
   whichQuestion: (webUrl: string) =>
