@@ -1,8 +1,8 @@
 import { readProfile } from '../account/read-profile.ts'
 import { type AssistantView, getAssistant } from '../assistant/get-assistant.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
-import { formatTime } from '../conversation/texts.ts'
-import { findModel } from '../model/catalogue.ts'
+import { formatDay, formatTime } from '../conversation/texts.ts'
+import { nameOf, soonEndOf } from '../model/catalogue.ts'
 import { readUsage } from '../usage/read-usage.ts'
 import type { CommandCall } from './commands.ts'
 import { dollars } from './dollars.ts'
@@ -18,11 +18,16 @@ export async function tellStatus(ctx: ConversationCtx, { userId }: CommandCall):
   const { timeZone, credits } = profile
   const resets = formatTime(new Date(today.resetsAt), timeZone)
   return [
-    `- Assistant: ${standingOf(assistant)}, ${findModel(assistant.model)?.name ?? assistant.model}`,
+    `- Assistant: ${standingOf(assistant)}, ${modelOf(assistant, ctx.clock.now())}`,
     `- Plan: ${planOf(profile)}`,
     `- Today: ${today.inbound} of ${today.limit} messages; counted anew from ${resets}`,
     `- Credit: ${dollars(credits.remainingMicros)}`,
   ].join('\n')
+}
+
+function modelOf({ model }: AssistantView, nowMs: number): string {
+  const ends = soonEndOf(model, nowMs)
+  return ends ? `${nameOf(model)} (until ${formatDay(ends.on)}, then ${ends.next.name})` : nameOf(model)
 }
 
 function standingOf({ status, suspended, lastError }: AssistantView): string {

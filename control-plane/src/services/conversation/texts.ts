@@ -14,6 +14,14 @@ const setUp = (webUrl: string) => `${webUrl}/onboarding`
 const notConnected = (webUrl: string) =>
   `I don't know this chat yet. Sign up or sign in at ${webUrl} and connect it there; it takes a minute.`
 
+interface ModelEnd {
+  /** YYYY-MM-DD. */
+  on: string
+  next: { name: string }
+}
+const thenNext = (ends: ModelEnd | undefined) =>
+  ends ? ` Its provider ends it on ${formatDay(ends.on)}; from then on it will be ${ends.next.name}.` : ''
+
 const stoppedMark = '⏹ _Stopped._'
 /** What a chat quotes of a stopped answer is the assistant's alone. */
 export const withoutStoppedMark = (text: string) => text.replace(/⏹ _?Stopped\._?$/, '').trimEnd()
@@ -73,7 +81,8 @@ export const texts = {
   nothingToStop: 'Nothing is running at the moment.',
   freshConversation:
     'This is a fresh conversation. What your assistant has noted about you, and its files, it still has.',
-  whichModel: (name: string) => `Your assistant thinks with **${name}**. Which model should it use?`,
+  whichModel: (name: string, ends?: ModelEnd) =>
+    `Your assistant thinks with **${name}**.${thenNext(ends)} Which model should it use?`,
   tooManyCommands: 'That were many commands in a minute. Please wait a moment.',
   wordsNotTaken: (command: string) =>
     `What you wrote behind /${command} did not go to your assistant. To ask it, write without the command.`,
@@ -84,7 +93,7 @@ export const texts = {
     `More than one question was asked here, so a number alone does not say which one you mean. You can answer each in the chat at ${pages.chat(webUrl)}.`,
   forGoodByWord: 'That would hold for good, so please write ALWAYS if you mean it.',
   questionExpired: 'This question has expired. Please ask again.',
-  modelChosen: (name: string) => `Your assistant now thinks with ${name}.`,
+  modelChosen: (name: string, ends?: ModelEnd) => `Your assistant now thinks with ${name}.${thenNext(ends)}`,
   proactiveLimit: (limit: number, resetsAt: string) =>
     `Your assistant has sent you ${limit} messages of its own today, and sends no more until ${resetsAt}. It still answers you.`,
   filesInLimit: (megabytes: number, resetsAt: string) =>
@@ -101,6 +110,10 @@ export const texts = {
     'I cannot read that kind of message. I understand text, pictures, voice messages, documents, videos as files, locations, contacts and stickers.',
   voiceUnsupported: 'I cannot listen to voice messages here. Please write to me instead.',
 }
+
+/** A calendar day, YYYY-MM-DD. */
+export const formatDay = (day: string) =>
+  new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(new Date(day))
 
 export function formatTime(at: Date, timeZone: string): string {
   const parts = new Intl.DateTimeFormat('en-GB', { timeZone, dateStyle: 'medium', timeStyle: 'medium' })
