@@ -10,6 +10,8 @@ export interface Draft {
   state: 'sending' | 'sent' | 'failed'
   /** Why it failed, in words. */
   problem?: string
+  /** Nobody was there to take it: it goes out by itself once somebody is. */
+  isUnreached?: boolean
 }
 
 /** The API has stored these messages and answers none of them. */
@@ -46,6 +48,13 @@ export class Outbox {
 
   retry(key: string): void {
     this.#change(key, { state: 'sending' })
+    this.sendAll()
+  }
+
+  /** Connected again. */
+  resume(): void {
+    for (const { key, state, isUnreached } of this.drafts)
+      if (state === 'failed' && isUnreached) this.#change(key, { state: 'sending' })
     this.sendAll()
   }
 
@@ -103,5 +112,7 @@ async function send({ key, text, files }: Draft): Promise<{ draft: Partial<Draft
     | { detail: string; code: string }
     | undefined
   if (problem && refusals.includes(problem.code)) return { draft: { state: 'sent' }, reason: problem.detail }
-  return { draft: { state: 'failed', problem: problem?.detail ?? 'You seem to be offline.' } }
+  const isUnreached = answer === undefined || answer.status >= 500
+  const words = problem?.detail ?? 'You seem to be offline. It goes out when you are back.'
+  return { draft: { state: 'failed', isUnreached, problem: words } }
 }
