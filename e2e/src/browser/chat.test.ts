@@ -361,22 +361,25 @@ describe.skipIf(!hasChromium)('the chat', () => {
     await open(phone.page)
     const long = `unbreakable${'andstillgoingon'.repeat(8)}`
     await script({ match: 'unbreakable', reply: `${long} \`${long}\` https://example.test/${long}` })
-    const file = { name: `${long}.txt`, mimeType: 'text/plain', buffer: Buffer.from('wide') }
-    await phone.page.locator('input[type=file]').setInputFiles(file)
-    await phone.page.getByText('Ready').waitFor()
     await write(long, phone.page)
-    await messages(phone.page).locator('code', { hasText: long }).waitFor()
-    /** In the browser: by how much the widest stands out, but for what scrolls by itself. */
-    const wider = (name: string) =>
-      phone.page.evaluate<number>(
-        `Math.max(...[...document.querySelectorAll('${name}, ${name} *')].filter((one) => !one.closest('pre, table')).map((one) => one.getBoundingClientRect()).map(({ left, right }) => Math.max(-left, right - innerWidth)))`,
-      )
-    expect(await wider('section[aria-label=Conversation] li')).toBeLessThanOrEqual(0)
+    await messages(phone.page).locator('code', { hasText: long }).last().waitFor()
+    const file = { name: `${long}.txt`, mimeType: 'text/plain', buffer: Buffer.from('wide') }
+    await phone.page.getByLabel('Attach files').setInputFiles(file)
+    await phone.page.getByText('Ready').waitFor()
+    await phone.page.getByRole('button', { name: 'Send' }).click()
+    await messages(phone.page).getByText('4 bytes').last().waitFor()
+    /** In the browser: what stands out, but for what scrolls by itself. */
+    const wider = (within: string) =>
+      phone.page.evaluate<string[]>(`[...document.querySelectorAll('${within} li *')]
+        .filter((one) => !one.closest('pre, table'))
+        .filter((one) => one.getBoundingClientRect().left < 0 || one.getBoundingClientRect().right > innerWidth)
+        .map((one) => one.outerHTML.slice(0, 200))`)
     await phone.page.screenshot({ path: path.join(screenshots, 'chat-wide-phone.png') })
+    expect(await wider('section[aria-label=Conversation]')).toEqual([])
     await phone.page.getByLabel('Search the conversation').fill('andstillgoing')
     await phone.page.locator('mark').first().waitFor()
-    expect(await wider('section[aria-label="What was found"]')).toBeLessThanOrEqual(0)
     await phone.page.screenshot({ path: path.join(screenshots, 'chat-wide-found-phone.png') })
+    expect(await wider('section[aria-label="What was found"]')).toEqual([])
     expect(await phone.page.evaluate(overflow)).toBe(0)
     await phone.context.close()
   })
