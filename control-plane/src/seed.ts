@@ -5,6 +5,7 @@ import type { Deps } from './deps.ts'
 import { ensureUser } from './services/account/ensure-user.ts'
 import { createAssistant } from './services/assistant/create-assistant.ts'
 import { grantCredit } from './services/credit/grant-credit.ts'
+import { defaultAt } from './services/model/catalogue.ts'
 
 const personSchema = z.object({
   name: z.string(),
@@ -47,7 +48,7 @@ async function hearFromStripe({ env }: Deps, sandboxUrl: string): Promise<void> 
 
 async function seedPerson({ ctx }: Deps, person: z.infer<typeof personSchema>): Promise<string> {
   return inTransaction(ctx, async (tx) => {
-    const { id: userId } = await ensureUser(tx, person)
+    const { id: userId } = await ensureUser(tx, { ...person, model: defaultAt(ctx.clock.now()) })
     const { telegramUserId, whatsappAddress } = person
     // Telegram last: what we say first goes to the newest binding.
     const nowMs = Date.now()

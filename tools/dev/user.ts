@@ -8,6 +8,7 @@ import { readEnv } from '../../control-plane/src/env.ts'
 import { createTokens } from '../../control-plane/src/lib/tokens.ts'
 import { ensureUser } from '../../control-plane/src/services/account/ensure-user.ts'
 import { grantCredit } from '../../control-plane/src/services/credit/grant-credit.ts'
+import { defaultAt } from '../../control-plane/src/services/model/catalogue.ts'
 import { openDatabase } from '../../prisma/src/index.ts'
 import { portsFrom } from './ports.ts'
 
@@ -27,7 +28,11 @@ const developmentUrl = `postgresql://postgres:yourclaw@127.0.0.1:${ports.postgre
 const db = openDatabase(env.DATABASE_URL ?? developmentUrl, 1)
 try {
   const userId = await inTransaction({ db }, async (tx) => {
-    const { id } = await ensureUser(tx, { email, name: email.split('@')[0] ?? '' })
+    const { id } = await ensureUser(tx, {
+      email,
+      name: email.split('@')[0] ?? '',
+      model: defaultAt(Date.now()),
+    })
     if ((await tx.subscription.count({ where: { userId: id, status: 'ACTIVE' } })) === 0) {
       await tx.subscription.create({ data: { userId: id, status: 'ACTIVE' } })
     }

@@ -182,6 +182,22 @@ describe.skipIf(!hasChromium)('the chat', () => {
     visit.complaints.splice(0)
   })
 
+  test('M2: what was written without a network goes out by itself, once, when it is back', async () => {
+    await open()
+    await visit.context.setOffline(true)
+    await page.getByText('Not connected').waitFor()
+    await write('written in a tunnel')
+    await page.getByText('It goes out when you are back').waitFor()
+    await visit.context.setOffline(false)
+    await answered('written in a tunnel')
+    const rows = await sql(
+      "SELECT FROM messages WHERE body = 'written in a tunnel' AND direction = 'INBOUND'",
+    )
+    expect(rows).toHaveLength(1)
+    await page.getByText('Not connected').waitFor({ state: 'detached' })
+    visit.complaints.splice(0)
+  })
+
   test('M14: over the limit it says so, and when it resets', async () => {
     await open()
     const [{ inbound_count: before }] = (await sql('SELECT inbound_count FROM usage_daily')) as [
@@ -388,6 +404,35 @@ describe.skipIf(!hasChromium)('the chat', () => {
     const box = await field(other.page).boundingBox()
     expect(box && box.y > 200 && box.y + box.height < 330).toBe(true)
     await other.context.close()
+  })
+
+  test('nothing that anybody writes is wider than a phone: not in the conversation, not in what was found', async () => {
+    const phone = await site.visit({ viewport: 'phone' })
+    await phone.context.addCookies(await visit.context.cookies())
+    await open(phone.page)
+    const long = `unbreakable${'andstillgoingon'.repeat(8)}`
+    await script({ match: 'unbreakable', reply: `${long} \`${long}\` https://example.test/${long}` })
+    await write(long, phone.page)
+    await messages(phone.page).locator('code', { hasText: long }).last().waitFor()
+    const file = { name: `${long}.txt`, mimeType: 'text/plain', buffer: Buffer.from('wide') }
+    await phone.page.getByLabel('Attach files').setInputFiles(file)
+    await phone.page.getByText('Ready').waitFor()
+    await phone.page.getByRole('button', { name: 'Send' }).click()
+    await messages(phone.page).getByText('4 bytes').last().waitFor()
+    /** In the browser: what stands out, but for what scrolls by itself. */
+    const wider = (within: string) =>
+      phone.page.evaluate<string[]>(`[...document.querySelectorAll('${within} li *')]
+        .filter((one) => !one.closest('pre, table'))
+        .filter((one) => one.getBoundingClientRect().left < 0 || one.getBoundingClientRect().right > innerWidth)
+        .map((one) => one.outerHTML.slice(0, 200))`)
+    await phone.page.screenshot({ path: path.join(screenshots, 'chat-wide-phone.png') })
+    expect(await wider('section[aria-label=Conversation]')).toEqual([])
+    await phone.page.getByLabel('Search the conversation').fill('andstillgoing')
+    await phone.page.locator('mark').first().waitFor()
+    await phone.page.screenshot({ path: path.join(screenshots, 'chat-wide-found-phone.png') })
+    expect(await wider('section[aria-label="What was found"]')).toEqual([])
+    expect(await phone.page.evaluate(overflow)).toBe(0)
+    await phone.context.close()
   })
 
   test('a long history: older messages come above without a move, a search leads into it, and back to the newest', async () => {

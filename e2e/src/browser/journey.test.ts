@@ -41,8 +41,16 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     await becomeSubscriber(site, visit, ada)
     const link = await role('link', { name: 'Write in Telegram' }).getAttribute('href')
     const text = new URL(link ?? '').searchParams.get('text') ?? ''
+    // The page sees the message come and its answer go.
+    const script = { match: text, reply: 'I do what I can.', delayMs: 3_000 }
+    await site.system.sandbox('/sim/models/script', script)
     await says(site, ada, text)
-    await hears(site, ada, text)
+    await role('heading', { name: 'Your message has arrived.' }).waitFor()
+    await role('heading', { name: 'It has answered you.' }).waitFor()
+    await visit.page.getByText('Its answer is in Telegram').waitFor()
+    await hears(site, ada, script.reply)
+    await role('link', { name: 'Go to the dashboard' }).click()
+    await visit.page.waitForURL('**/dashboard')
     const assistant = await visit.context.request.get('/api/v1/assistants')
     expect(await assistant.json()).toMatchObject({ model: 'anthropic/claude-haiku-4-5-20251001' })
     const me = await visit.context.request.get('/api/v1/users/me')

@@ -2,6 +2,7 @@ import type { Transaction } from '@yourclaw/db'
 import { type Ctx, inTransaction } from '../../context.ts'
 import { conflict, forbidden } from '../../errors.ts'
 import { mailPerson } from '../mail/mail-person.ts'
+import { defaultAt } from '../model/catalogue.ts'
 import { accountBeingDeleted } from './account-being-deleted.ts'
 import { ensureUser } from './ensure-user.ts'
 
@@ -36,7 +37,8 @@ export async function identifyUser({
     const linked = await findByIdentity(tx, input)
     if (linked !== null) return { id: linked, isNew: false }
     const isNew = (await tx.user.count({ where: { email } })) === 0
-    const user = await ensureUser(tx, { email, name: input.name ?? '' })
+    const model = defaultAt(ctx.clock.now())
+    const user = await ensureUser(tx, { email, name: input.name ?? '', model })
     if (user.deletionRequestedAt !== null) throw accountBeingDeleted()
     await requireFirstOf(tx, user.id, issuer)
     await tx.userIdentity.create({ data: { issuer, subject, userId: user.id } })

@@ -8,7 +8,7 @@ import { testSettings } from '../../testing/settings.ts'
 import { watchFleet } from '../alert/watch-fleet.ts'
 import { cordonHost, uncordonHost } from '../host/cordon-host.ts'
 import { openHostSession } from '../host/host-session.ts'
-import { defaultModel } from '../model/catalogue.ts'
+import { defaultAt } from '../model/catalogue.ts'
 import { applyObserved } from './apply-observed.ts'
 import { changeModel } from './change-model.ts'
 import { createAssistant, createAssistantIn, newSecrets } from './create-assistant.ts'
@@ -182,7 +182,7 @@ test('F1: creating is idempotent, and READY completes the job and greets once', 
     status: 'PROVISIONING',
     generation: 1,
     host: 'host-1',
-    model: defaultModel,
+    model: defaultAt(ctx.clock.now()),
   })
   await report(at, userId, Phase.PHASE_STARTING, { step: 'pulling' })
   expect((await view(userId)).job).toMatchObject({ status: 'RUNNING', step: 'pulling' })

@@ -3,7 +3,7 @@ import type { Transaction } from '@yourclaw/db'
 import { type Ctx, inTransaction } from '../../context.ts'
 import { assistantSuspended, ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
-import { defaultModel, onOffer } from '../model/catalogue.ts'
+import { defaultAt, onOffer } from '../model/catalogue.ts'
 import { pinnedImage } from './image.ts'
 import { lockAssistant } from './lock-assistant.ts'
 import { recordChange } from './record-change.ts'
@@ -46,7 +46,10 @@ export async function createAssistantIn(
   const nowMs = ctx.clock.now()
   if (model) requireOffered(model, nowMs)
   await requireEntitlement(tx, userId, new Date(nowMs))
-  await tx.assistant.createMany({ data: [{ userId, model: model ?? defaultModel }], skipDuplicates: true })
+  await tx.assistant.createMany({
+    data: [{ userId, model: model ?? defaultAt(nowMs) }],
+    skipDuplicates: true,
+  })
   const assistant = await lockAssistant(tx, userId)
   if (assistant.status !== 'NONE' && assistant.desired === 'ABSENT') {
     throw new ServiceError(409, 'assistant_being_deleted', 'The assistant is still being deleted.', {

@@ -1,6 +1,6 @@
 import type { AssistantStatus, JobStatus } from '@yourclaw/db'
 import type { Ctx } from '../../context.ts'
-import { defaultModel, onOffer } from '../model/catalogue.ts'
+import { defaultAt } from '../model/catalogue.ts'
 
 export interface AssistantView {
   status: AssistantStatus
@@ -25,7 +25,7 @@ export async function getAssistant({
     where: { userId: input.userId },
     include: { host: { select: { name: true } }, jobs: { orderBy: { generation: 'desc' }, take: 1 } },
   })
-  if (!assistant) return { status: 'NONE', model: onOffer(defaultModel, ctx.clock.now()), generation: 0 }
+  if (!assistant) return { status: 'NONE', model: defaultAt(ctx.clock.now()), generation: 0 }
   const [job] = assistant.jobs
   return {
     status: assistant.status,

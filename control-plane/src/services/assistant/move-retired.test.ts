@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createVault } from '../../lib/vault.ts'
-import { ensureUser } from '../account/ensure-user.ts'
+import { identifyUser } from '../account/identify-user.ts'
 import { createFixture, createPerson, type Fixture } from '../conversation/fixtures.ts'
 import { models, offeredModels, onOffer } from '../model/catalogue.ts'
 import { listPrice } from '../model/price.ts'
@@ -39,17 +39,29 @@ test('a retired model is no longer offered, and its users are moved once, with a
   expect(await moveRetired({ ctx })).toBe(0)
 })
 
-test('the default is what people know until it is retired, then its successor, for whoever comes then too', async () => {
+test('the default is what people know until it is about to be retired, then its successor, for whoever comes then too', async () => {
   const { ctx, clock, db } = fixture
-  const first = (day: string) => offeredModels(Date.parse(day)).find((model) => model.default)?.id
-  expect(first('2026-11-29')).toBe('anthropic/claude-sonnet-4-5-20250929')
-  expect(first('2026-11-30')).toBe('anthropic/claude-sonnet-5-5')
-  clock.at = Date.parse('2026-12-01T00:00:00Z')
-  const newcomer = { email: 'late@example.test', name: '' }
-  const { id: userId } = await db.$transaction((tx) => ensureUser(tx, newcomer))
-  await db.subscription.create({ data: { userId, status: 'ACTIVE' } })
-  await createAssistant({ ctx, vault, input: { userId } })
-  expect((await getAssistant({ ctx, input: { userId } })).model).toBe('anthropic/claude-sonnet-5-5')
+  const first = (day: string) => offeredModels(Date.parse(day)).filter((model) => model.default)
+  const [old, next] = ['anthropic/claude-sonnet-4-5-20250929', 'anthropic/claude-sonnet-5-5']
+  expect(first('2026-11-15')).toMatchObject([{ id: old }])
+  for (const day of ['2026-11-16', '2026-11-29', '2026-11-30'])
+    expect(first(day)).toMatchObject([{ id: next }])
+  clock.at = Date.parse('2026-11-26T12:00:00Z')
+  // What is about to end may still be chosen, and is not moved before its day.
+  const newcomer = async (email: string, model?: string) => {
+    const identity = { issuer: 'https://google.test', subject: email, email }
+    const { id: userId } = await identifyUser({ ctx, input: identity })
+    await db.subscription.create({ data: { userId, status: 'ACTIVE' } })
+    await createAssistant({ ctx, vault, input: { userId, model } })
+    return userId
+  }
+  const modelOf = async (userId: string) => (await getAssistant({ ctx, input: { userId } })).model
+  const [plain, picky] = [await newcomer('plain@example.test'), await newcomer('picky@example.test', old)]
+  await moveRetired({ ctx })
+  expect([await modelOf(plain), await modelOf(picky)]).toEqual([next, old])
+  clock.at = Date.parse('2026-11-30T00:00:00Z')
+  await moveRetired({ ctx })
+  expect([await modelOf(plain), await modelOf(picky)]).toEqual([next, next])
 })
 
 test('B4: whatever is offered now or later has a price, and every retirement leads to what is offered', () => {

@@ -2,7 +2,7 @@ import { inTransaction, nudge } from '../../context.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
 import { sendNoticeIn } from '../conversation/send-notice.ts'
 import { texts } from '../conversation/texts.ts'
-import { findModel, models, successorOf } from '../model/catalogue.ts'
+import { models, nameOf, successorOf } from '../model/catalogue.ts'
 import { lockAssistant } from './lock-assistant.ts'
 import { recordChange } from './record-change.ts'
 
@@ -37,7 +37,7 @@ export async function moveRetired({ ctx }: { ctx: ConversationCtx }): Promise<nu
       }
       await recordChange(tx, assistant, 'MODEL', { model })
       if (!successor) return
-      const text = texts.modelRetired(findModel(assistant.model)?.name ?? assistant.model, successor.name)
+      const text = texts.modelRetired(nameOf(assistant.model), successor.name)
       await sendNoticeIn(tx, ctx, { userId, code: 'model_retired', text })
     })
   }

@@ -1,6 +1,6 @@
 import { changeModelIn } from '../assistant/change-model.ts'
 import { texts } from '../conversation/texts.ts'
-import { findModel } from '../model/catalogue.ts'
+import { endOf, nameOf, soonEndOf } from '../model/catalogue.ts'
 import { askIn } from '../question/ask.ts'
 import { modelOptions } from '../question/choose-model.ts'
 import type { Command } from './commands.ts'
@@ -14,10 +14,10 @@ export const chooseModel: NonNullable<Command['act']> = async (tx, ctx, { userId
   const named = options.find(({ id, label }) => [id, label.toLowerCase()].includes(wanted))
   if (named) {
     await changeModelIn(tx, ctx, { userId, model: named.id })
-    return texts.modelChosen(named.label)
+    return texts.modelChosen(named.label, soonEndOf(named.id, ctx.clock.now()))
   }
   const { model } = await tx.assistant.findUniqueOrThrow({ where: { userId }, select: { model: true } })
-  const prompt = texts.whichModel(findModel(model)?.name ?? model)
+  const prompt = texts.whichModel(nameOf(model), endOf(model))
   await askIn(tx, ctx, { userId, to, kind: 'model', prompt, options, expiresInMs: questionMs })
   return undefined
 }

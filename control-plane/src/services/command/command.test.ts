@@ -169,6 +169,34 @@ test('/model asks with a button for each model, and a press or a name chooses it
   expect(await model()).toBe('openai/gpt-4o-mini')
 })
 
+test('/model and /status say when a model ends and what follows it, and a choice of what is about to end says so', async () => {
+  const { db, clock } = fixture
+  const { userId, write, said } = await somebody()
+  const model = 'anthropic/claude-sonnet-4-5-20250929'
+  await db.assistant.update({ where: { userId }, data: { model } })
+  const answerTo = async (text: string) => {
+    await write(text)
+    return (await said()).at(-1)
+  }
+  const end = 'Its provider ends it on 30 November 2026; from then on it will be Claude Sonnet 5.5.'
+  expect(await answerTo('/model')).toBe(
+    `NOTICE < Your assistant thinks with **Claude Sonnet 4.5**. ${end} Which model should it use?`,
+  )
+  const before = clock.at
+  clock.at = Date.parse('2026-11-20T12:00:00Z')
+  expect(await answerTo('/status')).toContain(
+    'Claude Sonnet 4.5 (until 30 November 2026, then Claude Sonnet 5.5)',
+  )
+  expect(await answerTo('/model Claude Sonnet 5.5')).toBe(
+    'NOTICE < Your assistant now thinks with Claude Sonnet 5.5.',
+  )
+  expect(await answerTo('/model')).not.toContain('ends it')
+  expect(await answerTo('/model Claude Sonnet 4.5')).toBe(
+    `NOTICE < Your assistant now thinks with Claude Sonnet 4.5. ${end}`,
+  )
+  clock.at = before
+})
+
 test('M13: /new begins another conversation; a turn that runs stays in its own, and its history does not follow', async () => {
   const { userId, write, claim, finish, historyOf } = await somebody()
   await write('one')

@@ -1,6 +1,7 @@
 import type { Transaction } from '@yourclaw/db'
 import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
 import type { AssistantRow } from '../conversation/rows.ts'
+import { tellStanding } from '../conversation/tell-standing.ts'
 import { texts } from '../conversation/texts.ts'
 import { chooseModel } from './choose-model.ts'
 import { startFresh } from './start-fresh.ts'
@@ -51,7 +52,11 @@ export const commands: readonly Command[] = [
   },
   { name: 'new', description: 'Begin a fresh conversation; memory stays', words: 'next', act: startFresh },
   { name: 'stop', description: 'Stop the answer that is being written', words: 'next', act: stop },
-  { name: 'start', description: 'Connect this chat, or say hello', read: async () => texts.welcome },
+  {
+    name: 'start',
+    description: 'Connect this chat, or say hello',
+    read: async (ctx, { userId }) => texts.welcome(await tellStanding(ctx.db, ctx, userId)),
+  },
 ]
 
 /** On the message that was one. */

@@ -2,8 +2,8 @@ import { formatMoment } from '../../mail/format.ts'
 import { readProfile } from '../account/read-profile.ts'
 import { type AssistantView, getAssistant } from '../assistant/get-assistant.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
-import { waitUntil } from '../conversation/texts.ts'
-import { findModel } from '../model/catalogue.ts'
+import { formatDay, waitUntil } from '../conversation/texts.ts'
+import { nameOf, soonEndOf } from '../model/catalogue.ts'
 import { readUsage } from '../usage/read-usage.ts'
 import type { CommandCall } from './commands.ts'
 import { dollars } from './dollars.ts'
@@ -19,11 +19,16 @@ export async function tellStatus(ctx: ConversationCtx, { userId }: CommandCall):
   const { credits } = profile
   const resets = waitUntil(new Date(today.resetsAt), ctx.clock.now())
   return [
-    `- Assistant: ${standingOf(assistant)}, ${findModel(assistant.model)?.name ?? assistant.model}`,
+    `- Assistant: ${standingOf(assistant)}, ${modelOf(assistant, ctx.clock.now())}`,
     `- Plan: ${planOf(profile)}`,
     `- Today: ${today.inbound} of ${today.limit} messages; counted anew ${resets}`,
     `- Credit: ${dollars(credits.remainingMicros)}`,
   ].join('\n')
+}
+
+function modelOf({ model }: AssistantView, nowMs: number): string {
+  const ends = soonEndOf(model, nowMs)
+  return ends ? `${nameOf(model)} (until ${formatDay(ends.on)}, then ${ends.next.name})` : nameOf(model)
 }
 
 function standingOf({ status, suspended, lastError }: AssistantView): string {

@@ -1,5 +1,5 @@
 import type { ConversationCtx } from '../conversation/ctx.ts'
-import { findModel } from '../model/catalogue.ts'
+import { nameOf } from '../model/catalogue.ts'
 import { readUsage } from '../usage/read-usage.ts'
 import type { CommandCall } from './commands.ts'
 import { dollars } from './dollars.ts'
@@ -15,7 +15,7 @@ export async function tellUsage(ctx: ConversationCtx, { userId }: CommandCall): 
   const { today, days, models } = await readUsage({ ctx, input: { userId } })
   const sum = (of: (day: (typeof days)[number]) => number) => days.reduce((total, day) => total + of(day), 0)
   const lines = models.slice(0, mostModels).map(({ model, inputTokens, outputTokens, costMicros }) => {
-    const name = findModel(model)?.name ?? model
+    const name = nameOf(model)
     return `- ${name}: ${count(inputTokens + outputTokens)} tokens${spent(costMicros)}`
   })
   return [

@@ -9,6 +9,7 @@ import { type AssistantRow, lockOwner } from './rows.ts'
 import { sanitize } from './sanitize.ts'
 import { sendNoticeIn } from './send-notice.ts'
 import { greetStrangerIn } from './tell-address.ts'
+import { whyNotEntitled } from './tell-standing.ts'
 import { texts, waitUntil } from './texts.ts'
 
 export interface ReceiveInput extends Recipient {
@@ -208,7 +209,8 @@ async function findRefusal(
   // An answer could not be sent, so none is written.
   if (await hasOptedOut(tx, to)) return { code: 'opted_out', text: null, key: '' }
   const day = await userStanding(tx, userId, at)
-  if (!day.isEntitled) return { code: 'not_entitled', text: texts.notEntitled(webUrl), key: day.date }
+  if (!day.isEntitled)
+    return { code: 'not_entitled', text: await whyNotEntitled(tx, webUrl, userId), key: day.date }
   if (assistant.status === 'NONE' && assistant.desired === 'ABSENT') {
     return { code: 'no_assistant', text: texts.noAssistant(webUrl), key: day.date }
   }

@@ -9,7 +9,7 @@ import { type Found, findInChat } from './find-in-chat.ts'
 import { answerLine, type RepliedWords } from './quote.ts'
 import { type ReceiveInput, receiveMessage } from './receive-message.ts'
 import { takeWritten } from './take-written.ts'
-import { tellAddress } from './tell-address.ts'
+import { type TellInput, tellAddress } from './tell-address.ts'
 import { texts, withoutStoppedMark } from './texts.ts'
 
 /** One message from a phone, as its channel's webhook understood it. */
@@ -55,7 +55,7 @@ export async function takeIncoming({
   const { to, body, bind } = input
   const message = messageOf(input)
   const key = `${to.channel.toLowerCase()}:${input.providerMessageId}`
-  const tell = (code: string, once: { kind: string; key: string }, text: string, greetStrangers = false) =>
+  const tell = (code: string, once: TellInput['once'], text: TellInput['text'], greetStrangers = false) =>
     tellAddress({ ctx, input: { to, code, text, once, greetStrangers } })
 
   const heard =

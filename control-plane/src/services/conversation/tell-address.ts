@@ -5,12 +5,14 @@ import { hasOptedOut } from '../channel/contact.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { addressHash, findOwner, sayOnce } from './rows.ts'
 import { sendNoticeIn } from './send-notice.ts'
+import { tellStanding } from './tell-standing.ts'
 import { texts } from './texts.ts'
 
 export interface TellInput {
   to: Recipient
   code: string
-  text: string
+  /** Made of what the person's standing is (tellStanding), where it depends on that. */
+  text: string | ((standing: string) => string)
   once: { kind: string; key: string }
   /** A stranger hears the daily greeting instead (M10). */
   greetStrangers?: boolean
@@ -23,8 +25,20 @@ export function tellAddress({ ctx, input }: { ctx: ConversationCtx; input: TellI
 
 export async function tellAddressIn(tx: Transaction, ctx: ConversationCtx, input: TellInput) {
   const userId = await findOwner(tx, input.to)
-  if (userId !== null) return sendNoticeIn(tx, ctx, { userId, ...input })
-  return input.greetStrangers ? greetStrangerIn(tx, ctx, input.to) : tellStrangerIn(tx, ctx, input)
+  if (userId === null && input.greetStrangers) return greetStrangerIn(tx, ctx, input.to)
+  const text = await wordsFor(tx, ctx, userId, input.text)
+  if (userId !== null) return sendNoticeIn(tx, ctx, { ...input, userId, text })
+  return tellStrangerIn(tx, ctx, { ...input, text })
+}
+
+async function wordsFor(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  userId: string | null,
+  text: TellInput['text'],
+): Promise<string> {
+  if (typeof text === 'string') return text
+  return text(userId === null ? texts.notConnected(ctx.settings.webUrl) : await tellStanding(tx, ctx, userId))
 }
 
 /** One helpful answer a day and address, on every channel (M10). */
@@ -34,7 +48,9 @@ export function greetStrangerIn(tx: Transaction, ctx: ConversationCtx, to: Recip
   return tellStrangerIn(tx, ctx, { to, code: 'unknown_sender', text, once: { kind: 'unknown_sender', key } })
 }
 
-async function tellStrangerIn(tx: Transaction, ctx: ConversationCtx, input: TellInput) {
+type StrangerInput = Pick<TellInput, 'to' | 'code' | 'once'> & { text: string }
+
+async function tellStrangerIn(tx: Transaction, ctx: ConversationCtx, input: StrangerInput) {
   if (await hasOptedOut(tx, input.to)) return { sent: false }
   const scope = addressHash(input.to)
   if (!(await sayOnce(tx, scope, input.once.kind, input.once.key))) return { sent: false }

@@ -5,7 +5,22 @@ export const pages = {
   model: (webUrl: string) => `${webUrl}/dashboard`,
   keys: (webUrl: string) => `${webUrl}/dashboard/keys`,
   usage: (webUrl: string) => `${webUrl}/dashboard/usage`,
+  plan: (webUrl: string) => `${webUrl}/dashboard/subscription`,
+  assistant: (webUrl: string) => `${webUrl}/dashboard`,
 }
+
+/** Where setting up goes on, at whatever step is next. */
+const setUp = (webUrl: string) => `${webUrl}/onboarding`
+const notConnected = (webUrl: string) =>
+  `I don't know this chat yet. Sign up or sign in at ${webUrl} and connect it there; it takes a minute.`
+
+interface ModelEnd {
+  /** YYYY-MM-DD. */
+  on: string
+  next: { name: string }
+}
+const thenNext = (ends: ModelEnd | undefined) =>
+  ends ? ` Its provider ends it on ${formatDay(ends.on)}; from then on it will be ${ends.next.name}.` : ''
 
 const stoppedMark = '⏹ _Stopped._'
 /** What a chat quotes of a stopped answer is the assistant's alone. */
@@ -13,11 +28,21 @@ export const withoutStoppedMark = (text: string) => text.replace(/⏹ _?Stopped\
 
 /** Our own words to people, in one place. Markdown. */
 export const texts = {
-  unknownSender: (webUrl: string) =>
-    `Hello! I don't know this chat yet. Sign up or sign in at ${webUrl} and connect it there; it takes a minute.`,
-  notEntitled: (webUrl: string) =>
-    `Your assistant needs an active subscription or trial to answer. You can start one at ${webUrl}.`,
-  noAssistant: (webUrl: string) => `You have no assistant yet. Create one at ${webUrl} and write to it here.`,
+  unknownSender: (webUrl: string) => `Hello! ${notConnected(webUrl)}`,
+  notConnected,
+  trialLeft: (webUrl: string) =>
+    `One step is left before your assistant answers here: start the trial at ${setUp(webUrl)}.`,
+  paymentDue: (webUrl: string) =>
+    `A payment is due, and until it is made your assistant does not answer. You can make it at ${pages.plan(webUrl)}.`,
+  planEnded: (webUrl: string) =>
+    `Your subscription has ended, so your assistant does not answer. You can subscribe again at ${pages.plan(webUrl)}.`,
+  noAssistant: (webUrl: string) =>
+    `You have no assistant at the moment. Set one up at ${pages.assistant(webUrl)} and write to it here.`,
+  notRunning: (webUrl: string) =>
+    `Your assistant does not run at the moment. What you write is kept; you can try to start it again at ${pages.assistant(webUrl)}.`,
+  settingUp:
+    'Your assistant is being set up. What you write here meanwhile is answered as soon as it is ready.',
+  writeHere: 'Write to your assistant right here.',
   dayLimit: (limit: number, wait: string) =>
     `You have reached today's limit of ${limit} messages. You can write again ${wait}.`,
   minuteLimit: (limit: number, wait: string) =>
@@ -27,13 +52,13 @@ export const texts = {
   suspended:
     'Your assistant is paused at the moment. Your messages are kept, and answered when it runs again.',
   turnFailed: 'Your assistant could not answer this message. Please try again in a while.',
-  bound: 'This chat is connected. Write to your assistant right here.',
+  bound: (standing: string) => `This chat is connected. ${standing}`,
   bindCodeInvalid: (webUrl: string) =>
-    `This link has expired or was used before. Get a new one at ${webUrl} and open it within 15 minutes.`,
+    `This link has expired or was used before. Get a new one at ${setUp(webUrl)}/channel and open it within 15 minutes.`,
   bindAddressTaken: 'This chat is already connected to another account. Disconnect it there first.',
   optedOut:
     'You wrote STOP on WhatsApp, so nothing is sent to you there any more. Write START there to go on; here you can always write.',
-  optedIn: 'Welcome back. Write to your assistant right here.',
+  optedIn: (standing: string) => `Welcome back. ${standing}`,
   creditLow: (webUrl: string) =>
     `Four fifths of your credit is spent. You can top up at ${pages.usage(webUrl)}, or bring a provider key of your own at ${pages.keys(webUrl)}.`,
   creditSpent: (webUrl: string) =>
@@ -58,18 +83,19 @@ export const texts = {
   nothingToStop: 'Nothing is running at the moment.',
   freshConversation:
     'This is a fresh conversation. What your assistant has noted about you, and its files, it still has.',
-  whichModel: (name: string) => `Your assistant thinks with **${name}**. Which model should it use?`,
+  whichModel: (name: string, ends?: ModelEnd) =>
+    `Your assistant thinks with **${name}**.${thenNext(ends)} Which model should it use?`,
   tooManyCommands: 'That were many commands in a minute. Please wait a moment.',
   wordsNotTaken: (command: string) =>
     `What you wrote behind /${command} did not go to your assistant. To ask it, write without the command.`,
-  welcome: 'This chat is connected: just write to your assistant. /help lists what else you can do.',
+  welcome: (standing: string) => `This chat is connected. ${standing} /help lists what else you can do.`,
   questionNotAsked: 'This button is not for you, or does not work any more.',
   questionAnswered: (label: string) => `You have already chosen ${label}.`,
   whichQuestion: (webUrl: string) =>
     `More than one question was asked here, so a number alone does not say which one you mean. You can answer each in the chat at ${pages.chat(webUrl)}.`,
   forGoodByWord: 'That would hold for good, so please write ALWAYS if you mean it.',
   questionExpired: 'This question has expired. Please ask again.',
-  modelChosen: (name: string) => `Your assistant now thinks with ${name}.`,
+  modelChosen: (name: string, ends?: ModelEnd) => `Your assistant now thinks with ${name}.${thenNext(ends)}`,
   proactiveLimit: (limit: number, wait: string) =>
     `Your assistant has sent you ${limit} messages of its own today, and can send the next ${wait}. It still answers you.`,
   filesInLimit: (megabytes: number, wait: string) =>
@@ -86,6 +112,10 @@ export const texts = {
     'I cannot read that kind of message. I understand text, pictures, voice messages, documents, videos as files, locations, contacts and stickers.',
   voiceUnsupported: 'I cannot listen to voice messages here. Please write to me instead.',
 }
+
+/** A calendar day, YYYY-MM-DD. */
+export const formatDay = (day: string) =>
+  new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(new Date(day))
 
 /** How long it is until then, as people say it: in 40 seconds, in 3 minutes, in 5 hours. Never too short. */
 export function waitUntil(at: Date, nowMs: number): string {

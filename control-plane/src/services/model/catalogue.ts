@@ -1,3 +1,4 @@
+import { dayMs } from '../../plan.ts'
 import type { KeyProvider } from '../api-key/check-key.ts'
 
 /** One model on offer; the id `provider/name` is a contract with clients and with OpenClaw. */
@@ -62,15 +63,21 @@ export const models: readonly Model[] = [
   { id: 'google/gemini-3.1-flash-lite', provider: 'GOOGLE', name: 'Gemini 3.1 Flash Lite' },
 ]
 
-const isRetired = ({ retiredOn }: Model, nowMs: number) =>
-  retiredOn !== undefined && nowMs >= Date.parse(retiredOn)
+const isRetired = (model: Model | undefined, nowMs: number) =>
+  model?.retiredOn !== undefined && nowMs >= Date.parse(model.retiredOn)
 
-/** What somebody has who chose nothing. */
+/** The default, as long as it is served. */
 export const defaultModel = 'anthropic/claude-sonnet-4-5-20250929'
 
-/** The models a person may choose at `nowMs`; the default that is retired leaves being it to its successor. */
+/** So long before the default is retired its successor is it: nobody begins with what is about to end. */
+const soonMs = 14 * dayMs
+
+/** What somebody has who comes at `nowMs` and chooses nothing. */
+export const defaultAt = (nowMs: number): string => onOffer(defaultModel, nowMs + soonMs)
+
+/** The models a person may choose at `nowMs`. */
 export function offeredModels(nowMs: number): Model[] {
-  const first = onOffer(defaultModel, nowMs)
+  const first = defaultAt(nowMs)
   return models
     .filter((model) => !isRetired(model, nowMs))
     .map(({ default: _, ...model }) => (model.id === first ? { ...model, default: true } : model))
@@ -79,13 +86,28 @@ export function offeredModels(nowMs: number): Model[] {
 /** The same model, or what its users are moved to. */
 export const onOffer = (id: string, nowMs: number): string => successorOf(id, nowMs)?.id ?? id
 
-export function findModel(id: string): Model | undefined {
+function findModel(id: string): Model | undefined {
   return models.find((model) => model.id === id)
 }
+
+/** For people; an id that is in no catalogue stands for itself. */
+export const nameOf = (id: string): string => findModel(id)?.name ?? id
 
 /** What a retired model's users are moved to at `nowMs`, over as many retirements as it takes; absent = it is offered. */
 export function successorOf(id: string, nowMs: number): Model | undefined {
   const model = findModel(id)
   if (!model?.replacedBy || !isRetired(model, nowMs)) return undefined
   return successorOf(model.replacedBy, nowMs) ?? findModel(model.replacedBy)
+}
+
+/** The day from which a model's provider serves it no longer, and what its users are moved to then; absent = none is known. */
+export function endOf(id: string): { on: string; next: Model } | undefined {
+  const on = findModel(id)?.retiredOn
+  const next = on === undefined ? undefined : successorOf(id, Date.parse(on))
+  return on !== undefined && next ? { on, next } : undefined
+}
+
+/** The same, of a model that is about to end. */
+export function soonEndOf(id: string, nowMs: number): ReturnType<typeof endOf> {
+  return isRetired(findModel(id), nowMs + soonMs) ? endOf(id) : undefined
 }

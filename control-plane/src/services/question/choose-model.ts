@@ -1,6 +1,6 @@
 import { changeModelIn } from '../assistant/change-model.ts'
 import { texts } from '../conversation/texts.ts'
-import { findModel, offeredModels } from '../model/catalogue.ts'
+import { nameOf, offeredModels, soonEndOf } from '../model/catalogue.ts'
 import type { OnAnswer } from './kinds.ts'
 
 /** Those that are on offer, as the options of a question of kind `model`. */
@@ -9,5 +9,5 @@ export const modelOptions = (nowMs: number) =>
 
 export const onModelChosen: OnAnswer = async (tx, ctx, { userId, optionId }) => {
   await changeModelIn(tx, ctx, { userId, model: optionId })
-  return texts.modelChosen(findModel(optionId)?.name ?? optionId)
+  return texts.modelChosen(nameOf(optionId), soonEndOf(optionId, ctx.clock.now()))
 }

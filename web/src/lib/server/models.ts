@@ -13,3 +13,7 @@ export async function offeredModels(api: Api): Promise<Model[]> {
   kept = { models: answer.data.models, until: Date.now() + lifeMs }
   return kept.models
 }
+
+/** Of those on offer: what was picked before, as long as it still is one of them, else the default. */
+export const preselected = (models: readonly Model[], picked: string | undefined): string | undefined =>
+  (models.find(({ id }) => id === picked) ?? models.find((model) => model.default) ?? models[0])?.id

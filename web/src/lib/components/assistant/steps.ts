@@ -37,8 +37,9 @@ export function wordsOf(assistant: Assistant): {
     return {
       label: 'Paused',
       tone: 'warn',
-      sentence:
-        'It is stopped, with its memory and files as they are. What you write waits until it runs again.',
+      sentence: suspended.reasons.includes('unpaid')
+        ? 'Nothing pays for it, so it is stopped, with its memory and files as they are. What you write is not answered meanwhile.'
+        : 'It is stopped, with its memory and files as they are. What you write waits until it runs again.',
     }
   }
   switch (status) {

@@ -80,7 +80,7 @@ export class Chat {
         }
         this.connection = 'live'
         retryMs = firstRetryMs
-        this.outbox.sendAll()
+        this.outbox.resume()
       })
       on('message', (data) => this.#take([JSON.parse(data)]))
       on('change', (data) => this.#take([JSON.parse(data)]))
@@ -99,16 +99,19 @@ export class Chat {
       if (answer?.status === 401) this.onSignedOut()
       else open()
     }
-    const onOnline = () => {
-      if (this.connection === 'lost') open()
+    // The browser knows first: a connection that seems alive may be none, and hears of it late.
+    const onOffline = () => {
+      this.connection = 'lost'
     }
     open()
-    addEventListener('online', onOnline)
+    addEventListener('online', open)
+    addEventListener('offline', onOffline)
     return () => {
       isOver = true
       clearTimeout(timer)
       events?.close()
-      removeEventListener('online', onOnline)
+      removeEventListener('online', open)
+      removeEventListener('offline', onOffline)
     }
   }
 

@@ -11,6 +11,8 @@ export interface Draft {
   state: 'sending' | 'sent' | 'failed'
   /** Why it failed, in words. */
   problem?: string
+  /** Nobody was there to take it: it goes out by itself once somebody is. */
+  isUnreached?: boolean
 }
 
 /** Sends one after the other, so that their order stays, and keeps what is not sent through a reload of the page. */
@@ -44,6 +46,13 @@ export class Outbox {
 
   retry(key: string): void {
     this.#change(key, { state: 'sending' })
+    this.sendAll()
+  }
+
+  /** Connected again. */
+  resume(): void {
+    for (const { key, state, isUnreached } of this.drafts)
+      if (state === 'failed' && isUnreached) this.#change(key, { state: 'sending' })
     this.sendAll()
   }
 
@@ -101,5 +110,7 @@ async function send({ key, text, files }: Draft): Promise<{ draft: Partial<Draft
     | { detail: string; code: string }
     | undefined
   if (problem && isRefusal(problem.code)) return { draft: { state: 'sent' }, reason: problem.detail }
-  return { draft: { state: 'failed', problem: problem?.detail ?? 'You seem to be offline.' } }
+  const isUnreached = answer === undefined || answer.status >= 500
+  const words = problem?.detail ?? 'You seem to be offline. It goes out when you are back.'
+  return { draft: { state: 'failed', isUnreached, problem: words } }
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { listed } from '#lib/models.ts'
 import { ask, refuse } from '#lib/server/api/answer.ts'
 import { offeredChats } from '#lib/server/chats.ts'
 import { offeredModels } from '#lib/server/models.ts'
@@ -18,7 +19,7 @@ export const load: PageServerLoad = async ({ locals, parent }) => {
     offeredChats(locals.api),
   ])
   return {
-    models: models.map(({ id, name }) => ({ id, name })),
+    models: models.map(listed),
     chats: chats.map(({ channel }) => ({
       channel,
       isBound: me.channels.some((one) => one.channel === channel && one.state === 'BOUND'),

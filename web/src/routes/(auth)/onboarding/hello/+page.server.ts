@@ -3,16 +3,23 @@ import { ask, need, refuse } from '#lib/server/api/answer.ts'
 import { offeredChats } from '#lib/server/chats.ts'
 import { qrOf } from '#lib/server/qr.ts'
 import type { Actions, PageServerLoad } from './$types'
+import { firstWords } from './first-words.ts'
 
-export const load: PageServerLoad = async ({ locals, url, parent }) => {
-  const [{ me }, assistant, chats] = await Promise.all([
+/** More than enough for what a new conversation holds. */
+const newest = 20
+
+export const load: PageServerLoad = async ({ locals, url, parent, depends }) => {
+  depends('yc:first-words')
+  const [{ me }, assistant, chats, { messages }] = await Promise.all([
     parent(),
     need(locals.api.GET('/api/v1/assistants'), url),
     offeredChats(locals.api),
+    need(locals.api.GET('/api/v1/messages', { params: { query: { limit: newest } } }), url),
   ])
   const bound = me.channels.filter(({ state }) => state === 'BOUND')
   return {
     assistant,
+    words: firstWords(messages),
     // Never what the browser came back with: the subscription is there when the payment provider told us.
     isPaid: me.subscription !== null && me.subscription.status !== 'CANCELED',
     chats: chats

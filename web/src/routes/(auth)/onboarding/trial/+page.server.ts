@@ -1,7 +1,8 @@
 import { redirect } from '@sveltejs/kit'
+import { listed } from '#lib/models.ts'
 import { ask, need, refuse } from '#lib/server/api/answer.ts'
 import { parseChoice, readChoice, writeChoice } from '#lib/server/choice.ts'
-import { offeredModels } from '#lib/server/models.ts'
+import { offeredModels, preselected } from '#lib/server/models.ts'
 import type { Actions, PageServerLoad } from './$types'
 
 export const load: PageServerLoad = async ({ locals, url, parent, cookies }) => {
@@ -11,12 +12,10 @@ export const load: PageServerLoad = async ({ locals, url, parent, cookies }) => 
     need(locals.api.GET('/api/v1/subscription'), url),
     offeredModels(locals.api),
   ])
-  const picked = readChoice(cookies).model
-  const fallback = models.find((model) => model.default) ?? models[0]
   return {
     trialDays: subscription.trialDays,
-    models: models.map(({ id, name }) => ({ id, name })),
-    picked: models.some(({ id }) => id === picked) ? picked : fallback?.id,
+    models: models.map(listed),
+    picked: preselected(models, readChoice(cookies).model),
     came: url.searchParams.get('checkout'),
   }
 }
