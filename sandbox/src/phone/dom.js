@@ -16,7 +16,7 @@ export function withFile(file, words) {
       : kind === 'audio' || kind === 'video'
         ? element(kind, { src: url, controls: true, preload: 'metadata' })
         : element('a', { href: url, download: name, textContent: `${name} (${sizeBytes} bytes)` })
-  return element('div', {}, shown, element('p', {}, words))
+  return element('div', {}, shown, words ? element('p', {}, words) : '')
 }
 
 /** Calls the sandbox's own API; with a body it posts. */
