@@ -68,7 +68,7 @@ function entries({ business, person }) {
     mine: true,
     content: () =>
       withFile(
-        event.file,
+        event.file && { name: event.request.MediaFilename0, ...event.file },
         ['text', 'interactive'].includes(event.kind) || event.file
           ? event.body
           : `[${event.kind}] ${event.body}`,
