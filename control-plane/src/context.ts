@@ -22,6 +22,8 @@ export interface Settings {
   rateLimitPerDay: number
   rateLimitPerMinute: number
   telegramBotUsername: string
+  /** Where the chat with us is, on each messenger. */
+  chatUrls: Record<'TELEGRAM' | 'WHATSAPP', string>
   /** Those that are on. */
   channels: readonly Channel[]
   whatsapp: WhatsappSettings
@@ -38,8 +40,6 @@ export interface Settings {
 }
 
 export interface WhatsappSettings {
-  /** The sender, with its country code. */
-  number: string
   /** Approved templates: what may be sent when the 24-hour window is closed. */
   readyContentSid: string
   inviteContentSid: string | null

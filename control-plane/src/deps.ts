@@ -90,9 +90,12 @@ export function settingsOf(env: Env): Settings {
     rateLimitPerDay: env.RATE_LIMIT_PER_DAY,
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
     telegramBotUsername: env.TELEGRAM_BOT_USERNAME,
+    chatUrls: {
+      TELEGRAM: `${env.TELEGRAM_LINK_ROOT}/${env.TELEGRAM_BOT_USERNAME}`,
+      WHATSAPP: `${env.WHATSAPP_LINK_ROOT}/${env.TWILIO_WHATSAPP_NUMBER.slice(1)}`,
+    },
     channels: env.CHANNELS_ENABLED.map((name) => channelOf[name]),
     whatsapp: {
-      number: env.TWILIO_WHATSAPP_NUMBER,
       readyContentSid: env.TWILIO_READY_CONTENT_SID,
       inviteContentSid: env.TWILIO_INVITE_CONTENT_SID ?? null,
     },

@@ -118,6 +118,9 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
     TELEGRAM_API_ROOT: z
       .url()
       .default(production ? 'https://api.telegram.org' : 'http://localhost:4100/telegram'),
+    /** What the links to our chats begin with. */
+    TELEGRAM_LINK_ROOT: z.url().default('https://t.me'),
+    WHATSAPP_LINK_ROOT: z.url().default('https://wa.me'),
     TWILIO_ACCOUNT_SID: channelSetting(
       production,
       channels.includes('whatsapp'),

@@ -94,6 +94,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     mailbox,
     telegramChats: bot.chats,
     telegramFiles: bot.files,
+    twilioSender: twilio,
     twilioContacts: twilio.contacts,
     twilioContents: twilio.contents,
     twilioChats: twilio.chats,

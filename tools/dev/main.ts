@@ -168,6 +168,11 @@ ${table([
   ['data', args.dataDir],
 ])}
 
+Somebody new, and what Ada writes without the phone's page (docs/sandbox.md has the rest):
+  curl -d '{"name": "Nora"}' ${addresses.sandbox}/sim/people
+  curl -d '{"text": "Hello"}' ${addresses.sandbox}/sim/telegram/1001/messages
+  curl -d '{"body": "Hello"}' ${addresses.sandbox}/sim/whatsapp/whatsapp:+15550001/messages
+
 A second host joins with this, in another terminal (once, within the hour):
   cd ${dev.root} && env \\
   ${assignments.join(' \\\n  ')} \\

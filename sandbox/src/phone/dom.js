@@ -5,6 +5,13 @@ export function element(tag, fields = {}, ...children) {
   return made
 }
 
+const sizeOf = (bytes) =>
+  bytes < 1e3
+    ? `${bytes} bytes`
+    : bytes < 1e6
+      ? `${Math.round(bytes / 1e3)} kB`
+      : `${(bytes / 1e6).toFixed(1)} MB`
+
 /** A picture, or something to play, as what it is; any other file as a link; the words below. */
 export function withFile(file, words) {
   if (!file) return words
@@ -15,8 +22,8 @@ export function withFile(file, words) {
       ? element('img', { src: url, alt: name })
       : kind === 'audio' || kind === 'video'
         ? element(kind, { src: url, controls: true, preload: 'metadata' })
-        : element('a', { href: url, download: name, textContent: `${name} (${sizeBytes} bytes)` })
-  return element('div', {}, shown, element('p', {}, words))
+        : element('a', { href: url, download: name, textContent: `${name} (${sizeOf(sizeBytes)})` })
+  return element('div', {}, shown, words ? element('p', {}, words) : '')
 }
 
 /** Calls the sandbox's own API; with a body it posts. */

@@ -1,4 +1,7 @@
+import { addPerson, choose } from './dialogs.js'
 import { call, element } from './dom.js'
+import { linkIn } from './links.js'
+import { show } from './talk.js'
 import { telegram } from './telegram.js'
 import { whatsapp } from './whatsapp.js'
 
@@ -9,54 +12,20 @@ let people = []
 let chosen = Number(location.hash.slice(1)) || 1001
 const person = () => people.find(({ telegramUserId }) => telegramUserId === chosen) ?? people[0]
 
-const attempt = (work) =>
+/** What went wrong stays until something goes well again; a poll clears only what a poll said. */
+const attempt = (work, by = 'person') =>
   work().then(
     () => {
-      byId('trouble').textContent = ''
+      if (by === 'person' || byId('trouble').dataset.by === by) byId('trouble').textContent = ''
     },
     (error) => {
-      byId('trouble').textContent = `The sandbox did not answer: ${error.message}`
+      byId('trouble').dataset.by = by
+      byId('trouble').textContent =
+        error instanceof TypeError ? 'The sandbox does not answer.' : error.message
     },
   )
 
-function bubble(entry, press) {
-  const time = new Date(entry.at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
-  const foot = element(
-    'div',
-    { className: 'foot' },
-    element(
-      'details',
-      {},
-      element('summary', { textContent: 'Raw' }),
-      element('pre', { textContent: JSON.stringify(entry.raw, null, 2) }),
-    ),
-  )
-  if (entry.tag)
-    foot.append(element('span', { className: entry.bad ? 'tag bad' : 'tag', textContent: entry.tag }))
-  foot.append(element('time', { dateTime: entry.at, textContent: time }))
-  if (entry.ticks) {
-    const { text, label, kind } = entry.ticks
-    const className = `ticks ${kind}`
-    foot.append(
-      element('span', { className, title: label, role: 'img', ariaLabel: label, textContent: text }),
-    )
-  }
-  const className = ['bubble', entry.mine && 'mine', entry.look].filter(Boolean).join(' ')
-  const made = element('div', { className }, element('div', { className: 'said' }, entry.content))
-  for (const row of entry.buttons ?? []) {
-    const buttons = row.map(({ text, data }) => {
-      const button = element('button', { type: 'button', textContent: text, disabled: data === undefined })
-      button.onclick = () => press(entry, data)
-      return button
-    })
-    made.append(element('div', { className: 'buttons' }, ...buttons))
-  }
-  made.append(foot)
-  made.dataset.id = entry.id
-  return made
-}
-
-/** One conversation beside the others; gives back how it is brought up to date. */
+/** One conversation beside the others. */
 function mount(channel) {
   const section = byId('channel').content.cloneNode(true).querySelector('section')
   const part = (selector) => section.querySelector(selector)
@@ -71,37 +40,54 @@ function mount(channel) {
   }
   const talk = part('.talk')
   const text = part('textarea')
+  const send = async (words) => {
+    await channel.send(person(), words)
+    await refresh()
+    talk.scrollTop = talk.scrollHeight
+  }
   part('form').onsubmit = (event) => {
     event.preventDefault()
     const words = text.value.trim()
     if (!words) return
     attempt(async () => {
-      await channel.send(person(), words)
+      await send(words)
       text.value = ''
-      await refresh()
-      talk.scrollTop = talk.scrollHeight
     })
   }
   if (channel.attach) part('form').prepend(attachment(channel, text))
-  const press = (entry, data) => attempt(() => channel.press(person(), entry, data).then(refresh))
   text.onkeydown = (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
     event.preventDefault()
     part('form').requestSubmit()
   }
   document.querySelector('main').append(section)
+  const app = element('input', { type: 'radio', name: 'app', id: `app-${channel.name}` })
+  app.checked = channel === telegram
+  byId('apps').append(element('label', {}, app, channel.title))
 
-  let shown = ''
-  return async () => {
-    const asked = person()
-    const events = await channel.load(asked)
-    if (asked !== person()) return
-    const { typing, text: state } = channel.state(events)
-    part('.state').textContent = typing || `${channel.address(asked)} · ${state}`
-    const now = chosen + typing + JSON.stringify(events)
-    if (now === shown) return
-    shown = now
-    show(talk, channel.entries(events), typing, press)
+  const press = (entry, { data, list }) =>
+    attempt(async () => {
+      const picked = list ? await choose(list.title, list.options) : data
+      if (picked === undefined) return
+      await channel.press(person(), entry, picked)
+      await refresh()
+    })
+  return {
+    name: channel.name,
+    send,
+    write(words) {
+      app.checked = true
+      text.value = words
+      text.focus()
+    },
+    async update() {
+      const asked = person()
+      const events = await channel.load(asked)
+      if (asked !== person()) return
+      const { typing, text: state } = channel.state(events)
+      part('.state').textContent = typing || `${channel.address(asked)} · ${state}`
+      show(talk, channel.entries(events), typing, press)
+    },
   }
 }
 
@@ -133,39 +119,28 @@ function attachment(channel, text) {
   return element('span', {}, input, button)
 }
 
-function show(talk, entries, typing, press) {
-  const open = new Set(
-    [...talk.querySelectorAll('details[open]')].map((node) => node.closest('.bubble').dataset.id),
-  )
-  const atEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 60
-  const empty = element('p', { className: 'empty', textContent: 'No messages yet. Write to begin.' })
-  talk.replaceChildren(...(entries.length ? entries.map((entry) => bubble(entry, press)) : [empty]))
-  if (typing) talk.append(element('div', { className: 'typing', textContent: typing }))
-  for (const node of talk.querySelectorAll('.bubble')) {
-    if (open.has(node.dataset.id)) node.querySelector('details').open = true
-  }
-  if (atEnd) talk.scrollTop = talk.scrollHeight
-}
-
 function renderPeople() {
   byId('people').replaceChildren(
     ...people.map((one, index) => {
       const face = element('span', { className: 'face', textContent: one.name[0], ariaHidden: 'true' })
       face.style.background = colours[index % colours.length]
       const about = element('small', { textContent: one.email })
-      const isChosen = String(one.telegramUserId === chosen)
+      const isChosen = String(one === person())
       const button = element('button', { className: 'person', type: 'button', ariaPressed: isChosen }, face)
       button.append(element('span', {}, one.name, about))
-      button.onclick = () => {
-        chosen = one.telegramUserId
-        history.replaceState(null, '', `#${chosen}`)
-        renderPeople()
-        byId('people').querySelector('[aria-pressed=true]').focus()
-        attempt(refresh)
-      }
+      button.onclick = () => attempt(() => take(one))
       return button
     }),
   )
+}
+
+/** Takes up somebody's phone. */
+async function take({ telegramUserId }) {
+  chosen = telegramUserId
+  history.replaceState(null, '', `/#${chosen}`)
+  await refresh()
+  renderPeople()
+  byId('people').querySelector('[aria-pressed=true]').focus()
 }
 
 const channels = [telegram, whatsapp].map(mount)
@@ -176,13 +151,32 @@ async function refresh() {
     people = found
     renderPeople()
   }
-  await Promise.all(channels.map((update) => update()))
+  await Promise.all(channels.map(({ update }) => update()))
 }
 
+const add = async () => {
+  const added = await addPerson()
+  if (added) await take(added)
+  return added
+}
+byId('add').onclick = () => attempt(add)
 byId('reset').onclick = () => attempt(() => call('/reset', {}).then(refresh))
 
+/** The page's own address may be a link to a chat. Whoever opens it is asked for, since this is everybody's phone. */
+async function open({ app, words, sends }) {
+  const options = people.map((one) => ({ text: `${one.name} · ${one.email}`, value: one }))
+  const who = await choose('Who opens the link?', [...options, { text: '+ Add a person', value: add }])
+  if (!who) return
+  if (who === add ? !(await add()) : await take(who)) return
+  const channel = channels.find(({ name }) => name === app)
+  channel.write(sends ? '' : words)
+  if (sends) await channel.send(words)
+}
+
 const poll = async () => {
-  await attempt(refresh)
+  await attempt(refresh, 'poll')
   setTimeout(poll, pollMs)
 }
-poll()
+await poll()
+const link = linkIn(new URL(location.href))
+if (link) attempt(() => open(link))

@@ -44,11 +44,12 @@ function entries({ bot, person }) {
     if (['reaction', 'button', 'stop'].includes(event.kind)) continue
     const before = found.get(`p${event.id}`)
     const words = plain.has(event.kind) || event.file ? event.text : `[${event.kind}] ${event.text}`
-    const content = withFile(event.file, words)
+    const content = () => withFile(event.file, words)
     const at = before?.at ?? event.at
     const tag = before && 'edited'
     found.set(`p${event.id}`, {
       ...event,
+      key: `p${event.id}`,
       at,
       tag,
       mine: true,
@@ -70,18 +71,19 @@ function entries({ bot, person }) {
     const tag = before ? 'edited' : event.kind === 'notice' ? 'notice' : undefined
     found.set(key, {
       ...event,
+      key,
       at,
       tag,
-      content: withFile(event.file, said(event)),
+      content: () => withFile(event.file, said(event)),
       buttons: event.buttons,
       raw,
     })
   }
   const sorted = [...found.values()].sort((a, b) => a.at.localeCompare(b.at) || a.id - b.id)
   if (draft) {
-    const content = draft.text ? said(draft) : 'Thinking…'
+    const content = () => (draft.text ? said(draft) : 'Thinking…')
     const buttons = draft.canStop ? [[{ text: '⏹ Stop', data: 'stop' }]] : []
-    sorted.push({ ...draft, look: 'draft', content, buttons, raw: draft.request })
+    sorted.push({ ...draft, key: `d${draft.id}`, look: 'draft', content, buttons, raw: draft.request })
   }
   return sorted
 }

@@ -53,24 +53,26 @@ const businessTicks = {
   read: { text: '✓✓', label: 'Read', kind: 'read' },
 }
 
-/** A list is shown open, below what opens it on a phone. */
 function buttonsOf(choices) {
   if (!choices) return []
-  const rows = choices.options.map(({ title, id }) => [{ text: title, data: id }])
-  return choices.list ? [[{ text: `☰ ${choices.list}` }], ...rows] : rows
+  const { list, options } = choices
+  if (!list) return options.map(({ title, id }) => [{ text: title, data: id }])
+  const lines = options.map(({ title, id }) => ({ text: title, value: id }))
+  return [[{ text: `☰ ${list}`, list: { title: list, options: lines } }]]
 }
 
 function entries({ business, person }) {
   const mine = person.map((event) => ({
     ...event,
-    id: `p${event.sid}`,
+    key: `p${event.sid}`,
     mine: true,
-    content: withFile(
-      event.file,
-      ['text', 'interactive'].includes(event.kind) || event.file
-        ? event.body
-        : `[${event.kind}] ${event.body}`,
-    ),
+    content: () =>
+      withFile(
+        event.file && { name: event.request.MediaFilename0, ...event.file },
+        ['text', 'interactive'].includes(event.kind) || event.file
+          ? event.body
+          : `[${event.kind}] ${event.body}`,
+      ),
     raw: event.request,
     ticks: personTicks(event),
   }))
@@ -78,8 +80,8 @@ function entries({ business, person }) {
     .filter(({ kind }) => kind !== 'typing')
     .map((event) => ({
       ...event,
-      id: `b${event.sid}`,
-      content: withFile(event.file, said(event.body)),
+      key: `b${event.sid}`,
+      content: () => withFile(event.file, said(event.body)),
       buttons: buttonsOf(event.choices),
       raw: event.request,
       look: event.errorCode ? 'lost' : '',

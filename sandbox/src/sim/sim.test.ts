@@ -49,7 +49,16 @@ test('the page needs nothing from outside', async () => {
   const page = await (await fetch(sandbox.url)).text()
   expect(page).toContain('<title>')
   expect(page).not.toMatch(/(src|href)=["']https?:/)
-  for (const asset of ['page.css', 'page.js', 'dom.js', 'telegram.js', 'whatsapp.js']) {
+  for (const asset of [
+    'page.css',
+    'page.js',
+    'dom.js',
+    'talk.js',
+    'dialogs.js',
+    'links.js',
+    'telegram.js',
+    'whatsapp.js',
+  ]) {
     const response = await fetch(`${sandbox.url}/phone/${asset}`)
     expect([asset, response.status]).toEqual([asset, 200])
     expect(await response.text()).not.toMatch(/https?:\/\/|@import/)

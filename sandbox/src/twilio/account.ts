@@ -1,4 +1,5 @@
 import type { Faults } from '../faults.ts'
+import type { Keepable } from '../kept.ts'
 import type { People } from '../people.ts'
 import { Callbacks } from './callbacks.ts'
 import { Chats } from './chats.ts'
@@ -14,7 +15,7 @@ export interface AccountOptions {
 }
 
 /** Everything Twilio and WhatsApp know about the one account with its one sender. */
-export class Account {
+export class Account implements Keepable {
   readonly accountSid: string
   readonly authToken: string
   readonly sender: string
@@ -37,6 +38,15 @@ export class Account {
     this.faults = faults
     this.contacts = new Contacts(people)
     this.callbacks = new Callbacks(options.authToken)
+  }
+
+  /** What was set of the sender; its parts are kept one by one. */
+  save(): Account['webhook'] {
+    return this.webhook
+  }
+
+  load(saved: Account['webhook']): void {
+    this.webhook = saved
   }
 
   /** Runs what happens to one address one after the other, and addresses side by side. */

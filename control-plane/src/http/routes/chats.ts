@@ -8,13 +8,9 @@ const chats = z.object({
 
 /** Where one writes: the messengers that are on here, each with the address of its chat. */
 export function chatRoutes({ settings }: Pick<Ctx, 'settings'>) {
-  const urls = {
-    TELEGRAM: `https://t.me/${settings.telegramBotUsername}`,
-    WHATSAPP: `https://wa.me/${settings.whatsapp.number.slice(1)}`,
-  }
   const channels = (['TELEGRAM', 'WHATSAPP'] as const)
     .filter((channel) => settings.channels.includes(channel))
-    .map((channel) => ({ channel, url: urls[channel] }))
+    .map((channel) => ({ channel, url: settings.chatUrls[channel] }))
   return new OpenAPIHono().openapi(
     createRoute({
       method: 'get',

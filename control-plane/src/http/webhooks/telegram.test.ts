@@ -102,6 +102,16 @@ test('M9: what nobody understands, and whose first delivery ended before it was 
   expect(await fixture.db.message.count(told)).toBe(1)
 })
 
+test('M9: of a file that is too large the model hears with the words beside it', async () => {
+  const { userId, address } = await createPerson(fixture.db)
+  const document = { file_id: 'd', file_size: 25_000_000, file_name: 'film.bin', mime_type: 'video/x-film' }
+  await post({ chat: privateChat(address), caption: 'What is this?', document })
+  expect(await fixture.db.message.findFirst({ where: { userId, direction: 'INBOUND' } })).toMatchObject({
+    body: 'What is this?',
+    context: '[File (video/x-film) "film.bin" did not arrive: it is larger than 20 MB. The user was told.]',
+  })
+})
+
 test('M9: a picture that is put in the place of another is taken; a new caption alone brings no file again', async () => {
   const { userId, address } = await createPerson(fixture.db)
   const picture = (id: string, uniqueId = id) => [

@@ -29,8 +29,7 @@ export function describeAnswer({ body, attachments }: { body: string; attachment
 function describeFile(file: Described): string {
   const { kind, name, transcript, state } = file
   const called = name === '' ? '' : ` "${name}"`
-  if (state === 'FAILED')
-    return `[${wordOf(file)}${called} did not arrive: ${reasons[file.code ?? ''] ?? reasons.file_unavailable}. The user was told.]`
+  if (state === 'FAILED') return describeMissing(file)
   if (state === 'WAITING') return `[${wordOf(file)}${called}]`
   if (kind === 'STICKER') return `[Sticker${name === '' ? '' : `: ${name}`}]`
   const place = isPlaced(file) ? `, saved as ${workspacePath(file)} in your workspace` : ''
@@ -40,7 +39,14 @@ function describeFile(file: Described): string {
   return `[${wordOf(file)}${called}${place}${trouble}${said === '' ? '' : ', transcribed:'}]${said}`
 }
 
-function wordOf({ kind, mimeType }: Described): string {
+/** Of a file that the assistant does not get. */
+export function describeMissing(file: Pick<Described, 'kind' | 'name' | 'mimeType' | 'code'>): string {
+  const called = file.name === '' ? '' : ` "${file.name}"`
+  const why = reasons[file.code ?? ''] ?? reasons.file_unavailable
+  return `[${wordOf(file)}${called} did not arrive: ${why}. The user was told.]`
+}
+
+function wordOf({ kind, mimeType }: Pick<Described, 'kind' | 'mimeType'>): string {
   if (kind === 'IMAGE') return 'Picture'
   if (kind === 'STICKER') return 'Sticker'
   if (kind === 'AUDIO') return 'Voice message or sound'

@@ -4,6 +4,7 @@ import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
 import { type ReceiveInput, storeAside } from '../conversation/receive-message.ts'
 import { lockOwner } from '../conversation/rows.ts'
 import { sendNoticeIn } from '../conversation/send-notice.ts'
+import { stopAnswerIn } from '../conversation/stop-answer.ts'
 import { tellAddressIn } from '../conversation/tell-address.ts'
 import { texts } from '../conversation/texts.ts'
 import { releaseHeldIn } from '../delivery/release-held.ts'
@@ -48,7 +49,10 @@ export function hearFrom({
     if (!leaves && !returns) return wasOut ? 'out' : 'open'
     if (owner) nudge(tx, 'user', owner.userId)
     if (returns) await tellBack(tx, ctx, message)
-    else if (owner && !wasOut) await tellLeft(tx, ctx, owner.userId)
+    else if (owner && !wasOut) {
+      await stopAnswerIn(tx, ctx, owner, to)
+      await tellLeft(tx, ctx, owner.userId)
+    }
     return 'done'
   })
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { type Ctx, inTransaction, nudge, type Settings } from '../../context.ts'
+import { type Ctx, inTransaction, nudge } from '../../context.ts'
 
 const codeLifeMs = 15 * 60_000
 
@@ -18,6 +18,7 @@ export function startBinding({
   const { userId, channel } = input
   return inTransaction(ctx, async (tx): Promise<{ bindUrl: string; code: string; expiresAt: Date }> => {
     const { newCode, linkFor } = ways[channel]
+    const chatUrl = ctx.settings.chatUrls[channel]
     const code = newCode()
     const now = ctx.clock.now()
     const expiresAt = new Date(now + codeLifeMs)
@@ -26,25 +27,22 @@ export function startBinding({
       data: { codeHash: hashCode(code), userId, channel, expiresAt, createdAt: new Date(now) },
     })
     nudge(tx, 'user', userId)
-    return { bindUrl: linkFor(ctx.settings, code), code, expiresAt }
+    return { bindUrl: linkFor(chatUrl, code), code, expiresAt }
   })
 }
 
 const ways: Record<
   BindableChannel,
-  { newCode: () => string; linkFor: (settings: Settings, code: string) => string }
+  { newCode: () => string; linkFor: (chatUrl: string, code: string) => string }
 > = {
   TELEGRAM: {
     // 32 characters of base64url: Telegram takes up to 64 of A-Z a-z 0-9 _ - as the start parameter.
     newCode: () => randomBytes(24).toString('base64url'),
-    linkFor: (settings, code) => `https://t.me/${settings.telegramBotUsername}?start=${code}`,
+    linkFor: (chatUrl, code) => `${chatUrl}?start=${code}`,
   },
   WHATSAPP: {
     newCode: newWhatsappCode,
-    linkFor: ({ whatsapp }, code) => {
-      const text = encodeURIComponent(`Connect my assistant: ${code}`)
-      return `https://wa.me/${whatsapp.number.slice(1)}?text=${text}`
-    },
+    linkFor: (chatUrl, code) => `${chatUrl}?text=${encodeURIComponent(`Connect my assistant: ${code}`)}`,
   },
 }
 

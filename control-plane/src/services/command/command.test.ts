@@ -262,6 +262,33 @@ test('M14: what follows /new is counted; over the limit neither is done, and tha
   expect(await claim()).toMatchObject({ conversation: 0, input: { messages: [{ text: 'hello' }] } })
 })
 
+test('M11, M12: STOP on WhatsApp stops the answer that goes there, and no other; what was there of it stays', async () => {
+  const { userId, write, claim, cancel } = await somebody()
+  const { ctx, db } = fixture
+  const to = { channel: 'WHATSAPP', address: `whatsapp:+1${userId}` } as const
+  await db.userPhone.create({ data: { userId, ...to } })
+  const onWhatsapp = (body: string, optOut?: 'STOP' | 'START') =>
+    takeIncoming({ ctx, input: { to, providerMessageId: crypto.randomUUID(), body, files: [], optOut } })
+  const isStopping = async (turnId = '') =>
+    (await db.turn.findUniqueOrThrow({ where: { id: turnId } })).cancelRequestedAt !== null
+  await write('for Telegram')
+  const other = await claim()
+  await onWhatsapp('stop', 'STOP')
+  expect(await isStopping(other?.turnId)).toBe(false)
+  await cancel(other?.turnId ?? '', '')
+  await onWhatsapp('start', 'START')
+  await onWhatsapp('a story')
+  const running = await claim()
+  await onWhatsapp('stop', 'STOP')
+  expect(await isStopping(running?.turnId)).toBe(true)
+  await cancel(running?.turnId ?? '', 'Once upon')
+  const kept = await db.message.findFirst({
+    where: { userId, direction: 'OUTBOUND' },
+    orderBy: { seq: 'desc' },
+  })
+  expect(kept).toMatchObject({ body: 'Once upon', code: 'stopped' })
+})
+
 test('M11: /stop with words stops what waits to run, and only that', async () => {
   const { write, said, claim } = await somebody()
   await write('later please')

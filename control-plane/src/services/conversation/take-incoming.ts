@@ -1,4 +1,5 @@
-import { notTaken } from '../attachment/describe.ts'
+import { describeMissing, notTaken } from '../attachment/describe.ts'
+import { shownName } from '../attachment/file-name.ts'
 import type { IncomingFile } from '../attachment/incoming.ts'
 import { fileLimits } from '../attachment/limits.ts'
 import { bindByCode } from '../channel/bind-by-code.ts'
@@ -74,9 +75,9 @@ export async function takeIncoming({
     await tell(`bind_${outcome}`, once, answers[outcome])
     return
   }
-  const { files, refused } = sort(ctx, input.files)
+  const { files, refused, missing } = sort(ctx, input.files)
   const before = await repliedTo(ctx, input)
-  const context = contextOf(before, input)
+  const context = contextOf(before, input, missing)
   if (body.trim() !== '' || files.length > 0) {
     const received = { ...message, files, ...(context !== undefined && { context }) }
     // A caption, others' words, and what somebody writes who asked to be left alone, is no command.
@@ -118,25 +119,32 @@ async function repliedTo(ctx: ConversationCtx, { to, repliedSid }: IncomingInput
  * Our own notices are not shown to the model, neither here (M8): of the bot's words only those that are known to be the
  * assistant's.
  */
-function contextOf(before: Found | null, { repliedWords: said, context = '' }: IncomingInput) {
+function contextOf(
+  before: Found | null,
+  { repliedWords: said, context = '' }: IncomingInput,
+  missing: readonly string[],
+) {
   const isShown = before ? !before.isNotice : said?.isOurs === false
   const answers = isShown
     ? answerLine(before?.isOurs ?? false, withoutStoppedMark(said?.text ?? before?.body ?? ''))
     : ''
-  const lines = [answers, context].filter((line) => line !== '')
+  const lines = [answers, context, ...missing].filter((line) => line !== '')
   return lines.length === 0 ? undefined : lines.join('\n')
 }
 
-/** What is known not to be of use is not even stored; why is what the person is told (M9). */
+/** What is known not to be of use is not even stored; why is what the person is told, and the model with their words (M9). */
 function sort({ settings }: ConversationCtx, files: readonly IncomingFile[]) {
   const taken: IncomingFile[] = []
   const refused: string[] = []
+  const missing: string[] = []
   for (const file of files) {
     const { kind, name } = file
-    if ((file.sizeBytes ?? 0) > fileLimits.inbound)
-      refused.push(notTaken({ kind, name, code: 'file_too_large' }))
-    else if (kind === 'AUDIO' && name === '' && !settings.transcribes) refused.push(texts.voiceUnsupported)
+    if ((file.sizeBytes ?? 0) > fileLimits.inbound) {
+      const lost = { ...file, name: shownName(name), code: 'file_too_large' }
+      refused.push(notTaken(lost))
+      missing.push(describeMissing(lost))
+    } else if (kind === 'AUDIO' && name === '' && !settings.transcribes) refused.push(texts.voiceUnsupported)
     else taken.push(file)
   }
-  return { files: taken, refused }
+  return { files: taken, refused, missing }
 }

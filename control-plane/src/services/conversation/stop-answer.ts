@@ -1,0 +1,40 @@
+import type { Transaction } from '@yourclaw/db'
+import { inTransaction } from '../../context.ts'
+import type { ConversationCtx, Recipient } from './ctx.ts'
+import { draftIdOf } from './draft-id.ts'
+import { type AssistantRow, lockOwner } from './rows.ts'
+import { stopTurnIn } from './stop-turn.ts'
+import { turnRecipient } from './turn-rows.ts'
+
+/** Stops the turn whose preview somebody stopped; a press that comes when it is over stops nothing. */
+export function stopDrafted({
+  ctx,
+  input: { from, draftId },
+}: {
+  ctx: ConversationCtx
+  input: { from: Recipient; draftId: number }
+}): Promise<void> {
+  return inTransaction(ctx, async (tx) => {
+    const owner = await lockOwner(tx, from)
+    if (!owner) return
+    const turnId = await runningTurn(tx, owner)
+    if (turnId !== undefined && draftIdOf(turnId) === draftId) await stopTurnIn(tx, ctx, owner)
+  })
+}
+
+/** Stops the turn whose answer would go to somebody who wants nothing any more; what is there of it is on the web. */
+export async function stopAnswerIn(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  owner: AssistantRow,
+  to: Recipient,
+) {
+  const turnId = await runningTurn(tx, owner)
+  const goes = turnId === undefined ? undefined : await turnRecipient(tx, turnId)
+  if (goes?.channel === to.channel && goes.address === to.address) await stopTurnIn(tx, ctx, owner)
+}
+
+async function runningTurn(tx: Transaction, { id: assistantId }: AssistantRow): Promise<string | undefined> {
+  const turn = await tx.turn.findFirst({ where: { assistantId, state: 'RUNNING' }, select: { id: true } })
+  return turn?.id
+}
