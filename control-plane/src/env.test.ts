@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { settingsOf } from './deps.ts'
 import { readEnv } from './env.ts'
 
 test('development needs no setting at all', () => {
@@ -59,4 +60,20 @@ test('an address of ours may end in a slash', () => {
 
 test('I5: development conveniences stop a production start', () => {
   expect(() => readEnv({ NODE_ENV: 'production', MOCK_TELEGRAM: '1' })).toThrow(/MOCK_TELEGRAM/)
+})
+
+test('links to our chats begin where the settings say, else at Telegram and WhatsApp', () => {
+  const linksOf = (given: Record<string, string>) => settingsOf(readEnv(given)).chatUrls
+  expect(linksOf({})).toEqual({
+    TELEGRAM: 'https://t.me/yourclaw_dev_bot',
+    WHATSAPP: 'https://wa.me/15550100',
+  })
+  const roots = {
+    TELEGRAM_LINK_ROOT: 'http://phone.test/t.me',
+    WHATSAPP_LINK_ROOT: 'http://phone.test/wa.me',
+  }
+  expect(linksOf(roots)).toEqual({
+    TELEGRAM: 'http://phone.test/t.me/yourclaw_dev_bot',
+    WHATSAPP: 'http://phone.test/wa.me/15550100',
+  })
 })

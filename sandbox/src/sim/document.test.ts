@@ -25,7 +25,7 @@ test('docs/sandbox.md lists every route below /sim, and no other', () => {
 })
 
 const examples = [document, read('README.md')].flatMap((text) =>
-  [...text.matchAll(/^curl .*\/sim\/.*$/gm)].map(([line]) => line),
+  [...text.matchAll(/\bcurl [^\n`]*\/sim\/[^\s`]+/g)].map(([line]) => line),
 )
 
 test.each(examples)('works when pasted: %s', async (line) => {
