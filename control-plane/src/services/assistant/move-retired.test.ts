@@ -39,15 +39,14 @@ test('a retired model is no longer offered, and its users are moved once, with a
   expect(await moveRetired({ ctx })).toBe(0)
 })
 
-test('the default is what people know until it is about to be retired, then its successor, for whoever comes then too', async () => {
+test('the default is what people know until it is retired, then its successor, for whoever comes before then too', async () => {
   const { ctx, clock, db } = fixture
   const first = (day: string) => offeredModels(Date.parse(day)).filter((model) => model.default)
   const [old, next] = ['anthropic/claude-sonnet-4-5-20250929', 'anthropic/claude-sonnet-5-5']
-  expect(first('2026-11-15')).toMatchObject([{ id: old }])
-  for (const day of ['2026-11-16', '2026-11-29', '2026-11-30'])
-    expect(first(day)).toMatchObject([{ id: next }])
+  expect(first('2026-11-29')).toMatchObject([{ id: old }])
+  expect(first('2026-11-30')).toMatchObject([{ id: next }])
   clock.at = Date.parse('2026-11-26T12:00:00Z')
-  // What is about to end may still be chosen, and is not moved before its day.
+  // What is about to end is not moved before its day.
   const newcomer = async (email: string, model?: string) => {
     const identity = { issuer: 'https://google.test', subject: email, email }
     const { id: userId } = await identifyUser({ ctx, input: identity })
@@ -56,9 +55,9 @@ test('the default is what people know until it is about to be retired, then its 
     return userId
   }
   const modelOf = async (userId: string) => (await getAssistant({ ctx, input: { userId } })).model
-  const [plain, picky] = [await newcomer('plain@example.test'), await newcomer('picky@example.test', old)]
+  const [plain, picky] = [await newcomer('plain@example.test'), await newcomer('picky@example.test', next)]
   await moveRetired({ ctx })
-  expect([await modelOf(plain), await modelOf(picky)]).toEqual([next, old])
+  expect([await modelOf(plain), await modelOf(picky)]).toEqual([old, next])
   clock.at = Date.parse('2026-11-30T00:00:00Z')
   await moveRetired({ ctx })
   expect([await modelOf(plain), await modelOf(picky)]).toEqual([next, next])

@@ -69,11 +69,8 @@ const isRetired = (model: Model | undefined, nowMs: number) =>
 /** The default, as long as it is served. */
 export const defaultModel = 'anthropic/claude-sonnet-4-5-20250929'
 
-/** So long before the default is retired its successor is it: nobody begins with what is about to end. */
-const soonMs = 14 * dayMs
-
 /** What somebody has who comes at `nowMs` and chooses nothing. */
-export const defaultAt = (nowMs: number): string => onOffer(defaultModel, nowMs + soonMs)
+export const defaultAt = (nowMs: number): string => onOffer(defaultModel, nowMs)
 
 /** The models a person may choose at `nowMs`. */
 export function offeredModels(nowMs: number): Model[] {
@@ -106,6 +103,9 @@ export function endOf(id: string): { on: string; next: Model } | undefined {
   const next = on === undefined ? undefined : successorOf(id, Date.parse(on))
   return on !== undefined && next ? { on, next } : undefined
 }
+
+/** What ends within that is said wherever the model is named. */
+const soonMs = 14 * dayMs
 
 /** The same, of a model that is about to end. */
 export function soonEndOf(id: string, nowMs: number): ReturnType<typeof endOf> {
