@@ -12,19 +12,20 @@ const personSchema = z.object({
   email: z.email(),
   telegramUserId: z.number().int(),
   whatsappAddress: z.string(),
+  seeded: z.boolean(),
 })
 const seedCreditMicros = 10_000_000n
 const bearerTtlSeconds = 30 * 86_400
 
 /**
- * Development only: gives the sandbox's phone users an account, a subscription, bound chats and an assistant,
+ * Development only: gives the sandbox's seeded people an account, a subscription, bound chats and an assistant,
  * so that the phone works at once. Safe to repeat.
  */
 export async function seedDevelopment(deps: Deps, sandboxUrl: string): Promise<void> {
   await hearFromStripe(deps, sandboxUrl)
   const answer = await fetch(`${sandboxUrl}/sim/people`)
   const people = z.array(personSchema).parse(await answer.json())
-  for (const person of people) {
+  for (const person of people.filter(({ seeded }) => seeded)) {
     const userId = await seedPerson(deps, person)
     const bearer = await deps.tokens.issue(userId, bearerTtlSeconds)
     await fetch(`${sandboxUrl}/sim/people`, {

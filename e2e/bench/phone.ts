@@ -121,6 +121,7 @@ export async function startPhone(): Promise<Phone> {
         name: `Bench ${index}`,
         email: `bench-${index}@example.com`,
         telegramUserId: 500_000 + index,
+        seeded: true,
       }))
       for (const person of people) {
         await fetch(`${sandbox.url}/sim/people`, {

@@ -9,6 +9,8 @@ export interface Person {
   telegramUserId: number
   whatsappAddress: string
   bearer: string | null
+  /** The development's seed gives them an account, an assistant and connected chats. */
+  seeded: boolean
 }
 
 export const personInput = z.object({
@@ -18,12 +20,16 @@ export const personInput = z.object({
   telegramUserId: z.int().positive().optional(),
   whatsappAddress: z.string().startsWith('whatsapp:').optional(),
   bearer: z.string().nullable().optional(),
+  seeded: z.boolean().optional(),
 })
 export type PersonInput = z.infer<typeof personInput>
 
 /** The people who own phones here. Two are always there, so that a test needs no set-up. */
 export class People implements Keepable {
-  readonly all: Person[] = [seeded('Ada', 1), seeded('Ben', 2)]
+  readonly all: Person[] = [
+    { ...newcomer('Ada', 1), seeded: true },
+    { ...newcomer('Ben', 2), seeded: true },
+  ]
 
   save(): Person[] {
     return this.all
@@ -48,7 +54,7 @@ export class People implements Keepable {
     )
     if (!person) {
       const number = this.all.length + 1
-      person = seeded(input.name ?? `Person ${number}`, number)
+      person = newcomer(input.name ?? `Person ${number}`, number)
       while (this.byTelegram(person.telegramUserId)) person.telegramUserId += 1
       for (let next = number; this.byWhatsapp(person.whatsappAddress); next += 1) {
         person.whatsappAddress = numbered(next)
@@ -62,7 +68,7 @@ export class People implements Keepable {
 
 const numbered = (number: number) => `whatsapp:+1555${String(number).padStart(4, '0')}`
 
-function seeded(name: string, number: number): Person {
+function newcomer(name: string, number: number): Person {
   return {
     name,
     email: `${name.toLowerCase().replace(/\W+/g, '.')}@example.com`,
@@ -70,5 +76,6 @@ function seeded(name: string, number: number): Person {
     telegramUserId: 1000 + number,
     whatsappAddress: numbered(number),
     bearer: null,
+    seeded: false,
   }
 }

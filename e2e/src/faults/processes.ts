@@ -61,7 +61,7 @@ export async function startProcesses(options: {
   const folder = mkdtempSync(path.join(tmpdir(), 'yourclaw-faults-'))
   const sandbox = await startSandbox({ port: 0 })
   for (let number = 3; number <= (options.people ?? 2); number += 1) {
-    const person = { name: `Person ${number}`, email: `person.${number}@example.com` }
+    const person = { name: `Person ${number}`, email: `person.${number}@example.com`, seeded: true }
     await request(`${sandbox.url}/sim/people`, person)
   }
   const front = { replica: 0 }
