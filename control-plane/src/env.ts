@@ -43,11 +43,14 @@ const emailList = z
   .pipe(z.array(z.email('must be a list of e-mail addresses')))
 const tokensPerMinute = z.coerce.number().int().min(1).max(1_000_000_000).optional()
 
-const providerUrl = (production: boolean, real: string, sandbox: string) =>
+const urlOr = (otherwise: string) =>
   z
     .url({ protocol: /^https?$/ })
-    .default(production ? real : `http://localhost:4100/${sandbox}`)
+    .default(otherwise)
     .transform((url) => url.replace(/\/+$/, ''))
+
+const providerUrl = (production: boolean, real: string, sandbox: string) =>
+  urlOr(production ? real : `http://localhost:4100/${sandbox}`)
 
 /** A setting of a channel: in production it must be there when the channel is on, and is empty otherwise. */
 const channelSetting = (
@@ -119,8 +122,8 @@ const schema = (production: boolean, channels: readonly ChannelName[]) =>
       .url()
       .default(production ? 'https://api.telegram.org' : 'http://localhost:4100/telegram'),
     /** What the links to our chats begin with. */
-    TELEGRAM_LINK_ROOT: z.url().default('https://t.me'),
-    WHATSAPP_LINK_ROOT: z.url().default('https://wa.me'),
+    TELEGRAM_LINK_ROOT: urlOr('https://t.me'),
+    WHATSAPP_LINK_ROOT: urlOr('https://wa.me'),
     TWILIO_ACCOUNT_SID: channelSetting(
       production,
       channels.includes('whatsapp'),

@@ -29,6 +29,8 @@ export function openDatabase(url: string, maxConnections = 20, silentMs = silenc
     keepAliveInitialDelayMillis: 10_000,
     connectionTimeoutMillis: silentMs,
     idle_in_transaction_session_timeout: heldMs,
+    // The server ends what would be given up here, so that nothing is written that nobody waits for.
+    statement_timeout: Math.floor(silentMs * 0.9),
   })
   pool.on('connect', (client) => {
     const stream = streamOf(client)

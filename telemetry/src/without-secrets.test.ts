@@ -16,6 +16,9 @@ const lines: readonly [string, string][] = [
   [`the token ${jwt} is over`, 'the token … is over'],
   ['Incorrect API key provided: sk-ant-api03-abcdefghijkl', 'Incorrect API key provided: sk-…'],
   ['Connect my assistant: YC-ABCDEFGHJKLMNPQR', 'Connect my assistant: YC-…'],
+  ['?text=Connect%20my%20assistant%3A%20YC-ABCDEFGHJKLMNPQR', '?text=Connect%20my%20assistant%3A%20YC-…'],
+  ['postgresql://yourclaw:s3cret@db:5432/yourclaw', 'postgresql://yourclaw:…@db:5432/yourclaw'],
+  ['key AIzaSyA-1234567890abcdefghij is not valid', 'key AIza… is not valid'],
 ]
 
 test.each(lines)('S8: %s', (line, kept) => {

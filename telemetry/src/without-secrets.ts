@@ -3,8 +3,11 @@ const secrets: readonly [RegExp, string][] = [
   [/([?&](?:[\w-]*(?:token|secret|signature|key)|code|state|start)=)[^&#\s"'\\<>]+/gi, '$1…'],
   [/\b(Bearer|Basic) +[\w.~+/=-]+/gi, '$1 …'],
   [/\/bot\d+:[\w-]+/g, '/bot…'],
-  [/\beyJ[\w-]+\.[\w.-]+/g, '…'],
-  [/\b(sk[-_]|yc-|YC-|whsec_|re_)[\w-]{16,}/g, '$1…'],
+  [/(?<![\w-])eyJ[\w-]+\.[\w.-]+/g, '…'],
+  [/\b(sk[-_]|whsec_|re_|AIza)[\w-]{16,}/g, '$1…'],
+  // Behind an encoded space, too, and as people write it.
+  [/(?<![a-z])(yc-)[\w-]{16,}/gi, '$1…'],
+  [/(:\/\/[^\s:@/"]{1,100}:)[^\s@/"]{1,200}@/g, '$1…@'],
 ]
 
 /**

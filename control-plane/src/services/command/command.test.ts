@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { inTransaction } from '../../context.ts'
+import { optedOutAt, updateContact } from '../channel/contact.ts'
 import { adoptTurns } from '../conversation/adopt-turns.ts'
 import { claimTurns } from '../conversation/claim-turns.ts'
 import { failTurn } from '../conversation/fail-turn.ts'
@@ -287,6 +289,31 @@ test('M11, M12: STOP on WhatsApp stops the answer that goes there, and no other;
     orderBy: { seq: 'desc' },
   })
   expect(kept).toMatchObject({ body: 'Once upon', code: 'stopped' })
+})
+
+test('M12: STOP on WhatsApp refuses what waits there for its turn, also when Twilio told of it first, and says so once', async () => {
+  const { userId, write, claim } = await somebody()
+  const { ctx, db } = fixture
+  const to = { channel: 'WHATSAPP', address: `whatsapp:+1${userId}` } as const
+  await db.userPhone.create({ data: { userId, ...to } })
+  const onWhatsapp = (body: string, optOut?: 'STOP') =>
+    takeIncoming({ ctx, input: { to, providerMessageId: crypto.randomUUID(), body, files: [], optOut } })
+  await onWhatsapp('in vain')
+  await inTransaction(ctx, (tx) => updateContact(tx, to, { optedOutAt: new Date('2026-03-10') }))
+  await onWhatsapp('stop', 'STOP')
+  await onWhatsapp('stop', 'STOP')
+  expect(await claim()).toBeUndefined()
+  const words = await db.message.findMany({ where: { userId }, orderBy: { seq: 'asc' } })
+  expect(words.map(({ code, state }) => `${code} ${state}`)).toEqual([
+    'opted_out REFUSED',
+    'opt_out ANSWERED',
+    expect.stringMatching(/^opted_out /),
+    'opt_out ANSWERED',
+  ])
+  expect(await optedOutAt(db, to)).toEqual(new Date('2026-03-10'))
+  // What was written elsewhere is answered.
+  await write('over there')
+  expect((await claim())?.input.messages).toMatchObject([{ text: 'over there' }])
 })
 
 test('M11: /stop with words stops what waits to run, and only that', async () => {

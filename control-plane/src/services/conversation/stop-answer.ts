@@ -1,5 +1,5 @@
 import type { Transaction } from '@yourclaw/db'
-import { inTransaction } from '../../context.ts'
+import { inTransaction, nudge } from '../../context.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { draftIdOf } from './draft-id.ts'
 import { type AssistantRow, lockOwner } from './rows.ts'
@@ -32,6 +32,29 @@ export async function stopAnswerIn(
   const turnId = await runningTurn(tx, owner)
   const goes = turnId === undefined ? undefined : await turnRecipient(tx, turnId)
   if (goes?.channel === to.channel && goes.address === to.address) await stopTurnIn(tx, ctx, owner)
+  await refuseWaiting(tx, ctx, owner, to)
+}
+
+/** What waits for its turn gets no answer either, as what is written from now on. */
+async function refuseWaiting(
+  tx: Transaction,
+  ctx: ConversationCtx,
+  { id: assistantId, userId }: AssistantRow,
+  to: Recipient,
+): Promise<void> {
+  const waiting = { userId, direction: 'INBOUND', kind: 'CHAT', state: 'RECEIVED', turnId: null } as const
+  const { channel, address } = to
+  const { count } = await tx.message.updateMany({
+    where: { ...waiting, channel, address },
+    data: { state: 'REFUSED', code: 'opted_out' },
+  })
+  if (count === 0) return
+  nudge(tx, 'messages', userId)
+  if ((await tx.message.count({ where: waiting })) > 0) return
+  await tx.turn.updateMany({
+    where: { assistantId, state: 'PENDING' },
+    data: { state: 'CANCELED', errorCode: 'turn_canceled', finishedAt: new Date(ctx.clock.now()) },
+  })
 }
 
 async function runningTurn(tx: Transaction, { id: assistantId }: AssistantRow): Promise<string | undefined> {

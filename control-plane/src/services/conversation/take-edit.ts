@@ -21,7 +21,7 @@ type EditInput = ReceiveInput & {
 }
 
 /** What is still to be done: nothing; a command, or a message that was none before; a message that tells of a change. */
-type Rest = 'nothing' | 'anew' | { changed: string; files: readonly IncomingFile[] }
+type Rest = 'nothing' | 'anew' | { changed: string; editedFrom: string; files: readonly IncomingFile[] }
 
 /**
  * A person changed a message: its words, or the file that they stand below. One that nobody took yet has the new ones; of
@@ -35,10 +35,10 @@ export async function takeEdit({ ctx, input }: { ctx: ConversationCtx; input: Ed
     await takeWritten({ ctx, input, mayAnswer: false })
     return
   }
-  const { changed, files } = rest
+  const { changed, editedFrom, files } = rest
   const verb = sanitize(input.body) === '' ? 'is' : 'says'
   const context = `[The user changed an earlier message${quoted(changed)}. It now ${verb}:]`
-  await receiveMessage({ ctx, input: { ...input, files, context, editedFrom: changed } })
+  await receiveMessage({ ctx, input: { ...input, files, context, editedFrom } })
 }
 
 function applyEdit(ctx: ConversationCtx, input: EditInput): Promise<Rest> {
@@ -52,12 +52,13 @@ function applyEdit(ctx: ConversationCtx, input: EditInput): Promise<Rest> {
     const { userId } = owner
     const where = { userId, channel, address, chatMessageId, direction: 'INBOUND' } as const
     const before = await tx.message.findFirst({ where, orderBy: { seq: 'desc' } })
-    if (!before) return isEmpty ? 'nothing' : isCommand ? 'anew' : { changed: '', files: given }
+    if (!before)
+      return isEmpty ? 'nothing' : isCommand ? 'anew' : { changed: '', editedFrom: '', files: given }
     // An edit of the words alone came without it.
     const known = await tx.attachment.findFirst({ where: { message: where }, orderBy: { createdAt: 'desc' } })
     const files = given.filter((file) => !known || !isSameFile(known, file))
     // A link got its preview, or the like.
-    const hasSameWords = [before.body, before.written].includes(body)
+    const hasSameWords = (before.written ?? before.body) === body
     if (hasSameWords && files.length === 0) return 'nothing'
     const isWaiting = before.state === 'RECEIVED' && before.turnId === null && before.kind === 'CHAT'
     if (isWaiting) {
@@ -72,7 +73,7 @@ function applyEdit(ctx: ConversationCtx, input: EditInput): Promise<Rest> {
     }
     if (isEmpty) return 'nothing'
     if (isCommand || before.kind === 'NOTICE') return 'anew'
-    return isWaiting ? 'nothing' : { changed: before.body, files }
+    return isWaiting ? 'nothing' : { changed: before.body, editedFrom: before.written ?? before.body, files }
   })
 }
 

@@ -9,7 +9,7 @@ export async function tellStanding(tx: Transaction, ctx: ConversationCtx, userId
   if (!(await isEntitled(tx, userId, new Date(ctx.clock.now())))) return whyNotEntitled(tx, webUrl, userId)
   const { status, desired, suspendedAt } = await tx.assistant.findUniqueOrThrow({ where: { userId } })
   if (suspendedAt !== null) return texts.suspended
-  if (desired === 'ABSENT') return texts.noAssistant(webUrl)
+  if (desired === 'ABSENT') return status === 'NONE' ? texts.noAssistant(webUrl) : texts.beingDeleted(webUrl)
   if (status === 'ERROR') return texts.notRunning(webUrl)
   return status === 'READY' ? texts.writeHere : texts.settingUp
 }

@@ -38,6 +38,8 @@ export const texts = {
     `Your subscription has ended, so your assistant does not answer. You can subscribe again at ${pages.plan(webUrl)}.`,
   noAssistant: (webUrl: string) =>
     `You have no assistant at the moment. Set one up at ${pages.assistant(webUrl)} and write to it here.`,
+  beingDeleted: (webUrl: string) =>
+    `Your assistant is being deleted. As soon as it is gone, you can set up another one at ${pages.assistant(webUrl)}.`,
   notRunning: (webUrl: string) =>
     `Your assistant does not run at the moment. What you write is kept; you can try to start it again at ${pages.assistant(webUrl)}.`,
   settingUp:
@@ -96,12 +98,13 @@ export const texts = {
   forGoodByWord: 'That would hold for good, so please write ALWAYS if you mean it.',
   questionExpired: 'This question has expired. Please ask again.',
   modelChosen: (name: string, ends?: ModelEnd) => `Your assistant now thinks with ${name}.${thenNext(ends)}`,
-  proactiveLimit: (limit: number, wait: string) =>
-    `Your assistant has sent you ${limit} messages of its own today, and can send the next ${wait}. It still answers you.`,
+  // Held back, these two may be read days later: so a moment, no wait.
+  proactiveLimit: (limit: number, resetsAt: string) =>
+    `Your assistant has sent you ${limit} messages of its own today, and can send the next from ${resetsAt}. It still answers you.`,
   filesInLimit: (megabytes: number, wait: string) =>
     `You have sent ${megabytes} MB of files today, and I take no more in a day. You can send me further files ${wait}; until then you can still write to me.`,
-  filesOutLimit: (megabytes: number, wait: string) =>
-    `Your assistant has sent you ${megabytes} MB of files today, and can send the next ${wait}. It still answers you.`,
+  filesOutLimit: (megabytes: number, resetsAt: string) =>
+    `Your assistant has sent you ${megabytes} MB of files today, and can send the next from ${resetsAt}. It still answers you.`,
   listeningLimit: (minutes: number, wait: string) =>
     `I have listened to ${minutes} minutes of you today, and listen to no more in a day. I can listen again ${wait}; until then, please write to me.`,
   heldSummedUp: (count: number, webUrl: string) =>

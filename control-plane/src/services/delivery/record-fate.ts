@@ -97,7 +97,8 @@ async function fail(
   const dropped = { messageId, code, failedDeliveryId: delivery.id }
   const now = new Date(ctx.clock.now())
   if (kind === 'opted_out') {
-    await updateContact(tx, to, { optedOutAt: now })
+    await updateContact(tx, to, { optedOutAt: part.contact?.optedOutAt ?? now })
+    nudge(tx, 'user', delivery.userId)
     await dropIn(tx, { ...dropped, code: 'opted_out' })
     return true
   }

@@ -4,7 +4,7 @@ import { plan } from '../../plan.ts'
 import type { ConversationCtx, Recipient } from '../conversation/ctx.ts'
 import { userStanding } from '../conversation/limits.ts'
 import { sendNoticeIn } from '../conversation/send-notice.ts'
-import { texts, waitUntil } from '../conversation/texts.ts'
+import { texts } from '../conversation/texts.ts'
 import { turnRecipient } from '../conversation/turn-rows.ts'
 import { quietUntil } from './quiet-until.ts'
 import { whereToSpeak } from './where-to-speak.ts'
@@ -82,9 +82,9 @@ export async function judgeSpoken(
   const heldUntil = await quietUntil(tx, userId, at)
   if ((await saidToday(tx, userId, day)) >= plan.proactivePerDay) {
     const once = { kind: 'proactive_limit', key: day.date }
-    const text = texts.proactiveLimit(plan.proactivePerDay, waitUntil(day.endsAt, at.getTime()))
-    if (!heldUntil) await sendNoticeIn(tx, ctx, { userId, code: once.kind, text, once })
     const resetsAt = formatMoment(day.endsAt.toISOString(), day.timeZone)
+    const text = texts.proactiveLimit(plan.proactivePerDay, resetsAt)
+    if (!heldUntil) await sendNoticeIn(tx, ctx, { userId, code: once.kind, text, once })
     const detail = `Today's ${plan.proactivePerDay} messages of your own are sent. The next can go out from ${resetsAt}.`
     return { code: 'proactive_limit', detail }
   }

@@ -2,13 +2,14 @@ import type { Transaction } from '@yourclaw/db'
 import { inTransaction } from '../../context.ts'
 import { ServiceError } from '../../errors.ts'
 import type { Vault } from '../../lib/vault.ts'
+import { formatMoment } from '../../mail/format.ts'
 import { plan } from '../../plan.ts'
 import type { Store } from '../../storage/store.ts'
 import { discardFile, filesDayLimitCode, storeInShare } from '../attachment/store-file.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
 import { userDay } from '../conversation/limits.ts'
 import { sendNotice, storeOutgoing } from '../conversation/send-notice.ts'
-import { texts, waitUntil } from '../conversation/texts.ts'
+import { texts } from '../conversation/texts.ts'
 import { type Judged, judgeSpoken, type NotSent } from './judge-spoken.ts'
 
 /** What an assistant says by itself, as its host hands it over. */
@@ -87,9 +88,9 @@ async function keepFile({
 }
 
 async function tellFilesLimit(ctx: ConversationCtx, { userId, to }: Judged): Promise<void> {
-  const now = ctx.clock.now()
-  const day = await userDay(ctx.db, userId, new Date(now))
-  const text = texts.filesOutLimit(plan.fileMegabytesOutPerDay, waitUntil(day.endsAt, now))
+  const day = await userDay(ctx.db, userId, new Date(ctx.clock.now()))
+  const resetsAt = formatMoment(day.endsAt.toISOString(), day.timeZone)
+  const text = texts.filesOutLimit(plan.fileMegabytesOutPerDay, resetsAt)
   const once = { kind: 'files_out_limit', key: day.date }
   await sendNotice({ ctx, input: { userId, to, code: once.kind, text, once } })
 }
