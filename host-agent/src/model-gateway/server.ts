@@ -72,6 +72,7 @@ export async function startModelGateway(
     createServer((request, response) => {
       handle(request, response, owner).catch((error: unknown) => {
         if (error instanceof CallerLeft) input.log.info('the caller of a model left')
+        else if (error instanceof Refusal) input.log.info({ code: error.code }, 'a call was refused')
         else input.log.warn({ err: error }, 'model call ended early')
         if (error instanceof Refusal) input.watch.modelCallRefused(error.code)
         if (response.headersSent) response.destroy()

@@ -3,12 +3,14 @@ import { texts } from '../conversation/texts.ts'
 import { endOf, nameOf, soonEndOf } from '../model/catalogue.ts'
 import { askIn } from '../question/ask.ts'
 import { modelOptions } from '../question/choose-model.ts'
+import { supersedeIn } from '../question/supersede.ts'
 import type { Command } from './commands.ts'
 
 const questionMs = 24 * 3_600_000
 
 /** Asks which one; a name behind the command is the answer already. */
 export const chooseModel: NonNullable<Command['act']> = async (tx, ctx, { userId, to, argument }) => {
+  await supersedeIn(tx, ctx, { userId, kind: 'model' })
   const options = modelOptions(ctx.clock.now())
   const wanted = argument.toLowerCase()
   const named = options.find(({ id, label }) => [id, label.toLowerCase()].includes(wanted))

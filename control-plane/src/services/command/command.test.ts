@@ -316,6 +316,35 @@ test('M12: STOP on WhatsApp refuses what waits there for its turn, also when Twi
   expect((await claim())?.input.messages).toMatchObject([{ text: 'over there' }])
 })
 
+test('a model asked for anew closes the question before, and a number that no answer has says which there are', async () => {
+  const { userId, write } = await somebody()
+  const { ctx, db } = fixture
+  const to = { channel: 'WHATSAPP', address: `whatsapp:+2${userId}` } as const
+  await db.userPhone.create({ data: { userId, ...to } })
+  const onWhatsapp = (body: string) =>
+    takeIncoming({ ctx, input: { to, providerMessageId: crypto.randomUUID(), body, files: [] } })
+  const asked = async () => {
+    const rows = await db.question.findMany({ where: { userId }, orderBy: { message: { seq: 'asc' } } })
+    return rows.map(
+      ({ answer, expiresAt }) => answer ?? (expiresAt > new Date(ctx.clock.now()) ? 'open' : 'closed'),
+    )
+  }
+  const sent = () =>
+    db.delivery.updateMany({ where: { userId }, data: { state: 'SENT', sentAt: new Date(ctx.clock.now()) } })
+  await onWhatsapp('/model')
+  await onWhatsapp('/model')
+  expect(await asked()).toEqual(['closed', 'open'])
+  await sent()
+  await onWhatsapp('17')
+  const last = await db.message.findFirst({ where: { userId }, orderBy: { seq: 'desc' } })
+  expect(last?.body).toMatch(/numbered from 1 to \d+\.$/)
+  await onWhatsapp('2')
+  expect(await asked()).toEqual(['closed', expect.stringMatching('/')])
+  await write('/model')
+  await write('/model Claude Opus 4.5')
+  expect((await asked()).at(-1)).toBe('closed')
+})
+
 test('M11: /stop with words stops what waits to run, and only that', async () => {
   const { write, said, claim } = await somebody()
   await write('later please')

@@ -87,10 +87,12 @@ export const texts = {
     'This is a fresh conversation. What your assistant has noted about you, and its files, it still has.',
   whichModel: (name: string, ends?: ModelEnd) =>
     `Your assistant thinks with **${name}**.${thenNext(ends)} Which model should it use?`,
-  tooManyCommands: 'That were many commands in a minute. Please wait a moment.',
+  tooManyCommands: 'Those were many commands in a minute. Please wait a moment.',
   wordsNotTaken: (command: string) =>
     `What you wrote behind /${command} did not go to your assistant. To ask it, write without the command.`,
   welcome: (standing: string) => `This chat is connected. ${standing} /help lists what else you can do.`,
+  noSuchOption: (count: number) =>
+    `There is no such answer to choose. The answers are numbered from 1 to ${count}.`,
   questionNotAsked: 'This button is not for you, or does not work any more.',
   questionAnswered: (label: string) => `You have already chosen ${label}.`,
   whichQuestion: (webUrl: string) =>

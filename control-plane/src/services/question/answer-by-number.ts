@@ -44,6 +44,7 @@ export async function answerByNumber({ ctx, input }: { ctx: ConversationCtx; inp
       const from = { channel: input.channel, address: input.address }
       const choice = isAlways ? { id: forGood } : index
       const { outcome, text } = await answerIn(tx, ctx, { questionId, choice, from })
+      if (outcome === 'no_such_option') return texts.noSuchOption(options.length)
       return outcome === 'answered' ? undefined : text
     },
     maySay: (tx, { userId }) => hasRoomForWords(tx, ctx, userId),
