@@ -82,6 +82,7 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     const link = await page.getByRole('link', { name: 'Open WhatsApp' }).getAttribute('href')
     const body = new URL(link ?? '').searchParams.get('text') ?? ''
     expect(body).toContain((await page.locator('code').textContent()) ?? 'no code')
+    await page.getByText('+1 555 0100', { exact: true }).waitFor()
     await site.system.write(`whatsapp:+1555${dan.telegramUserId}`, { body })
     await page.waitForURL('**/onboarding/trial')
     await page.goto('/dashboard')

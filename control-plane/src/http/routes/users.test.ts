@@ -97,6 +97,7 @@ test('O3: what is wrong in a profile is refused by a code and changes nothing', 
     [{ proactiveChannel: 'PIGEON' }, 'invalid_input'],
     [{ quietHours: { from: '24:00', until: '07:00' } }, 'invalid_input'],
     [{ quietHours: { from: '22:00' } }, 'invalid_input'],
+    [{ quietHours: { from: '17:00', until: '17:00' } }, 'invalid_quiet_hours'],
     [{ fallbackModel: 'openai/gpt-1' }, 'unknown_model'],
     [{ name: 'New', timeZone: 'Mars/Olympus' }, 'invalid_input'],
   ]

@@ -20,7 +20,10 @@ export interface ProfileChange {
   fallbackModel?: string | null | undefined
 }
 
-/** Changes what is given and returns the profile. Errors: invalid_input, channel_unavailable, unknown_model. */
+/**
+ * Changes what is given and returns the profile. Errors: invalid_input, channel_unavailable, invalid_quiet_hours,
+ * unknown_model.
+ */
 export async function updateProfile({
   ctx,
   input,
@@ -33,6 +36,8 @@ export async function updateProfile({
   if (timeZone !== undefined) await requireTimeZone(ctx, timeZone)
   if (proactiveChannel && !ctx.settings.channels.includes(proactiveChannel))
     throw invalidInput('This channel cannot be connected here.', 'channel_unavailable')
+  if (quietHours && quietHours.from === quietHours.until)
+    throw invalidInput('Quiet hours cannot begin and end at the same time.', 'invalid_quiet_hours')
   if (fallbackModel) requireOffered(fallbackModel, ctx.clock.now())
   const data = {
     ...(name !== undefined && { name: sanitize(name) }),

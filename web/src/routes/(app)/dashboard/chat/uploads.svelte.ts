@@ -9,6 +9,8 @@ export interface Upload {
   file?: Attachment
   /** Why it is not there, in words. */
   problem?: string
+  /** Nothing is wrong with the file itself. */
+  isRetryable?: boolean
 }
 
 const maxFiles = 10
@@ -18,7 +20,9 @@ const maxBytes = 20 * 1024 * 1024
 export class Uploads {
   all = $state.raw<Upload[]>([])
   readonly files = $derived(this.all.flatMap(({ file }) => file ?? []))
-  readonly isBusy = $derived(this.all.some(({ file, problem }) => !file && problem === undefined))
+  /** The first that is not there: no message goes without it. */
+  readonly missing = $derived(this.all.find(({ file }) => !file))
+  #sources = new Map<number, File>()
   #requests = new Map<number, XMLHttpRequest>()
   #count = 0
 
@@ -29,13 +33,26 @@ export class Uploads {
   remove(id: number): void {
     this.#requests.get(id)?.abort()
     this.#requests.delete(id)
+    this.#sources.delete(id)
     this.all = this.all.filter((upload) => upload.id !== id)
   }
 
-  /** What is uploaded goes with a message, and the place is free. */
+  retry(id: number): void {
+    const file = this.#sources.get(id)
+    if (!file) return
+    this.all = this.all.map((upload) => (upload.id === id ? { id, name: upload.name, progress: 0 } : upload))
+    this.#send(id, file)
+  }
+
+  /** The network is back. */
+  retryAll(): void {
+    for (const { id, isRetryable } of this.all) if (isRetryable) this.retry(id)
+  }
+
+  /** What is uploaded goes with a message; what is not stays. */
   take(): Attachment[] {
-    const { files } = this
-    this.all = []
+    const { all, files } = this
+    for (const { id, file } of all) if (file) this.remove(id)
     return files
   }
 
@@ -51,7 +68,9 @@ export class Uploads {
             ? 'This file is empty.'
             : undefined
     this.all = [...this.all, refusal === undefined ? upload : { ...upload, problem: refusal }]
-    if (refusal === undefined) this.#send(id, file)
+    if (refusal !== undefined) return
+    this.#sources.set(id, file)
+    this.#send(id, file)
   }
 
   /** Not by fetch, which does not tell how much is sent. */
@@ -64,15 +83,26 @@ export class Uploads {
     request.upload.onprogress = ({ loaded, total }) => this.#change(id, { progress: loaded / total })
     request.onload = () => {
       const { status, response } = request
-      if (status === 201) this.#change(id, { file: response as Attachment, progress: 1 })
-      else
-        this.#change(id, { problem: (response as { detail?: string } | null)?.detail ?? 'It was not taken.' })
+      if (status === 201) return this.#change(id, { file: response as Attachment, progress: 1 })
+      this.#change(id, {
+        problem: (response as { detail?: string } | null)?.detail ?? 'It was not taken.',
+        isRetryable: status >= 500 || status === 429,
+      })
     }
-    request.onerror = () => this.#change(id, { problem: 'It could not be uploaded. Are you offline?' })
+    request.onerror = () =>
+      this.#change(id, { problem: 'It could not be uploaded. Are you offline?', isRetryable: true })
     request.send(file)
   }
 
   #change(id: number, change: Partial<Upload>): void {
     this.all = this.all.map((upload) => (upload.id === id ? { ...upload, ...change } : upload))
   }
+}
+
+/** Why a message waits for this file. */
+export function whyWaiting({ name, problem, isRetryable }: Upload): string {
+  if (problem === undefined) return `“${name}” is still being uploaded.`
+  return isRetryable
+    ? `“${name}” is not uploaded yet: try again or take it away.`
+    : `“${name}” cannot be sent: take it away first.`
 }

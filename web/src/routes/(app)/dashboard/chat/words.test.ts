@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { fateOf, writerOf } from './words.ts'
+import { fateOf, spoken, writerOf } from './words.ts'
 
 test('a person’s command is their own words', () => {
   expect(writerOf({ direction: 'INBOUND', kind: 'NOTICE' })).toBe('You')
@@ -27,4 +27,19 @@ test('what is not answered says why, and who left by STOP how to come back', () 
   expect(fateOf({ ...message, code: 'provider_down', refusal: 'turn_failed' })?.why).toBe(
     'Your assistant could not. The notice about it says why.',
   )
+})
+
+test('an answer is said without its marks', () => {
+  expect(spoken('See **[the map](https://maps.test/a_(b)?c=1 "Map")** and ![a cat](cat.png).')).toBe(
+    'See the map and a cat.',
+  )
+  expect(spoken('| Day | Sun |\n|:----:|:-:|\n| Mon | yes |\n\n---\n\nBye - now')).toBe(
+    'Day Sun Mon yes Bye - now',
+  )
+})
+
+test('a long answer of nothing but marks is said at once', () => {
+  const started = performance.now()
+  for (const part of ['[', '](', '[](', '-', '|:- x', '[a](b [c](d ']) spoken(part.repeat(20_000))
+  expect(performance.now() - started).toBeLessThan(1_000)
 })

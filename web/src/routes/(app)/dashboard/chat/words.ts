@@ -52,6 +52,9 @@ export function dayName(day: string, now: string, timeZone: string): string {
 export function spoken(markdown: string): string {
   const plain = markdown
     .replaceAll(/```[\s\S]*?(?:```|$)/g, ' code. ')
+    // Of a link or a picture its name; of a table its cells.
+    .replaceAll(/!?\[([^\][]*)\]\((?:[^()\n]|\([^()\n]*\))*\)/g, '$1')
+    .replaceAll(/^[ \t|:-]+$/gm, '')
     .replaceAll(/[*_`#>|~]/g, '')
     .replaceAll(/\s+/g, ' ')
     .trim()
