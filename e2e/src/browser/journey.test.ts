@@ -268,6 +268,24 @@ describe.skipIf(!hasChromium).each<Viewport>(['desktop', 'phone'])('on a %s', (v
     await site.system.sandbox('/sim/stripe/deliveries/release', { order: 'reversed' })
     await page.getByText('It is there. Say hello.').waitFor({ timeout: 60_000 })
     expect(theirs.complaints).toEqual([])
+    // A replica that restarts refuses events: the page asks for them again.
+    const refuses = { status: 503, body: 'Service Unavailable' }
+    for (const address of ['**/api/v1/messages/events', '**/api/v1/assistants/events'])
+      await page.route(address, (route) => route.fulfill(refuses), { times: 2 })
+    const refused = page.waitForResponse('**/api/v1/messages/events')
+    await page.goto('/onboarding/hello')
+    await refused
+    await says(site, fay, 'is anybody there?')
+    await page.getByRole('heading', { name: 'It has answered you.' }).waitFor()
+    // Another assistant has not answered yet.
+    const { request } = theirs.context
+    const headers = { origin: site.url }
+    await request.delete('/api/v1/assistants', { headers })
+    const status = async () => (await (await request.get('/api/v1/assistants')).json()).status
+    await until(async () => (await status()) === 'NONE', 60_000)
+    await request.post('/api/v1/assistants', { headers, data: {} })
+    await page.goto('/onboarding/hello')
+    await page.getByRole('heading', { name: 'It is there. Say hello.' }).waitFor({ timeout: 60_000 })
     await theirs.context.close()
   })
 

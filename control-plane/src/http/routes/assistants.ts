@@ -14,6 +14,7 @@ import { refuseInvalid } from './openapi.ts'
 export const assistantView = z
   .object({
     status: z.enum(['NONE', 'PROVISIONING', 'READY', 'ERROR']),
+    createdAt: z.string().optional().openapi({ description: 'When it was asked for; absent with NONE' }),
     model: z.string(),
     generation: z.number().int(),
     host: z.string().optional(),

@@ -218,6 +218,22 @@ test('F1: a model change and a restart raise the generation and keep READY; stal
   })
 })
 
+test('it began when it was asked for: a change or a restart makes no new one, a deletion and another wish do', async () => {
+  const at = await host(1)
+  const userId = await person()
+  const began = async () => (await view(userId)).createdAt ?? ''
+  await create(userId)
+  await report(at, userId, Phase.PHASE_READY)
+  const first = await began()
+  expect(Math.abs(Date.parse(first) - Date.now())).toBeLessThan(60_000)
+  await restartAssistant({ ctx, input: { userId } })
+  expect(await began()).toBe(first)
+  await deleteAssistant({ ctx, input: { userId } })
+  await report(at, userId, Phase.PHASE_ABSENT)
+  await create(userId)
+  expect(Date.parse(await began())).toBeGreaterThan(Date.parse(first))
+})
+
 test('F4: deleting during provisioning ends with NONE and a free slot once the host confirmed it', async () => {
   const at = await host(1)
   const userId = await person()
@@ -229,7 +245,9 @@ test('F4: deleting during provisioning ends with NONE and a free slot once the h
   expect(await report(at, userId, Phase.PHASE_ABSENT, { generation: 1 })).toBe(false)
   await expect(create(userId)).rejects.toMatchObject({ code: 'assistant_being_deleted' })
   expect(await report(at, userId, Phase.PHASE_ABSENT)).toBe(true)
-  expect(await view(userId)).toMatchObject({ status: 'NONE', job: { status: 'COMPLETED', step: 'deleted' } })
+  const none = await view(userId)
+  expect(none).toMatchObject({ status: 'NONE', job: { status: 'COMPLETED', step: 'deleted' } })
+  expect(none).not.toHaveProperty('createdAt')
   expect(await report(at, userId, Phase.PHASE_ABSENT)).toBe(false)
   expect(await taken(at.hostId)).toBe(0)
   expect(await placeWaiting({ ctx })).toEqual({ placed: 1, passedOver: false })

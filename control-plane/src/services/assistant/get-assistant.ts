@@ -4,6 +4,8 @@ import { defaultAt } from '../model/catalogue.ts'
 
 export interface AssistantView {
   status: AssistantStatus
+  /** When it was asked for; absent without one. */
+  createdAt?: string
   model: string
   generation: number
   host?: string
@@ -23,12 +25,18 @@ export async function getAssistant({
 }): Promise<AssistantView> {
   const assistant = await ctx.db.assistant.findUnique({
     where: { userId: input.userId },
-    include: { host: { select: { name: true } }, jobs: { orderBy: { generation: 'desc' }, take: 1 } },
+    include: {
+      host: { select: { name: true } },
+      jobs: { orderBy: { generation: 'desc' }, take: 1 },
+      changes: { where: { kind: 'CREATE' }, orderBy: { generation: 'desc' }, take: 1 },
+    },
   })
   if (!assistant) return { status: 'NONE', model: defaultAt(ctx.clock.now()), generation: 0 }
   const [job] = assistant.jobs
+  const [created] = assistant.changes
   return {
     status: assistant.status,
+    ...(created && assistant.status !== 'NONE' && { createdAt: created.createdAt.toISOString() }),
     model: assistant.model,
     generation: assistant.desiredGeneration,
     ...(assistant.host && { host: assistant.host.name }),

@@ -1,3 +1,4 @@
+import { followEvents } from '#lib/follow-events.ts'
 import type { Assistant } from '#lib/server/api/views.ts'
 
 /**
@@ -15,18 +16,13 @@ export class LiveAssistant {
       // What the page loads anew may have been read before the last event: the stream begins again, with what is so now.
       this.#first()
       this.#latest = undefined
-      const events = new EventSource('/api/v1/assistants/events')
-      events.addEventListener('assistant', ({ data }) => {
+      const take = ({ data }: MessageEvent<string>) => {
         this.lost = false
         this.#latest = JSON.parse(data) as Assistant
-      })
-      events.addEventListener('open', () => {
-        this.lost = false
-      })
-      events.addEventListener('error', () => {
+      }
+      return followEvents('/api/v1/assistants/events', { assistant: take }, () => {
         this.lost = true
       })
-      return () => events.close()
     })
   }
 

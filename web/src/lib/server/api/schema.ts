@@ -3403,6 +3403,8 @@ export interface components {
             }[];
         };
         Assistant: {
+            /** @description When it was asked for; absent with NONE */
+            createdAt?: string;
             generation: number;
             host?: string;
             job?: {

@@ -1,4 +1,5 @@
 import { SvelteMap } from 'svelte/reactivity'
+import { Backoff } from '#lib/backoff.ts'
 import type { Message } from '#lib/server/api/views.ts'
 import { type Draft, Outbox } from './outbox.svelte.ts'
 
@@ -9,8 +10,6 @@ interface Page {
 
 const api = '/api/v1/messages'
 const olderAtOnce = 40
-const firstRetryMs = 1_000
-const lastRetryMs = 15_000
 
 /**
  * The conversation in the browser: what the page came with, then what the API's events say. Events carry positions, so
@@ -32,7 +31,7 @@ export class Chat {
 
   constructor(page: Page, userId: string) {
     this.#userId = userId
-    this.outbox = new Outbox(userId)
+    this.outbox = new Outbox(userId, () => this.connection === 'live')
     this.#take(page.messages)
     this.#before = page.nextBefore
   }
@@ -60,9 +59,13 @@ export class Chat {
     let events: EventSource | undefined
     let timer: ReturnType<typeof setTimeout> | undefined
     let position = String(this.messages.at(-1)?.seq ?? 0)
-    let retryMs = firstRetryMs
+    const backoff = new Backoff()
     let isOver = false
 
+    const isLive = () => {
+      this.connection = 'live'
+      this.outbox.resume()
+    }
     const open = () => {
       clearTimeout(timer)
       events?.close()
@@ -70,6 +73,8 @@ export class Chat {
       const on = (name: string, take: (data: string) => void) =>
         events?.addEventListener(name, ({ data, lastEventId }) => {
           if (lastEventId !== '') position = lastEventId
+          // The browser was wrong about being offline.
+          if (this.connection === 'lost' && name !== 'begin') isLive()
           take(data)
         })
       on('begin', (data) => {
@@ -78,9 +83,8 @@ export class Chat {
           events?.close()
           return location.reload()
         }
-        this.connection = 'live'
-        retryMs = firstRetryMs
-        this.outbox.resume()
+        backoff.reset()
+        isLive()
       })
       on('message', (data) => this.#take([JSON.parse(data)]))
       on('change', (data) => this.#take([JSON.parse(data)]))
@@ -89,8 +93,8 @@ export class Chat {
         if (isOver) return
         this.connection = 'lost'
         // The browser tries again by itself, unless it was answered with an error.
-        if (events?.readyState === EventSource.CLOSED) timer = setTimeout(again, retryMs)
-        retryMs = Math.min(lastRetryMs, retryMs * 2)
+        const waitMs = backoff.next()
+        if (events?.readyState === EventSource.CLOSED) timer = setTimeout(again, waitMs)
       })
     }
     const again = async () => {
@@ -110,6 +114,7 @@ export class Chat {
       isOver = true
       clearTimeout(timer)
       events?.close()
+      this.connection = 'connecting'
       removeEventListener('online', open)
       removeEventListener('offline', onOffline)
     }

@@ -1,3 +1,4 @@
+import { Backoff } from '#lib/backoff.ts'
 import type { Attachment } from '#lib/server/api/views.ts'
 import { isRefusal } from './words.ts'
 
@@ -8,23 +9,30 @@ export interface Draft {
   text: string
   files: Attachment[]
   at: string
-  state: 'sending' | 'sent' | 'failed'
-  /** Why it failed, in words. */
-  problem?: string
-  /** Nobody was there to take it: it goes out by itself once somebody is. */
-  isUnreached?: boolean
+  /** `unreached`: nobody was there to take it; it goes out by itself, and what was written after it behind it. */
+  state: 'sending' | 'unreached' | 'sent' | 'failed'
+  /** Why it was not taken, in words. */
+  problem?: string | undefined
 }
 
-/** Sends one after the other, so that their order stays, and keeps what is not sent through a reload of the page. */
+/**
+ * Sends one after the other, so that their order stays, and keeps what is not sent through a reload of the page. What
+ * nobody was reached for is tried again while the chat is live, and at once when it is live again.
+ */
 export class Outbox {
   drafts = $state.raw<Draft[]>([])
   /** By key: why a message that was stored is not answered. */
   reasons = $state.raw<Record<string, string>>({})
-  #place: string
-  #isSending = false
+  readonly #place: string
+  readonly #isLive: () => boolean
+  readonly #backoff = new Backoff()
+  #timer: ReturnType<typeof setTimeout> | undefined
+  /** What is being sent. */
+  #request: AbortController | undefined
 
-  constructor(userId: string) {
+  constructor(userId: string, isLive: () => boolean) {
     this.#place = `yc-outbox-${userId}`
+    this.#isLive = isLive
   }
 
   /** What a reload of the page interrupted. */
@@ -49,10 +57,11 @@ export class Outbox {
     this.sendAll()
   }
 
-  /** Connected again. */
+  /** Connected again: what hangs on the connection before is sent anew, under its key. */
   resume(): void {
-    for (const { key, state, isUnreached } of this.drafts)
-      if (state === 'failed' && isUnreached) this.#change(key, { state: 'sending' })
+    this.#request?.abort()
+    this.#request = undefined
+    this.#backoff.reset()
     this.sendAll()
   }
 
@@ -65,21 +74,33 @@ export class Outbox {
   }
 
   sendAll(): void {
-    if (this.#isSending) return
-    this.#isSending = true
-    void this.#sendWaiting().finally(() => {
-      this.#isSending = false
-    })
+    if (this.#request) return
+    clearTimeout(this.#timer)
+    void this.#sendWaiting()
   }
 
   async #sendWaiting(): Promise<void> {
     for (;;) {
-      const next = this.drafts.find(({ state }) => state === 'sending')
+      const next = this.drafts.find(({ state }) => state === 'sending' || state === 'unreached')
       if (!next) return
-      const outcome = await send(next)
+      const request = new AbortController()
+      this.#request = request
+      const outcome = await send(next, request.signal)
+      // Aborted, and begun anew.
+      if (this.#request !== request) return
+      this.#request = undefined
       if (outcome.reason !== undefined) this.reasons = { ...this.reasons, [next.key]: outcome.reason }
       this.#change(next.key, outcome.draft)
+      if (outcome.draft.state === 'unreached') return this.#tryLater()
+      this.#backoff.reset()
     }
+  }
+
+  /** Where it is not live by then, `resume` comes. */
+  #tryLater(): void {
+    this.#timer = setTimeout(() => {
+      if (this.#isLive()) this.sendAll()
+    }, this.#backoff.next())
   }
 
   #change(key: string, change: Partial<Draft>): void {
@@ -98,12 +119,16 @@ export class Outbox {
   }
 }
 
-async function send({ key, text, files }: Draft): Promise<{ draft: Partial<Draft>; reason?: string }> {
+async function send(
+  { key, text, files }: Draft,
+  signal: AbortSignal,
+): Promise<{ draft: Pick<Draft, 'state' | 'problem'>; reason?: string }> {
   const attachmentIds = files.map(({ id }) => id)
   const answer = await fetch('/api/v1/messages', {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'idempotency-key': key },
     body: JSON.stringify({ text, ...(attachmentIds.length > 0 && { attachmentIds }) }),
+    signal,
   }).catch(() => undefined)
   if (answer?.ok) return { draft: { state: 'sent' } }
   const problem = (await answer?.json().catch(() => undefined)) as
@@ -111,6 +136,5 @@ async function send({ key, text, files }: Draft): Promise<{ draft: Partial<Draft
     | undefined
   if (problem && isRefusal(problem.code)) return { draft: { state: 'sent' }, reason: problem.detail }
   const isUnreached = answer === undefined || answer.status >= 500
-  const words = problem?.detail ?? 'You seem to be offline. It goes out when you are back.'
-  return { draft: { state: 'failed', isUnreached, problem: words } }
+  return { draft: { state: isUnreached ? 'unreached' : 'failed', problem: problem?.detail } }
 }

@@ -19,7 +19,7 @@ export const load: PageServerLoad = async ({ locals, url, parent, depends }) => 
   const bound = me.channels.filter(({ state }) => state === 'BOUND')
   return {
     assistant,
-    words: firstWords(messages),
+    words: firstWords(messages, assistant.createdAt),
     // Never what the browser came back with: the subscription is there when the payment provider told us.
     isPaid: me.subscription !== null && me.subscription.status !== 'CANCELED',
     chats: chats
