@@ -174,7 +174,7 @@ test('F4: a deletion ends with status NONE, and a message then is told so', asyn
   expect((await system.api(ben, 'DELETE', '/assistants')).status).toBeLessThan(300)
   await eventually(async () => expect(await status(ben)).toBe('NONE'))
   await system.say(ben, 'hello?')
-  await eventually(async () => expect((await system.heard(ben)).at(-1)).toMatch(/no assistant yet/))
+  await eventually(async () => expect((await system.heard(ben)).at(-1)).toMatch(/no assistant at the moment/))
 })
 
 test('I4: a webhook without the secret or with a wrong one is refused', async () => {
