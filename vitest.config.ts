@@ -38,6 +38,8 @@ function project(
       // Real databases, sockets and processes on a busy machine; a test that hangs still ends.
       testTimeout: 30_000,
       hookTimeout: 60_000,
+      // So does a wait for what is to come.
+      expect: { poll: { timeout: 20_000 } },
       ...more,
     },
   }

@@ -55,7 +55,7 @@ test('S5: revoking a host ends its session and its turns at once, and its certif
       .then(() => agent.next('startTurn'))
       .then(() => call.write({ seq: 1n, body: { $case: 'open', open: opening } }))
   })
-  await vi.waitFor(() => expect(fleet.shown).toContain('typing'))
+  await vi.waitFor(() => expect(fleet.shown).toContain('typing'), 10_000)
   await revokeHost({ ctx, input: { name: 'lost', actor } })
   expect((await agent.next('goAway')).goAway.reason).toBe('revoked')
   expect(await turnEnded).toBe('host_revoked')

@@ -52,7 +52,7 @@ async function unreached() {
     asked.mockClear()
     expect(await refusal(it.client)).toBe('stale_epoch')
     expect(asked).not.toHaveBeenCalled()
-  })
+  }, 10_000)
   return { ...it, asked }
 }
 
