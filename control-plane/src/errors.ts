@@ -36,16 +36,16 @@ export const notEntitled = (detail = 'This needs an active subscription or trial
 export const forbidden = (detail: string, code = 'forbidden') => new ServiceError(403, code, detail)
 export const notFound = (detail: string, code = 'not_found') => new ServiceError(404, code, detail)
 export const conflict = (detail: string, code = 'conflict') => new ServiceError(409, code, detail)
-export const tooManyRequests = (retryAfterMs: number) =>
-  new ServiceError(429, 'too_many_requests', 'That was too much at once. Try again in a while.', {
-    retryable: true,
-    retryAfterMs,
-  })
-export const tooManySearches = (retryAfterMs: number) =>
-  new ServiceError(429, 'too_many_searches', 'That was too much searching at once. Try again in a moment.', {
-    retryable: true,
-    retryAfterMs,
-  })
+const tooMany = (code: string, detail: string) => (retryAfterMs: number) =>
+  new ServiceError(429, code, detail, { retryable: true, retryAfterMs })
+export const tooManyRequests = tooMany(
+  'too_many_requests',
+  'That was too much at once. Try again in a while.',
+)
+export const tooManySearches = tooMany(
+  'too_many_searches',
+  'That was too much searching at once. Try again in a moment.',
+)
 export const assistantSuspended = () => conflict('The assistant is suspended.', 'assistant_suspended')
 export const hostRevoked = () => unauthenticated('That host was revoked.', 'host_revoked')
 /** A write of a session that is no longer the host's newest: it touched no row. */

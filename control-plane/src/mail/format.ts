@@ -13,7 +13,7 @@ export const formatDay = (at: string, timeZone: string) =>
   new Intl.DateTimeFormat('en-GB', { timeZone, dateStyle: 'long' }).format(new Date(at))
 
 /** 24 November 2026 at 18:00 (Europe/Berlin) */
-export const formatMoment = (at: string, timeZone: string) =>
+export const formatMoment = (at: string | Date, timeZone: string) =>
   `${new Intl.DateTimeFormat('en-GB', { timeZone, dateStyle: 'long', timeStyle: 'short' }).format(new Date(at))} (${timeZone})`
 
 /** $20, $12.50; other currencies by their code. */

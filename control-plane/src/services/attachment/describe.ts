@@ -28,23 +28,24 @@ export function describeAnswer({ body, attachments }: { body: string; attachment
 
 function describeFile(file: Described): string {
   const { kind, name, transcript, state } = file
-  const called = name === '' ? '' : ` "${name}"`
   if (state === 'FAILED') return describeMissing(file)
-  if (state === 'WAITING') return `[${wordOf(file)}${called}]`
+  if (state === 'WAITING') return `[${titleOf(file)}]`
   if (kind === 'STICKER') return `[Sticker${name === '' ? '' : `: ${name}`}]`
   const place = isPlaced(file) ? `, saved as ${workspacePath(file)} in your workspace` : ''
   const said = transcript === null ? '' : `\n${transcript}`
   const trouble =
     file.code === null ? '' : `; ${reasons[file.code] ?? reasons.file_unavailable}, which the user was told`
-  return `[${wordOf(file)}${called}${place}${trouble}${said === '' ? '' : ', transcribed:'}]${said}`
+  return `[${titleOf(file)}${place}${trouble}${said === '' ? '' : ', transcribed:'}]${said}`
 }
 
 /** Of a file that the assistant does not get. */
 export function describeMissing(file: Pick<Described, 'kind' | 'name' | 'mimeType' | 'code'>): string {
-  const called = file.name === '' ? '' : ` "${file.name}"`
   const why = reasons[file.code ?? ''] ?? reasons.file_unavailable
-  return `[${wordOf(file)}${called} did not arrive: ${why}. The user was told.]`
+  return `[${titleOf(file)} did not arrive: ${why}. The user was told.]`
 }
+
+const titleOf = (file: Pick<Described, 'kind' | 'name' | 'mimeType'>) =>
+  file.name === '' ? wordOf(file) : `${wordOf(file)} "${file.name}"`
 
 function wordOf({ kind, mimeType }: Pick<Described, 'kind' | 'mimeType'>): string {
   if (kind === 'IMAGE') return 'Picture'

@@ -94,7 +94,7 @@ function filesDayLimit(
   const detail =
     from === 'person'
       ? texts.filesInLimit(plan.fileMegabytesInPerDay, waitUntil(resetsAt, nowMs))
-      : `Today's ${plan.fileMegabytesOutPerDay} MB of files are sent. The next file can go out from ${formatMoment(resetsAt.toISOString(), timeZone)}.`
+      : `Today's ${plan.fileMegabytesOutPerDay} MB of files are sent. The next file can go out from ${formatMoment(resetsAt, timeZone)}.`
   return new ServiceError(429, filesDayLimitCode, detail)
 }
 

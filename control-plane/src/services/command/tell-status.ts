@@ -1,8 +1,8 @@
-import { formatMoment } from '../../mail/format.ts'
+import { formatDay, formatMoment } from '../../mail/format.ts'
 import { readProfile } from '../account/read-profile.ts'
 import { type AssistantView, getAssistant } from '../assistant/get-assistant.ts'
 import type { ConversationCtx } from '../conversation/ctx.ts'
-import { formatDay, waitUntil } from '../conversation/texts.ts'
+import { waitUntil } from '../conversation/texts.ts'
 import { nameOf, soonEndOf } from '../model/catalogue.ts'
 import { readUsage } from '../usage/read-usage.ts'
 import type { CommandCall } from './commands.ts'
@@ -28,7 +28,9 @@ export async function tellStatus(ctx: ConversationCtx, { userId }: CommandCall):
 
 function modelOf({ model }: AssistantView, nowMs: number): string {
   const ends = soonEndOf(model, nowMs)
-  return ends ? `${nameOf(model)} (until ${formatDay(ends.on)}, then ${ends.next.name})` : nameOf(model)
+  return ends
+    ? `${nameOf(model)} (until ${formatDay(ends.on, 'UTC')}, then ${ends.next.name})`
+    : nameOf(model)
 }
 
 function standingOf({ status, suspended, lastError }: AssistantView): string {

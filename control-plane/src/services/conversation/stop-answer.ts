@@ -3,7 +3,7 @@ import { inTransaction, nudge } from '../../context.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { draftIdOf } from './draft-id.ts'
 import { type AssistantRow, lockOwner } from './rows.ts'
-import { stopTurnIn } from './stop-turn.ts'
+import { cancelPendingIn, stopTurnIn } from './stop-turn.ts'
 import { turnRecipient } from './turn-rows.ts'
 
 /** Stops the turn whose preview somebody stopped; a press that comes when it is over stops nothing. */
@@ -51,10 +51,7 @@ async function refuseWaiting(
   if (count === 0) return
   nudge(tx, 'messages', userId)
   if ((await tx.message.count({ where: waiting })) > 0) return
-  await tx.turn.updateMany({
-    where: { assistantId, state: 'PENDING' },
-    data: { state: 'CANCELED', errorCode: 'turn_canceled', finishedAt: new Date(ctx.clock.now()) },
-  })
+  await cancelPendingIn(tx, assistantId, new Date(ctx.clock.now()))
 }
 
 async function runningTurn(tx: Transaction, { id: assistantId }: AssistantRow): Promise<string | undefined> {

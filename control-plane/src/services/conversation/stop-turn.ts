@@ -44,18 +44,22 @@ export async function stopTurnIn(
     else if (hostServerId !== null) nudge(tx, 'stops', hostServerId)
     return 'running'
   }
-  const errorCode = 'turn_canceled'
-  const waiting = await tx.turn.updateMany({
-    where: { assistantId, state: 'PENDING' },
-    data: { state: 'CANCELED', errorCode, finishedAt: now },
-  })
-  if (waiting.count === 0) return 'nothing'
+  if (!(await cancelPendingIn(tx, assistantId, now))) return 'nothing'
   await tx.message.updateMany({
     where: { userId, direction: 'INBOUND', state: 'RECEIVED', turnId: null },
-    data: { state: 'ANSWERED', code: errorCode },
+    data: { state: 'ANSWERED', code: 'turn_canceled' },
   })
   nudge(tx, 'messages', userId)
   return 'waiting'
+}
+
+/** The turn that waits to run will not; false when there is none. What it would have answered is the caller's. */
+export async function cancelPendingIn(tx: Transaction, assistantId: string, now: Date): Promise<boolean> {
+  const { count } = await tx.turn.updateMany({
+    where: { assistantId, state: 'PENDING' },
+    data: { state: 'CANCELED', errorCode: 'turn_canceled', finishedAt: now },
+  })
+  return count > 0
 }
 
 /** Ends the turns that somebody wants stopped and whose hosts went away before they heard of it. */

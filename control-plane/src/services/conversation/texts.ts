@@ -1,3 +1,5 @@
+import { formatDay } from '../../mail/format.ts'
+
 /** Where people see and change what our words are about. */
 export const pages = {
   google: (webUrl: string) => `${webUrl}/dashboard/integrations`,
@@ -20,7 +22,9 @@ interface ModelEnd {
   next: { name: string }
 }
 const thenNext = (ends: ModelEnd | undefined) =>
-  ends ? ` Its provider ends it on ${formatDay(ends.on)}; from then on it will be ${ends.next.name}.` : ''
+  ends
+    ? ` Its provider ends it on ${formatDay(ends.on, 'UTC')}; from then on it will be ${ends.next.name}.`
+    : ''
 
 const stoppedMark = '⏹ _Stopped._'
 /** What a chat quotes of a stopped answer is the assistant's alone. */
@@ -117,10 +121,6 @@ export const texts = {
     'I cannot read that kind of message. I understand text, pictures, voice messages, documents, videos as files, locations, contacts and stickers.',
   voiceUnsupported: 'I cannot listen to voice messages here. Please write to me instead.',
 }
-
-/** A calendar day, YYYY-MM-DD. */
-export const formatDay = (day: string) =>
-  new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(new Date(day))
 
 /** How long it is until then, as people say it: in 40 seconds, in 3 minutes, in 5 hours. Never too short. */
 export function waitUntil(at: Date, nowMs: number): string {

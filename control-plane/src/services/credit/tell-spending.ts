@@ -49,7 +49,7 @@ export async function tellSpending({
       where: { id: userId },
       select: { timeZone: true },
     })
-    const until = formatMoment(monthEndsAt.toISOString(), timeZone)
+    const until = formatMoment(monthEndsAt, timeZone)
     if (monthlyCapMicros - monthSpentMicros < nothingMicros)
       await tell('month_cap_reached', key, texts.monthCapReached(webUrl, until))
     else if (monthSpentMicros * 5n >= monthlyCapMicros * 4n)

@@ -82,7 +82,7 @@ export async function judgeSpoken(
   const heldUntil = await quietUntil(tx, userId, at)
   if ((await saidToday(tx, userId, day)) >= plan.proactivePerDay) {
     const once = { kind: 'proactive_limit', key: day.date }
-    const resetsAt = formatMoment(day.endsAt.toISOString(), day.timeZone)
+    const resetsAt = formatMoment(day.endsAt, day.timeZone)
     const text = texts.proactiveLimit(plan.proactivePerDay, resetsAt)
     if (!heldUntil) await sendNoticeIn(tx, ctx, { userId, code: once.kind, text, once })
     const detail = `Today's ${plan.proactivePerDay} messages of your own are sent. The next can go out from ${resetsAt}.`

@@ -89,7 +89,7 @@ async function keepFile({
 
 async function tellFilesLimit(ctx: ConversationCtx, { userId, to }: Judged): Promise<void> {
   const day = await userDay(ctx.db, userId, new Date(ctx.clock.now()))
-  const resetsAt = formatMoment(day.endsAt.toISOString(), day.timeZone)
+  const resetsAt = formatMoment(day.endsAt, day.timeZone)
   const text = texts.filesOutLimit(plan.fileMegabytesOutPerDay, resetsAt)
   const once = { kind: 'files_out_limit', key: day.date }
   await sendNotice({ ctx, input: { userId, to, code: once.kind, text, once } })

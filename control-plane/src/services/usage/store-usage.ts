@@ -71,7 +71,7 @@ export async function storeUsage({
   for (const { userId } of debited) await tellSpending({ ctx, input: { userId } })
   if (debited.length === 0) return
   const working = rows.filter((row) => !row.own_key && !row.estimated)
-  const causes = working.map(({ provider }) => `shared_key:${provider.toLowerCase()}` as const)
+  const causes = [...new Set(working.map(({ provider }) => `shared_key:${provider.toLowerCase()}` as const))]
   const open = await ctx.db.alert.findMany({ where: { cause: { in: causes }, endedAt: null } })
   for (const cause of causes.filter((one) => open.some((alert) => alert.cause === one)))
     await inTransaction(ctx, (tx) => endAlert({ tx, cause }))
