@@ -298,7 +298,9 @@ test('M12: STOP on WhatsApp refuses what waits there for its turn, also when Twi
   await db.userPhone.create({ data: { userId, ...to } })
   const onWhatsapp = (body: string, optOut?: 'STOP') =>
     takeIncoming({ ctx, input: { to, providerMessageId: crypto.randomUUID(), body, files: [], optOut } })
-  await onWhatsapp('in vain')
+  const source = { at: 'telegram', fileId: 'f' } as const
+  const files = [{ kind: 'DOCUMENT', name: 'a.txt', mimeType: 'text/plain', source } as const]
+  await takeIncoming({ ctx, input: { to, providerMessageId: crypto.randomUUID(), body: 'in vain', files } })
   await inTransaction(ctx, (tx) => updateContact(tx, to, { optedOutAt: new Date('2026-03-10') }))
   await onWhatsapp('stop', 'STOP')
   await onWhatsapp('stop', 'STOP')
@@ -311,6 +313,7 @@ test('M12: STOP on WhatsApp refuses what waits there for its turn, also when Twi
     'opt_out ANSWERED',
   ])
   expect(await optedOutAt(db, to)).toEqual(new Date('2026-03-10'))
+  expect(await db.attachment.findMany({ where: { userId } })).toMatchObject([{ state: 'EXPIRED' }])
   // What was written elsewhere is answered.
   await write('over there')
   expect((await claim())?.input.messages).toMatchObject([{ text: 'over there' }])

@@ -1,5 +1,6 @@
 import type { Transaction } from '@yourclaw/db'
 import { inTransaction, nudge } from '../../context.ts'
+import { dropFiles } from '../attachment/attach.ts'
 import type { ConversationCtx, Recipient } from './ctx.ts'
 import { draftIdOf } from './draft-id.ts'
 import { type AssistantRow, lockOwner } from './rows.ts'
@@ -44,14 +45,17 @@ async function refuseWaiting(
 ): Promise<void> {
   const waiting = { userId, direction: 'INBOUND', kind: 'CHAT', state: 'RECEIVED', turnId: null } as const
   const { channel, address } = to
-  const { count } = await tx.message.updateMany({
+  const refused = await tx.message.updateManyAndReturn({
     where: { ...waiting, channel, address },
     data: { state: 'REFUSED', code: 'opted_out' },
+    select: { id: true },
   })
-  if (count === 0) return
+  if (refused.length === 0) return
+  const now = new Date(ctx.clock.now())
+  for (const { id: messageId } of refused) await dropFiles(tx, { messageId }, now)
   nudge(tx, 'messages', userId)
   if ((await tx.message.count({ where: waiting })) > 0) return
-  await cancelPendingIn(tx, assistantId, new Date(ctx.clock.now()))
+  await cancelPendingIn(tx, assistantId, now)
 }
 
 async function runningTurn(tx: Transaction, { id: assistantId }: AssistantRow): Promise<string | undefined> {
